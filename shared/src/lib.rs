@@ -1,0 +1,15 @@
+//! The words that the server and the browser both speak: what travels over HTTP, and the rules for it.
+//!
+//! A rule lives here when both sides apply it: the form and the API check a product with the same function, and the
+//! page refuses a file without a SKU column before it sends a byte, for the reason that the server would give.
+
+pub mod detect;
+pub mod event;
+pub mod import;
+pub mod problem;
+pub mod product;
+
+pub use event::{EventKind, ImportEvent, ImportState};
+pub use import::{Counts, Import, ImportPage, ImportPhase, ImportStatus, RejectedPage, RejectedRow, RowErrorCode};
+pub use problem::{ErrorCode, FieldError, Problem};
+pub use product::{Product, ProductPage, sku_key};

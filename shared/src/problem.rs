@@ -1,0 +1,76 @@
+//! Errors as they travel: problem details (RFC 9457).
+
+use serde::{Deserialize, Serialize};
+
+/// A stable word for what went wrong. Programs may branch on it; texts may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// The request cannot be read: bad JSON, a parameter of the wrong kind.
+    BadRequest,
+    NotFound,
+    MethodNotAllowed,
+    /// The state of the thing does not allow it, for instance to cancel an import that has ended.
+    Conflict,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    /// Fields are not valid; `errors` lists them.
+    Invalid,
+    /// The file has no data.
+    EmptyFile,
+    /// The file is not text in UTF-8.
+    NotText,
+    /// The first line of the file does not name a `sku` column.
+    NoSkuColumn,
+    /// The first line of the file does not name a `name` column.
+    NoNameColumn,
+    /// The first line of the file names a column twice.
+    RepeatedColumn,
+    /// The first line of the file is too long to be a header.
+    NoHeader,
+    /// The upload ended before it was whole.
+    UploadIncomplete,
+    /// A part that is needed does not answer; try again after `Retry-After` seconds.
+    Unavailable,
+    Internal,
+    /// A code that this version of the client does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// One field that is not valid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FieldError {
+    /// Name of the field or parameter.
+    pub field: String,
+    pub message: String,
+}
+
+/// Body of every answer with a status of 400 or more, as `application/problem+json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Problem {
+    /// Always `about:blank`: `code` tells problems apart (RFC 9457, section 4.2.1).
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The HTTP status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    pub code: ErrorCode,
+    /// What went wrong this time, and what to do.
+    pub detail: String,
+    /// The fields at fault, where `code` is `invalid`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for Problem {}
