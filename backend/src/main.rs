@@ -1,1 +1,148 @@
-fn main() {}
+//! Loadify: half a million products from a CSV file into PostgreSQL, live.
+//!
+//! One binary, several roles. `all` is the whole product in one process; `serve` and `work` are its halves, on any number
+//! of hosts, which share PostgreSQL, RabbitMQ and a file storage, and nothing else.
+
+mod app;
+mod assets;
+mod config;
+mod db;
+mod error;
+mod events;
+mod imports;
+mod openapi;
+mod products;
+mod sample;
+mod schema;
+mod server;
+mod storage;
+mod tasks;
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use clap::{Parser, Subcommand};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+    task::LocalSet,
+};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    app::App,
+    config::{Config, DatabaseConfig},
+    tasks::{Producer, Queue},
+};
+
+/// How long tasks and requests in hand may take once the process is asked to stop.
+const GRACE: Duration = Duration::from_secs(9);
+
+#[derive(Parser)]
+#[command(name = "loadify", version, about = "Imports large CSV files of products into PostgreSQL, live")]
+struct Cli {
+    #[command(subcommand)]
+    role: Role,
+}
+
+#[derive(Subcommand)]
+enum Role {
+    /// Web server and worker in one process
+    All(Config),
+    /// Web server only; work goes through RabbitMQ
+    Serve(Config),
+    /// Worker only
+    Work(Config),
+    /// Bring the database's schema up to date
+    Migrate(DatabaseConfig),
+    /// Print the OpenAPI document
+    Openapi,
+    /// Write a CSV of made-up products
+    Sample(sample::Options),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,celery=warn")))
+        .with_writer(std::io::stderr)
+        .init();
+    let result = match Cli::parse().role {
+        Role::All(config) => run(config, true, true).await,
+        Role::Serve(config) => run(config, true, false).await,
+        Role::Work(config) => run(config, false, true).await,
+        Role::Migrate(config) => db::migrate(&config.database_url).await,
+        Role::Openapi => openapi::print(),
+        Role::Sample(options) => sample::write(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("loadify: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(config: Config, web: bool, work: bool) -> anyhow::Result<()> {
+    db::migrate(&config.database.database_url).await?;
+    let (sender, embedded) = mpsc::unbounded_channel();
+    let broker = config.broker_url.clone();
+    let queue = match &broker {
+        Some(url) => Queue::Celery(Producer::start(url.clone(), config.broker_queue.clone())),
+        None if web && !work => {
+            anyhow::bail!("serve needs BROKER_URL, through which workers hear of imports; `loadify all` needs none")
+        }
+        None => Queue::Embedded(sender),
+    };
+    let app = App::new(config, queue)?;
+    stop_on_signals(Arc::clone(&app))?;
+
+    let serving = async {
+        if web {
+            tokio::try_join!(server::serve(Arc::clone(&app)), async {
+                events::listen(&app).await;
+                Ok(())
+            })?;
+        }
+        anyhow::Ok(())
+    };
+    let working = async {
+        if work {
+            let tasks = async {
+                match broker {
+                    Some(url) => tasks::consume(Arc::clone(&app), url).await,
+                    None => tasks::run_embedded(Arc::clone(&app), embedded).await,
+                }
+            };
+            tokio::join!(tasks, tasks::sweep(&app));
+        }
+        anyhow::Ok(())
+    };
+    // Celery's consumer cannot move between threads; what it starts can.
+    LocalSet::new().run_until(async { tokio::try_join!(serving, working) }).await?;
+    app.running.close();
+    if tokio::time::timeout(GRACE, app.running.wait()).await.is_err() {
+        anyhow::bail!("a task did not stop within {} s; another worker will take it up", GRACE.as_secs());
+    }
+    tracing::info!("Stopped");
+    Ok(())
+}
+
+/// The first SIGTERM or SIGINT asks everything to come to an end, the second ends the process.
+fn stop_on_signals(app: Arc<App>) -> anyhow::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if app.shutdown.is_cancelled() {
+                std::process::exit(1);
+            }
+            tracing::info!("Stopping");
+            app.shutdown.cancel();
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! Settings, read once, from the environment or from flags of the same name.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::Args;
+use url::Url;
+
+/// Where the database is; all that `migrate` needs.
+#[derive(Debug, Clone, Args)]
+pub struct DatabaseConfig {
+    /// PostgreSQL, as postgres://user:password@host:port/database
+    #[arg(long, env, hide_env_values = true)]
+    pub database_url: String,
+}
+
+/// Everything that can be set. A wrong value stops the program at start, with the name of the setting.
+#[derive(Debug, Clone, Args)]
+pub struct Config {
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+
+    /// Connections to PostgreSQL that this process may open
+    #[arg(long, env, default_value_t = 16)]
+    pub database_connections: usize,
+
+    /// RabbitMQ, as amqp://user:password@host:port/vhost or amqps://...; without it, tasks run in this process
+    #[arg(long, env, hide_env_values = true, value_parser = broker_url)]
+    pub broker_url: Option<Url>,
+
+    /// Queue on the broker; processes of one installation share it
+    #[arg(long, env, default_value = "loadify")]
+    pub broker_queue: String,
+
+    /// Where uploaded files are kept: file:///absolute/folder, s3://bucket/prefix or memory:///; web and workers must see the same
+    #[arg(long, env, default_value_t = default_storage(), value_parser = storage_url)]
+    pub storage_url: Url,
+
+    /// Address and port that the web server listens on
+    #[arg(long, env, default_value = "127.0.0.1:8000")]
+    pub bind: SocketAddr,
+
+    /// Port to listen on; wins over the port in BIND
+    #[arg(long, env)]
+    pub port: Option<u16>,
+
+    /// Folder with the built page
+    #[arg(long, env, default_value = "dist")]
+    pub static_dir: PathBuf,
+
+    /// Largest file that may be uploaded, in bytes
+    #[arg(long, env, default_value_t = 4 << 30)]
+    pub max_upload_bytes: u64,
+
+    /// Connections that write one import at the same time, 1 to 16
+    #[arg(long, env, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=16))]
+    pub import_lanes: u16,
+
+    /// Rows that one transaction of an import writes
+    #[arg(long, env, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub import_batch_rows: u32,
+
+    /// Seconds after which a worker puts an import back into the queue, so that others get their turn
+    #[arg(long, env, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    pub import_slice_seconds: u32,
+
+    /// Seconds without a sign of life after which another worker takes over an import
+    #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u32).range(2..))]
+    pub import_lease_seconds: u32,
+
+    /// Imports that one process works on at the same time
+    #[arg(long, env, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub import_concurrency: u16,
+}
+
+impl Config {
+    /// The address to listen on.
+    pub fn address(&self) -> SocketAddr {
+        let mut address = self.bind;
+        if let Some(port) = self.port {
+            address.set_port(port);
+        }
+        address
+    }
+
+    pub fn lease(&self) -> Duration {
+        Duration::from_secs(self.import_lease_seconds.into())
+    }
+
+    pub fn slice(&self) -> Duration {
+        Duration::from_secs(self.import_slice_seconds.into())
+    }
+}
+
+fn default_storage() -> Url {
+    let folder = std::env::current_dir().unwrap_or_else(|_| "/".into()).join("var").join("storage");
+    Url::from_directory_path(folder).expect("the current directory is absolute")
+}
+
+fn broker_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("{error}; expected amqp://user:password@host:port/vhost"))?;
+    match url.scheme() {
+        "amqp" | "amqps" => Ok(url),
+        other => Err(format!("{other}:// is not supported; expected amqp:// or amqps:// (RabbitMQ)")),
+    }
+}
+
+fn storage_url(text: &str) -> Result<Url, String> {
+    let url =
+        Url::parse(text).map_err(|error| format!("{error}; expected file:///folder, s3://bucket or memory:///"))?;
+    match url.scheme() {
+        "file" | "s3" | "memory" => Ok(url),
+        other => Err(format!("{other}:// is not supported; expected file://, s3:// or memory://")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broker_that_cannot_be_spoken_to_is_refused_with_what_would_do() {
+        assert!(broker_url("redis://localhost").unwrap_err().contains("amqp://"));
+        assert!(broker_url("localhost:5672").unwrap_err().contains("amqp://"));
+        assert!(broker_url("amqps://user:secret@host/vhost").is_ok());
+    }
+
+    #[test]
+    fn storage_is_a_folder_a_bucket_or_memory() {
+        assert!(storage_url("/var/files").is_err());
+        assert!(storage_url("ftp://host/files").unwrap_err().contains("s3://"));
+        assert!(storage_url("s3://bucket/prefix").is_ok());
+    }
+}

@@ -1,0 +1,76 @@
+//! Connections to PostgreSQL, and its schema.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use deadpool::Runtime;
+use diesel::{QueryResult, pg::Pg};
+use diesel_async::{
+    AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection,
+    pooled_connection::{
+        AsyncDieselConnectionManager,
+        deadpool::{Object, Pool as DeadPool, PoolError},
+    },
+};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use crate::config::Config;
+
+pub type Pool = DeadPool<AsyncPgConnection>;
+pub type PooledConnection = Object<AsyncPgConnection>;
+pub type GetConnectionError = PoolError;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations");
+
+/// How long a request waits for a free connection, or for a new one to be made, before it is refused.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Any number that no other program takes for its advisory lock on this database.
+const MIGRATION_LOCK: i64 = 0x10AD_1F7;
+
+pub fn pool(config: &Config) -> anyhow::Result<Pool> {
+    let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new(&config.database.database_url);
+    Pool::builder(manager)
+        .max_size(config.database_connections.max(usize::from(config.import_lanes) + 2))
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(PATIENCE))
+        .create_timeout(Some(PATIENCE))
+        .recycle_timeout(Some(PATIENCE))
+        .build()
+        .context("DATABASE_URL")
+}
+
+/// Brings the schema up to date. Several processes may do this at once: one works, the others wait.
+pub async fn migrate(database_url: &str) -> anyhow::Result<()> {
+    let mut conn = AsyncPgConnection::establish(database_url).await.context("cannot connect to DATABASE_URL")?;
+    conn.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})")).await?;
+    let mut harness = AsyncMigrationHarness::new(conn);
+    let applied = MigrationHarness::<Pg>::run_pending_migrations(&mut harness, MIGRATIONS)
+        .map_err(|error| anyhow::anyhow!("migration failed: {error}"))?;
+    for version in applied {
+        tracing::info!("Applied migration {version}");
+    }
+    // Closing the session gives the lock back.
+    drop(harness);
+    Ok(())
+}
+
+/// Whether an error says that the database is away or busy with its own affairs, so that the same call may succeed later.
+pub fn is_unavailable(error: &diesel::result::Error) -> bool {
+    use diesel::result::{DatabaseErrorKind, Error};
+    match error {
+        Error::DatabaseError(kind, info) => {
+            matches!(kind, DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand)
+                || ["terminating connection", "shutting down", "starting up", "connection closed", "too many clients"]
+                    .iter()
+                    .any(|text| info.message().contains(text))
+        }
+        Error::BrokenTransactionManager => true,
+        _ => false,
+    }
+}
+
+/// Makes an absent row `None`.
+pub fn optional<T>(result: QueryResult<T>) -> QueryResult<Option<T>> {
+    diesel::OptionalExtension::optional(result)
+}

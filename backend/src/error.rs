@@ -1,0 +1,176 @@
+//! How a handler refuses, and how that looks on the wire: problem details (RFC 9457).
+//!
+//! Where only one kind of error is possible, a function returns that kind. [`ApiError`] is for handlers, one variant per
+//! meaning. What happened inside is logged once, here, and never sent.
+
+use actix_web::{
+    HttpRequest, HttpResponse, ResponseError,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::{StatusCode, header},
+    middleware::Next,
+    web,
+};
+use shared::{ErrorCode, FieldError, Problem, detect::FileProblem};
+
+use crate::db;
+
+pub type ApiResult<T> = Result<T, ApiError>;
+
+/// Everything a handler can refuse with.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    #[error("{0} does not exist")]
+    NotFound(String),
+    #[error("{0}")]
+    Conflict(String),
+    #[error("some parameters are not valid")]
+    Invalid(Vec<FieldError>),
+    #[error("{0}")]
+    BadRequest(String),
+    #[error("this method is not allowed here")]
+    MethodNotAllowed,
+    #[error("{0}")]
+    UnsupportedMediaType(String),
+    #[error("the body is larger than {max_bytes} bytes, which is the most that is taken here")]
+    TooLarge { max_bytes: u64 },
+    #[error(transparent)]
+    File(#[from] FileProblem),
+    #[error("the connection ended after {received} bytes; send the file again")]
+    UploadIncomplete { received: u64 },
+    #[error("{0} does not answer at the moment; nothing was changed, try again in a few seconds")]
+    Unavailable(&'static str),
+    #[error("something went wrong on our side; it has been logged")]
+    Internal(#[source] anyhow::Error),
+}
+
+impl ApiError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::NotFound(_) => ErrorCode::NotFound,
+            Self::Conflict(_) => ErrorCode::Conflict,
+            Self::Invalid(_) => ErrorCode::Invalid,
+            Self::BadRequest(_) => ErrorCode::BadRequest,
+            Self::MethodNotAllowed => ErrorCode::MethodNotAllowed,
+            Self::UnsupportedMediaType(_) => ErrorCode::UnsupportedMediaType,
+            Self::TooLarge { .. } => ErrorCode::PayloadTooLarge,
+            Self::File(problem) => problem.code,
+            Self::UploadIncomplete { .. } => ErrorCode::UploadIncomplete,
+            Self::Unavailable(_) => ErrorCode::Unavailable,
+            Self::Internal(_) => ErrorCode::Internal,
+        }
+    }
+
+    /// The body of the answer.
+    pub fn problem(&self) -> Problem {
+        let status = self.status_code();
+        Problem {
+            kind: "about:blank".into(),
+            title: status.canonical_reason().unwrap_or("Error").into(),
+            status: status.as_u16(),
+            code: self.code(),
+            detail: sentence(&self.to_string()),
+            errors: if let Self::Invalid(errors) = self { errors.clone() } else { Vec::new() },
+        }
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Invalid(_) | Self::File(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::BadRequest(_) | Self::UploadIncomplete { .. } => StatusCode::BAD_REQUEST,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        if let Self::Internal(source) = self {
+            tracing::error!("Request failed: {source:#}");
+        }
+        let mut response = HttpResponse::build(self.status_code());
+        if let Self::Unavailable(_) = self {
+            response.insert_header((header::RETRY_AFTER, "5"));
+        }
+        response.content_type("application/problem+json").json(self.problem())
+    }
+}
+
+impl From<diesel::result::Error> for ApiError {
+    fn from(error: diesel::result::Error) -> Self {
+        if db::is_unavailable(&error) {
+            tracing::warn!("The database is unavailable: {error}");
+            return Self::Unavailable("the database");
+        }
+        Self::Internal(error.into())
+    }
+}
+
+impl From<db::GetConnectionError> for ApiError {
+    fn from(error: db::GetConnectionError) -> Self {
+        tracing::warn!("No database connection: {error}");
+        Self::Unavailable("the database")
+    }
+}
+
+impl From<object_store::Error> for ApiError {
+    fn from(error: object_store::Error) -> Self {
+        tracing::error!("Storage failed: {error}");
+        Self::Unavailable("the file storage")
+    }
+}
+
+/// Errors are written in lower case, for logs; a person reads a sentence.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    let stop = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{stop}", chars.as_str())
+}
+
+/// For paths that no route knows.
+pub async fn no_such_route(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    Err(ApiError::NotFound(request.path().to_owned()))
+}
+
+/// How extractors refuse.
+pub fn configure_extractors(config: &mut web::ServiceConfig) {
+    config
+        .app_data(
+            web::PathConfig::default()
+                .error_handler(|error, _| ApiError::NotFound(format!("this path ({error})")).into()),
+        )
+        .app_data(web::QueryConfig::default().error_handler(|error, _| ApiError::BadRequest(error.to_string()).into()))
+        .app_data(web::JsonConfig::default().error_handler(|error, _| ApiError::BadRequest(error.to_string()).into()));
+}
+
+/// Gives problem details to the answers that actix makes by itself, such as 405 for a method that a path does not have.
+pub async fn explain_bare_errors(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let response = next.call(request).await?;
+    let explained = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json");
+    let status = response.status();
+    if explained || !(status.is_client_error() || status.is_server_error()) {
+        return Ok(response.map_into_left_body());
+    }
+    let error = match status {
+        StatusCode::METHOD_NOT_ALLOWED => ApiError::MethodNotAllowed,
+        StatusCode::NOT_FOUND => ApiError::NotFound(response.request().path().to_owned()),
+        status if status.is_client_error() => ApiError::BadRequest(format!("the request was refused: {status}")),
+        status => ApiError::Internal(anyhow::anyhow!("an answer without a reason: {status}")),
+    };
+    let (request, bare) = response.into_parts();
+    let mut explained = error.error_response();
+    for (name, value) in bare.headers().iter().filter(|(name, _)| *name == header::ALLOW) {
+        explained.headers_mut().insert(name.clone(), value.clone());
+    }
+    Ok(ServiceResponse::new(request, explained).map_into_right_body())
+}

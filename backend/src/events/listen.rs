@@ -1,0 +1,49 @@
+//! One `LISTEN` connection per web process, for ever.
+
+use std::{pin::pin, time::Duration};
+
+use anyhow::Context;
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use futures_util::StreamExt;
+
+use crate::{app::App, events::CHANNEL};
+
+/// Pauses between attempts to connect: the first, and the longest.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// How often a quiet connection is asked whether it is still there.
+const PULSE: Duration = Duration::from_secs(10);
+
+/// Passes notifications on to the streams of this process until it stops. Streams poll as well, so that nothing is lost
+/// while this is without a connection; it is only later.
+pub async fn listen(app: &App) {
+    let mut pause = BACK_OFF.0;
+    while !app.shutdown.is_cancelled() {
+        let error = tokio::select! {
+            () = app.shutdown.cancelled() => return,
+            Err(error) = hear(app, &mut pause) => error,
+        };
+        tracing::warn!("No notifications from the database, streams poll meanwhile: {error:#}");
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(BACK_OFF.1);
+    }
+}
+
+async fn hear(app: &App, pause: &mut Duration) -> anyhow::Result<std::convert::Infallible> {
+    let mut conn = AsyncPgConnection::establish(&app.config.database.database_url).await?;
+    diesel::sql_query(format!("LISTEN {CHANNEL}")).execute(&mut conn).await?;
+    tracing::info!("Listening for events");
+    *pause = BACK_OFF.0;
+    loop {
+        {
+            let mut notifications = pin!(conn.notifications_stream());
+            while let Ok(next) = tokio::time::timeout(PULSE, notifications.next()).await {
+                let notification = next.context("the connection ended")??;
+                if let Ok(import_id) = notification.payload.parse() {
+                    app.wakeups.announce(import_id);
+                }
+            }
+        }
+        // A connection that died without a word looks like a quiet one.
+        tokio::time::timeout(PULSE, diesel::sql_query("SELECT 1").execute(&mut conn)).await??;
+    }
+}

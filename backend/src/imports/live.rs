@@ -1,0 +1,133 @@
+//! The stream of events of one import (Server-Sent Events, HTML Living Standard, section 9.2).
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::{
+    HttpRequest, HttpResponse, Responder, get,
+    web::{Data, Path},
+};
+use actix_web_lab::sse::{self, Sse};
+use shared::{Import, ImportState, Problem};
+use tokio::{
+    sync::{broadcast, mpsc},
+    time::timeout,
+};
+
+use crate::{
+    app::App,
+    error::{ApiError, ApiResult},
+    events,
+    imports::queries,
+};
+
+/// A comment so often keeps proxies from closing a quiet stream.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// How soon a browser comes back when the stream ends.
+const RETRY: Duration = Duration::from_secs(1);
+/// How often to look without being told: notifications do not come while the listener is without a connection.
+const POLL: Duration = Duration::from_secs(1);
+/// Events that are read at once.
+const PAGE: i64 = 500;
+
+/// Watch an import.
+///
+/// Begins with one event `state`, without a number: the import as it is. Then come its numbered events, from the one after
+/// `Last-Event-ID`, or from the first. Behind the last event of a finished import the stream ends, and who comes back
+/// for more gets 204, at which an `EventSource` stops.
+#[utoipa::path(tag = "imports", params(
+    ("id" = i64, Path, description = "Number of the import"),
+    ("Last-Event-ID" = Option<i64>, Header, description = "Number of the last event that was received"),
+), responses(
+    (status = 200, body = shared::ImportEvent, content_type = "text/event-stream"),
+    (status = 204, description = "The import has ended, and all of its events have been received"),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"),
+    (status = "5XX", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/imports/{id}/events")]
+async fn watch_import(app: Data<App>, id: Path<i64>, request: HttpRequest) -> ApiResult<HttpResponse> {
+    let seen = last_event_id(&request)?;
+    // Before the first look, so that nothing can happen between the two.
+    let wakeups = app.wakeups.subscribe();
+    let mut conn = app.db().await?;
+    let found = queries::get(&mut conn, *id).await?;
+    let import: Import = found.ok_or_else(|| ApiError::NotFound(format!("import {id}")))?.into();
+    if import.status.is_final() && seen.is_some_and(|seen| seen >= import.last_seq) {
+        return Ok(HttpResponse::NoContent().finish());
+    }
+    let state = ImportState { now: events::now(&mut conn).await?, import };
+    drop(conn);
+    let (sender, receiver) = mpsc::channel(16);
+    let stream = Stream { app: app.into_inner(), import_id: *id, seen: seen.unwrap_or(0), sender };
+    actix_web::rt::spawn(stream.run(state, wakeups));
+    let response = Sse::from_infallible_receiver(receiver)
+        .with_keep_alive(KEEP_ALIVE)
+        .with_retry_duration(RETRY)
+        .customize()
+        .insert_header(("X-Accel-Buffering", "no"))
+        .respond_to(&request);
+    Ok(response.map_into_boxed_body())
+}
+
+fn last_event_id(request: &HttpRequest) -> ApiResult<Option<i64>> {
+    let Some(value) = request.headers().get("Last-Event-ID") else {
+        return Ok(None);
+    };
+    let number = value.to_str().ok().and_then(|text| text.parse().ok());
+    number.map(Some).ok_or_else(|| ApiError::BadRequest("Last-Event-ID must be a number".into()))
+}
+
+struct Stream {
+    app: Arc<App>,
+    import_id: i64,
+    /// Number of the last event that was sent.
+    seen: i64,
+    sender: mpsc::Sender<sse::Event>,
+}
+
+impl Stream {
+    /// Ends with the import, with the process, or when nobody reads any more.
+    async fn run(mut self, state: ImportState, mut wakeups: broadcast::Receiver<i64>) {
+        let Ok(state) = sse::Data::new_json(state) else { return };
+        if self.sender.send(state.event("state").into()).await.is_err() {
+            return;
+        }
+        loop {
+            match self.catch_up().await {
+                Ok(true) => return,
+                Ok(false) => {}
+                // The stream stays: the database comes back, and nothing is missed.
+                Err(error) => tracing::debug!(import.id = self.import_id, "A stream waits for the database: {error:#}"),
+            }
+            tokio::select! {
+                () = self.app.shutdown.cancelled() => return,
+                () = self.sender.closed() => return,
+                _ = timeout(POLL, news_of(self.import_id, &mut wakeups)) => {}
+            }
+        }
+    }
+
+    /// Sends what has come since. Gives `true` when there is nothing more to come.
+    async fn catch_up(&mut self) -> anyhow::Result<bool> {
+        let mut conn = self.app.pool.get().await?;
+        loop {
+            let page = events::after(&mut conn, self.import_id, self.seen, PAGE).await?;
+            let more = i64::try_from(page.len())? == PAGE;
+            for event in page {
+                self.seen = event.seq;
+                let last = matches!(event.kind.as_str(), "completed" | "failed" | "cancelled");
+                let data = sse::Data::new_json(event.data)?.event(event.kind).id(event.seq.to_string());
+                if self.sender.send(data.into()).await.is_err() || last {
+                    return Ok(true);
+                }
+            }
+            if !more {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+async fn news_of(import_id: i64, wakeups: &mut broadcast::Receiver<i64>) {
+    // To have missed some is news, too.
+    while matches!(wakeups.recv().await, Ok(other) if other != import_id) {}
+}

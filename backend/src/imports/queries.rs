@@ -1,0 +1,195 @@
+//! Reading and making imports.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use shared::{
+    Counts, EventKind, Import, ImportEvent, ImportPhase, ImportStatus, RejectedRow, RowErrorCode, detect::Layout,
+};
+
+use crate::{
+    db, events,
+    schema::{import_errors, imports},
+};
+
+/// A row of `imports`.
+#[derive(Debug, Clone, HasQuery)]
+#[diesel(table_name = imports)]
+pub struct ImportRow {
+    pub id: i64,
+    pub file_name: String,
+    pub object_key: String,
+    pub size_bytes: i64,
+    pub sha256: String,
+    layout: serde_json::Value,
+    status: String,
+    phase: Option<String>,
+    pub cancel_requested: bool,
+    pub rows_total: Option<i64>,
+    pub bytes_surveyed: i64,
+    rows_read: i64,
+    created: i64,
+    updated: i64,
+    unchanged: i64,
+    repeated: i64,
+    rejected: i64,
+    pub last_seq: i64,
+    pub epoch: i64,
+    pub attempts: i32,
+    pub error: Option<String>,
+    created_at: DateTime<Utc>,
+    pub started_at: Option<DateTime<Utc>>,
+    finished_at: Option<DateTime<Utc>>,
+}
+
+impl ImportRow {
+    pub fn status(&self) -> ImportStatus {
+        word(&self.status)
+    }
+
+    pub fn phase(&self) -> Option<ImportPhase> {
+        self.phase.as_deref().map(word)
+    }
+
+    pub fn counts(&self) -> Counts {
+        Counts {
+            read: self.rows_read,
+            created: self.created,
+            updated: self.updated,
+            unchanged: self.unchanged,
+            repeated: self.repeated,
+            rejected: self.rejected,
+        }
+    }
+
+    /// How to read the file.
+    pub fn layout(&self) -> serde_json::Result<Layout> {
+        serde_json::from_value(self.layout.clone())
+    }
+
+    fn event(&self, kind: EventKind, at: DateTime<Utc>) -> ImportEvent {
+        ImportEvent {
+            seq: self.last_seq,
+            kind,
+            at,
+            status: self.status(),
+            phase: self.phase(),
+            rows_total: self.rows_total,
+            bytes_surveyed: self.bytes_surveyed,
+            counts: self.counts(),
+            error: self.error.clone(),
+        }
+    }
+}
+
+/// A word of the database as the enum whose serde names are the same; a CHECK keeps others out.
+fn word<T: serde::de::DeserializeOwned>(text: &str) -> T {
+    serde_json::from_value(text.into()).expect("the table allows only words that shared knows")
+}
+
+impl From<ImportRow> for Import {
+    fn from(row: ImportRow) -> Self {
+        Self {
+            id: row.id,
+            status: row.status(),
+            phase: row.phase(),
+            cancelling: row.cancel_requested && !row.status().is_final(),
+            counts: row.counts(),
+            file_name: row.file_name,
+            size_bytes: row.size_bytes,
+            sha256: row.sha256,
+            rows_total: row.rows_total,
+            bytes_surveyed: row.bytes_surveyed,
+            last_seq: row.last_seq,
+            error: row.error,
+            created_at: row.created_at,
+            started_at: row.started_at,
+            finished_at: row.finished_at,
+        }
+    }
+}
+
+/// A file that has just been stored.
+#[derive(Insertable)]
+#[diesel(table_name = imports)]
+pub struct NewImport<'a> {
+    pub file_name: &'a str,
+    pub object_key: &'a str,
+    pub size_bytes: i64,
+    pub sha256: &'a str,
+    pub layout: serde_json::Value,
+}
+
+/// Makes the import and its first event; once this is committed, a worker will find it.
+pub async fn insert(conn: &mut AsyncPgConnection, new: &NewImport<'_>) -> QueryResult<ImportRow> {
+    conn.transaction(async |conn| {
+        let id: i64 = diesel::insert_into(imports::table)
+            // The caller rings; the sweep need not, for a while.
+            .values((new, imports::rung_at.eq(diesel::dsl::now)))
+            .returning(imports::id)
+            .get_result(conn)
+            .await?;
+        publish(conn, id, EventKind::Queued).await
+    })
+    .await
+}
+
+/// Gives the import's next event its number and writes it. The row stays locked until the caller commits.
+pub async fn publish(conn: &mut AsyncPgConnection, id: i64, kind: EventKind) -> QueryResult<ImportRow> {
+    let row: ImportRow = diesel::update(imports::table.find(id))
+        .set(imports::last_seq.eq(imports::last_seq + 1))
+        .returning(ImportRow::as_returning())
+        .get_result(conn)
+        .await?;
+    let at = events::now(conn).await?;
+    events::append(conn, id, &row.event(kind, at)).await?;
+    Ok(row)
+}
+
+pub async fn get(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<ImportRow>> {
+    db::optional(ImportRow::query().filter(imports::id.eq(id)).first(conn).await)
+}
+
+/// Imports older than `before`, newest first.
+pub async fn list(conn: &mut AsyncPgConnection, before: Option<i64>, limit: i64) -> QueryResult<Vec<ImportRow>> {
+    let mut query = ImportRow::query().into_boxed();
+    if let Some(before) = before {
+        query = query.filter(imports::id.lt(before));
+    }
+    query.order(imports::id.desc()).limit(limit).load(conn).await
+}
+
+#[derive(Queryable)]
+pub struct ErrorRow {
+    row_no: i64,
+    line: i64,
+    column: Option<String>,
+    code: String,
+    message: String,
+    raw: String,
+}
+
+impl From<ErrorRow> for RejectedRow {
+    fn from(row: ErrorRow) -> Self {
+        let code: RowErrorCode = word(&row.code);
+        Self { row_no: row.row_no, line: row.line, column: row.column, code, message: row.message, raw: row.raw }
+    }
+}
+
+/// Rejected rows after row number `after`, in file order.
+pub async fn rejected(conn: &mut AsyncPgConnection, id: i64, after: i64, limit: i64) -> QueryResult<Vec<ErrorRow>> {
+    import_errors::table
+        .filter(import_errors::import_id.eq(id).and(import_errors::row_no.gt(after)))
+        .select((
+            import_errors::row_no,
+            import_errors::line,
+            import_errors::column,
+            import_errors::code,
+            import_errors::message,
+            import_errors::raw,
+        ))
+        .order(import_errors::row_no)
+        .limit(limit)
+        .load(conn)
+        .await
+}

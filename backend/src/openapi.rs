@@ -1,0 +1,35 @@
+//! The API as a document (OpenAPI 3.1), made from the code that serves it.
+
+use actix_web::dev::{ServiceFactory, ServiceRequest};
+use utoipa::OpenApi;
+use utoipa_actix_web::UtoipaApp;
+
+use crate::{imports, products};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Loadify", description = "Imports large CSV files of products, and lets people and programs manage them. Errors are problem details (RFC 9457) with a stable `code`."),
+    components(schemas(shared::Problem, shared::ImportState, shared::ImportEvent)),
+    tags(
+        (name = "imports", description = "Files on their way into the catalogue"),
+        (name = "products", description = "The catalogue"),
+    )
+)]
+struct Document;
+
+/// Adds every route of the API to `app`.
+pub fn routes<T>(app: UtoipaApp<T>) -> UtoipaApp<T>
+where
+    T: ServiceFactory<ServiceRequest, Config = (), Error = actix_web::Error, InitError = ()>,
+{
+    app.openapi(Document::openapi())
+        .service(utoipa_actix_web::scope("/api/v1").configure(imports::configure).configure(products::configure))
+}
+
+/// Prints the document as YAML.
+pub fn print() -> anyhow::Result<()> {
+    use utoipa_actix_web::AppExt;
+    let (_, document) = routes(actix_web::App::new().into_utoipa_app()).split_for_parts();
+    print!("{}", document.to_yaml()?);
+    Ok(())
+}

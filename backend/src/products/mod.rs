@@ -1,0 +1,6 @@
+//! The catalogue.
+
+mod queries;
+mod routes;
+
+pub use routes::configure;

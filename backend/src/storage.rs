@@ -1,0 +1,104 @@
+//! Where uploaded files lie: a folder, a bucket, or memory. Web and workers see the same.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
+use object_store::{
+    GetOptions, GetRange, ObjectStore, ObjectStoreExt, WriteMultipart, aws::AmazonS3Builder, local::LocalFileSystem,
+    memory::InMemory, path::Path, prefix::PrefixStore,
+};
+use url::Url;
+
+/// Size of the parts that an upload is written in, in bytes. S3 wants at least 5 MiB.
+const PART_BYTES: usize = 5 << 20;
+/// Parts of one upload that may be on their way to storage at once; with [`PART_BYTES`] this bounds its memory.
+const PARTS_IN_FLIGHT: usize = 2;
+
+/// The storage that `STORAGE_URL` names.
+#[derive(Clone)]
+pub struct Storage {
+    store: Arc<dyn ObjectStore>,
+    /// Without credentials, for messages.
+    place: String,
+}
+
+impl Storage {
+    /// # Errors
+    /// When the folder cannot be made, or the settings of the bucket are incomplete.
+    pub fn open(url: &Url) -> anyhow::Result<Self> {
+        let store: Arc<dyn ObjectStore> = match url.scheme() {
+            "memory" => Arc::new(InMemory::new()),
+            "s3" => {
+                let bucket = AmazonS3Builder::from_env().with_url(url.as_str()).build().context("STORAGE_URL")?;
+                Arc::new(PrefixStore::new(bucket, url.path().trim_matches('/')))
+            }
+            _ => {
+                let folder = url.to_file_path().map_err(|()| anyhow::anyhow!("STORAGE_URL: {url} is not a path"))?;
+                std::fs::create_dir_all(&folder)
+                    .with_context(|| format!("STORAGE_URL: cannot make the folder {}", folder.display()))?;
+                Arc::new(LocalFileSystem::new_with_prefix(folder).context("STORAGE_URL")?)
+            }
+        };
+        let mut place = url.clone();
+        // A URL of this kind may have no user at all, which is fine too.
+        let _ = place.set_password(None);
+        Ok(Self { store, place: place.to_string() })
+    }
+
+    /// What to call this storage in a message.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Begins a new object. Nobody sees it before it is finished.
+    pub async fn create(&self, key: &str) -> object_store::Result<Upload> {
+        let parts = self.store.put_multipart(&Path::from(key)).await?;
+        Ok(Upload { parts: WriteMultipart::new_with_chunk_size(parts, PART_BYTES) })
+    }
+
+    /// The bytes of an object from `offset` on.
+    pub async fn read(
+        &self,
+        key: &str,
+        offset: u64,
+    ) -> object_store::Result<BoxStream<'static, std::io::Result<Bytes>>> {
+        let options = GetOptions { range: (offset > 0).then_some(GetRange::Offset(offset)), ..GetOptions::default() };
+        let found = self.store.get_opts(&Path::from(key), options).await?;
+        Ok(found.into_stream().map_err(std::io::Error::other).boxed())
+    }
+
+    /// A piece of an object, in memory.
+    pub async fn read_range(&self, key: &str, range: std::ops::Range<u64>) -> object_store::Result<Bytes> {
+        self.store.get_range(&Path::from(key), range).await
+    }
+
+    pub async fn delete(&self, key: &str) -> object_store::Result<()> {
+        self.store.delete(&Path::from(key)).await
+    }
+}
+
+/// An object that is being written.
+pub struct Upload {
+    parts: WriteMultipart,
+}
+
+impl Upload {
+    /// Takes the next bytes; waits while storage is behind.
+    pub async fn write(&mut self, bytes: Bytes) -> object_store::Result<()> {
+        self.parts.wait_for_capacity(PARTS_IN_FLIGHT).await?;
+        self.parts.put(bytes);
+        Ok(())
+    }
+
+    /// Makes the object visible, whole.
+    pub async fn finish(self) -> object_store::Result<()> {
+        self.parts.finish().await.map(|_| ())
+    }
+
+    /// Forgets what was written.
+    pub async fn abort(self) -> object_store::Result<()> {
+        self.parts.abort().await
+    }
+}

@@ -1,0 +1,151 @@
+//! The only file that names celery: its tasks, its producer and its worker.
+//!
+//! What rusty-celery 0.5.5 does, and what follows here:
+//! * it gives tasks no context, hence the one `OnceLock`;
+//! * it acknowledges before a task runs unless told otherwise, hence `acks_late`; it never acknowledges a task that
+//!   panics, hence `tasks::run`, which does not; it keeps retries in the worker, hence none;
+//! * its AMQP broker publishes without confirms, does not come back in a producer, and knows no TLS: hence the broker in
+//!   `amqp`. Celery can only be built with a broker of its own, so it is built with its Redis one against a listener that
+//!   answers nothing but "OK", and the broker is then replaced: the field is public.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use anyhow::Context;
+use celery::{Celery, CeleryBuilder, error::CeleryError, prelude::TaskResult};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    sync::mpsc,
+};
+use url::Url;
+
+use crate::{
+    app::App,
+    tasks::{Task, amqp::AmqpBroker, run},
+};
+
+/// How long a publisher waits for the broker's confirmation before it makes a new connection.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Pauses between attempts to reach the broker: the first, and the longest.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+
+static APP: OnceLock<Arc<App>> = OnceLock::new();
+
+#[celery::task(name = "loadify.process_import", acks_late = true, max_retries = 0)]
+async fn process_import(id: i64) -> TaskResult<()> {
+    if let Some(app) = APP.get() {
+        run(app, Task::ProcessImport(id)).await;
+    }
+    Ok(())
+}
+
+/// Sends tasks to the broker from a task of its own, so that no request waits for it.
+pub struct Producer {
+    rings: mpsc::Sender<Task>,
+}
+
+impl Producer {
+    /// Must be called within a runtime; sends until the producer is dropped.
+    pub fn start(url: Url, queue: String) -> Self {
+        // What does not fit is left to the sweep.
+        let (rings, waiting) = mpsc::channel(1_000);
+        tokio::spawn(produce(url, queue, waiting));
+        Self { rings }
+    }
+
+    pub fn ring(&self, task: Task) {
+        if self.rings.try_send(task).is_err() {
+            tracing::warn!(?task, "{task:?} is left to the sweep: the broker is not reached");
+        }
+    }
+}
+
+async fn produce(url: Url, queue: String, mut waiting: mpsc::Receiver<Task>) {
+    let mut celery: Option<Celery> = None;
+    while let Some(task) = waiting.recv().await {
+        let mut pause = BACK_OFF.0;
+        loop {
+            match tokio::time::timeout(PATIENCE, send(&mut celery, &url, &queue, task)).await {
+                Ok(Ok(())) => break,
+                Ok(Err(error)) => tracing::warn!(?task, "{task:?} is not sent yet: {error:#}"),
+                Err(_) => tracing::warn!(?task, "{task:?} is not sent yet: the broker does not answer"),
+            }
+            celery = None;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(BACK_OFF.1);
+        }
+    }
+}
+
+async fn send(celery: &mut Option<Celery>, url: &Url, queue: &str, task: Task) -> anyhow::Result<()> {
+    let app = match celery {
+        Some(app) => app,
+        None => celery.insert(build(url, queue, 1).await?),
+    };
+    let sent = match task {
+        Task::ProcessImport(id) => app.send_task(process_import::new(id)).await,
+    };
+    sent.map(drop).map_err(explain)
+}
+
+/// Celery's own texts end at "broker error"; the cause is what helps.
+fn explain(error: CeleryError) -> anyhow::Error {
+    match error {
+        CeleryError::BrokerError(cause) => anyhow::Error::from(cause).context("broker"),
+        other => other.into(),
+    }
+}
+
+/// Works on tasks from the broker until the process stops; connects anew, for ever, whenever the broker is lost.
+///
+/// Not `Send`: to be awaited on a `LocalSet`. The tasks themselves run on the runtime's threads.
+pub async fn consume(app: Arc<App>, url: Url) {
+    APP.get_or_init(|| Arc::clone(&app));
+    let mut pause = BACK_OFF.0;
+    while !app.shutdown.is_cancelled() {
+        let consumed = async {
+            let celery = build(&url, &app.config.broker_queue, app.config.import_concurrency).await?;
+            celery.register_task::<process_import>().await?;
+            tracing::info!("Waiting for tasks on queue {}", celery.default_queue);
+            pause = BACK_OFF.0;
+            Arc::new(celery).consume().await.map_err(explain)
+        };
+        let result = tokio::select! {
+            // Celery stops by itself on SIGTERM, too; it then waits for the tasks in hand, as `main` does.
+            () = app.shutdown.cancelled() => return,
+            result = consumed => result,
+        };
+        if let Err(error) = result {
+            tracing::warn!("The broker is lost, connecting again: {error:#}");
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(BACK_OFF.1);
+    }
+}
+
+async fn build(url: &Url, queue: &str, prefetch: u16) -> anyhow::Result<Celery> {
+    let broker = AmqpBroker::connect(url, queue, prefetch).await.context("cannot reach BROKER_URL")?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let stand_in = format!("redis://{}", listener.local_addr()?);
+    let answering = tokio::spawn(answer_ok(listener));
+    let built = CeleryBuilder::new("loadify", &stand_in).default_queue(queue).build().await;
+    answering.abort();
+    let mut celery = built?;
+    celery.broker = Box::new(broker);
+    Ok(celery)
+}
+
+/// As much of Redis as it takes to be connected to.
+async fn answer_ok(listener: TcpListener) {
+    while let Ok((mut peer, _)) = listener.accept().await {
+        let mut request = [0; 1024];
+        while matches!(peer.read(&mut request).await, Ok(read) if read > 0) {
+            if peer.write_all(b"+OK\r\n").await.is_err() {
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Running a task, whatever brought it.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use futures_util::FutureExt;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::{app::App, imports, tasks::Task};
+
+/// Runs a task to its end. Never fails and never panics: what goes wrong is logged, and the row says what comes next.
+pub async fn run(app: &Arc<App>, task: Task) {
+    let work = async {
+        match task {
+            Task::ProcessImport(id) => imports::run_slice(app, id).await,
+        }
+    };
+    let result = app.running.track_future(AssertUnwindSafe(work).catch_unwind()).await;
+    match result {
+        Ok(Ok(true)) => app.queue.ring(task),
+        Ok(Ok(false)) => {}
+        Ok(Err(error)) => tracing::error!(?task, "{task:?} failed, and is tried again: {error:#}"),
+        // The panic has written its own message. The lease of the row ends, and attempts without progress are counted.
+        Err(_) => tracing::error!(?task, "{task:?} panicked"),
+    }
+}
+
+/// Runs the tasks of an embedded queue until the process stops.
+pub async fn run_embedded(app: Arc<App>, mut tasks: mpsc::UnboundedReceiver<Task>) {
+    let places = Arc::new(Semaphore::new(app.config.import_concurrency.into()));
+    loop {
+        let place = tokio::select! {
+            () = app.shutdown.cancelled() => return,
+            place = Arc::clone(&places).acquire_owned() => place,
+        };
+        let task = tokio::select! {
+            () = app.shutdown.cancelled() => return,
+            task = tasks.recv() => task,
+        };
+        let Some(task) = task else { return };
+        let app = Arc::clone(&app);
+        tokio::spawn(async move {
+            run(&app, task).await;
+            drop(place);
+        });
+    }
+}

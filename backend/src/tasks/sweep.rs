@@ -1,0 +1,28 @@
+//! Rings for rows that are due: their message was lost, their worker died, or their pause is over.
+
+use std::time::Duration;
+
+use crate::{app::App, imports, tasks::Task};
+
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Sweeps until the process stops. Any number of processes may sweep.
+pub async fn sweep(app: &App) {
+    while !app.shutdown.is_cancelled() {
+        if let Err(error) = round(app).await {
+            tracing::warn!("The sweep failed, and is tried again: {error:#}");
+        }
+        tokio::select! {
+            () = app.shutdown.cancelled() => return,
+            () = tokio::time::sleep(PERIOD) => {}
+        }
+    }
+}
+
+async fn round(app: &App) -> anyhow::Result<()> {
+    for id in imports::due(&mut *app.pool.get().await?).await? {
+        tracing::debug!(import.id = id, "Import {id} is due");
+        app.queue.ring(Task::ProcessImport(id));
+    }
+    Ok(())
+}
