@@ -77,7 +77,7 @@ pub async fn serve(request: HttpRequest, assets: Data<Assets>) -> Result<HttpRes
         return Err(ApiError::MethodNotAllowed);
     }
     let path = request.path().trim_start_matches('/');
-    let is_route = !path.rsplit('/').next().unwrap_or_default().contains('.');
+    let is_route = !path.starts_with("api/") && !path.rsplit('/').next().unwrap_or_default().contains('.');
     let (asset, immutable) = match assets.files.get(path) {
         // Trunk puts a hash of the content into each name but that of the page.
         Some(asset) => (asset, path != "index.html"),

@@ -6,8 +6,11 @@
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
     body::MessageBody,
-    dev::{ServiceRequest, ServiceResponse},
-    http::{StatusCode, header},
+    dev::{ResourceDef, ServiceRequest, ServiceResponse},
+    http::{
+        StatusCode,
+        header::{self, HeaderValue},
+    },
     middleware::Next,
     web,
 };
@@ -134,20 +137,15 @@ fn sentence(text: &str) -> String {
     format!("{first}{}{stop}", chars.as_str())
 }
 
-/// For paths that no route knows.
-pub async fn no_such_route(request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    Err(ApiError::NotFound(request.path().to_owned()))
-}
-
 /// How extractors refuse.
 pub fn configure_extractors(config: &mut web::ServiceConfig) {
-    config
-        .app_data(
-            web::PathConfig::default()
-                .error_handler(|error, _| ApiError::NotFound(format!("this path ({error})")).into()),
-        )
-        .app_data(web::QueryConfig::default().error_handler(|error, _| ApiError::BadRequest(error.to_string()).into()))
-        .app_data(web::JsonConfig::default().error_handler(|error, _| ApiError::BadRequest(error.to_string()).into()));
+    let path =
+        web::PathConfig::default().error_handler(|_, request| ApiError::NotFound(request.path().to_owned()).into());
+    let query = web::QueryConfig::default().error_handler(|error, _| {
+        ApiError::BadRequest(format!("a parameter cannot be read: {error}; see /api/docs")).into()
+    });
+    let json = web::JsonConfig::default().error_handler(|error, _| ApiError::BadRequest(error.to_string()).into());
+    config.app_data(path).app_data(query).app_data(json);
 }
 
 /// Gives problem details to the answers that actix makes by itself, such as 405 for a method that a path does not have.
@@ -167,10 +165,34 @@ pub async fn explain_bare_errors(
         status if status.is_client_error() => ApiError::BadRequest(format!("the request was refused: {status}")),
         status => ApiError::Internal(anyhow::anyhow!("an answer without a reason: {status}")),
     };
-    let (request, bare) = response.into_parts();
     let mut explained = error.error_response();
-    for (name, value) in bare.headers().iter().filter(|(name, _)| *name == header::ALLOW) {
-        explained.headers_mut().insert(name.clone(), value.clone());
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        // RFC 9110, section 15.5.6, demands it.
+        explained.headers_mut().insert(header::ALLOW, Methods::of(response.request()));
     }
+    let (request, _) = response.into_parts();
     Ok(ServiceResponse::new(request, explained).map_into_right_body())
+}
+
+/// The methods of each path of the API, by the document that describes it.
+pub struct Methods(Vec<(ResourceDef, HeaderValue)>);
+
+impl Methods {
+    pub fn new(document: &utoipa::openapi::OpenApi) -> anyhow::Result<Self> {
+        let paths = serde_json::to_value(&document.paths)?;
+        let mut known = Vec::new();
+        for (path, operations) in paths.as_object().into_iter().flatten() {
+            let methods: Vec<_> =
+                operations.as_object().into_iter().flatten().map(|(name, _)| name.to_uppercase()).collect();
+            known.push((ResourceDef::new(path.as_str()), HeaderValue::try_from(methods.join(", "))?));
+        }
+        Ok(Self(known))
+    }
+
+    /// Where the API has no such path, it is the page that answers.
+    fn of(request: &HttpRequest) -> HeaderValue {
+        let known = request.app_data::<web::Data<Self>>().map_or(&[][..], |known| &known.0);
+        let found = known.iter().find(|(pattern, _)| pattern.is_match(request.path()));
+        found.map_or(HeaderValue::from_static("GET, HEAD"), |(_, methods)| methods.clone())
+    }
 }

@@ -2,7 +2,7 @@
 
 use actix_web::dev::{ServiceFactory, ServiceRequest};
 use utoipa::OpenApi;
-use utoipa_actix_web::UtoipaApp;
+use utoipa_actix_web::{AppExt, UtoipaApp};
 
 use crate::{imports, products};
 
@@ -26,10 +26,13 @@ where
         .service(utoipa_actix_web::scope("/api/v1").configure(imports::configure).configure(products::configure))
 }
 
+/// The whole document.
+pub fn document() -> utoipa::openapi::OpenApi {
+    routes(actix_web::App::new().into_utoipa_app()).split_for_parts().1
+}
+
 /// Prints the document as YAML.
 pub fn print() -> anyhow::Result<()> {
-    use utoipa_actix_web::AppExt;
-    let (_, document) = routes(actix_web::App::new().into_utoipa_app()).split_for_parts();
-    print!("{}", document.to_yaml()?);
+    print!("{}", document().to_yaml()?);
     Ok(())
 }

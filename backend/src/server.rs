@@ -11,7 +11,12 @@ use anyhow::Context;
 use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::{app::App, assets::Assets, error, openapi};
+use crate::{
+    app::App,
+    assets::Assets,
+    error::{self, Methods},
+    openapi,
+};
 
 /// How long a stop waits for requests in hand. Streams of events end at once, so they do not use it up.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
@@ -20,16 +25,17 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
 pub async fn serve(app: Arc<App>) -> anyhow::Result<()> {
     let address = app.config.address();
     let data = web::Data::from(Arc::clone(&app));
+    let methods = web::Data::new(Methods::new(&openapi::document())?);
     let assets = web::Data::new(Assets::load(&app.config.static_dir)?);
     let server = HttpServer::new(move || {
         let (routes, document) = openapi::routes(ActixApp::new().into_utoipa_app()).split_for_parts();
         routes
             .app_data(data.clone())
             .app_data(assets.clone())
+            .app_data(methods.clone())
             .configure(error::configure_extractors)
             .service(SwaggerUi::new("/api/docs/{_:.*}").url("/api/openapi.json", document))
             .service(web::redirect("/api/docs", "/api/docs/"))
-            .service(web::scope("/api").default_service(web::to(error::no_such_route)))
             .default_service(web::to(crate::assets::serve))
             .wrap(from_fn(error::explain_bare_errors))
             .wrap(Compress::default())
@@ -37,9 +43,12 @@ pub async fn serve(app: Arc<App>) -> anyhow::Result<()> {
     .disable_signals()
     .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())
     .bind(address)
-    .with_context(|| format!("cannot listen on {address} (BIND, PORT)"))?
-    .run();
-    tracing::info!("Loadify is at http://{address}");
+    .with_context(|| format!("cannot listen on {address} (BIND, PORT)"))?;
+    // Port 0 means any that is free.
+    for address in server.addrs() {
+        tracing::info!("Loadify is at http://{address}");
+    }
+    let server = server.run();
     let handle = server.handle();
     let stopped = app.shutdown.clone();
     tokio::spawn(async move {

@@ -263,7 +263,11 @@ pub async fn release(
             Pause::Failed { reason, counts: false } => (back_off(1), Some(*reason), row.attempts - 1),
         };
         diesel::update(imports::table.find(id))
-            .set((imports::wake_at.eq(after_now(delay)), imports::error.eq(reason), imports::attempts.eq(attempts.max(0))))
+            .set((
+                imports::wake_at.eq(after_now(delay)),
+                imports::error.eq(reason),
+                imports::attempts.eq(attempts.max(0)),
+            ))
             .execute(conn)
             .await?;
         if reason.is_some() {

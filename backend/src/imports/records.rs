@@ -31,7 +31,7 @@ pub const MAX_RECORD_BYTES: u64 = 1 << 20;
 /// Read buffer of the parser, in bytes: its default of 8 KiB makes it four times slower.
 const BUFFER_BYTES: usize = 256 << 10;
 /// Records that may be broken off before the file is given up: each of them costs reading up to [`MAX_RECORD_BYTES`] again.
-const MAX_BROKEN: u32 = 1_000;
+const MAX_BROKEN: u32 = 100;
 
 type Source = StreamReader<BoxStream<'static, std::io::Result<Bytes>>, Bytes>;
 
@@ -128,7 +128,7 @@ impl Records {
         self.broken += 1;
         if self.broken > MAX_BROKEN {
             bail!(Unreadable(format!(
-                "More than {MAX_BROKEN} rows of this file open a quote that is never closed; the last of them is row {}. Save the file with its quotes doubled inside quoted texts.",
+                "More than {MAX_BROKEN} rows of this file are too large or open a quote that is never closed; the last of them is row {}. Save the file again, with quotes inside quoted texts doubled.",
                 self.row_no
             )));
         }

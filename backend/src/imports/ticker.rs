@@ -14,8 +14,8 @@ use crate::{
     imports::job::{self, Claim, Fenced},
 };
 
-/// At most four events a second.
-const PERIOD: Duration = Duration::from_millis(250);
+/// At most four events a second; a little slower, since a tick that is late makes the next one seem early.
+const PERIOD: Duration = Duration::from_millis(280);
 /// An event at least so often, even if nothing moved.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 

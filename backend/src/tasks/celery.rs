@@ -22,6 +22,8 @@ use tokio::{
 };
 use url::Url;
 
+use messages::process_import;
+
 use crate::{
     app::App,
     tasks::{Task, amqp::AmqpBroker, run},
@@ -34,12 +36,18 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(250), Duration::fr
 
 static APP: OnceLock<Arc<App>> = OnceLock::new();
 
-#[celery::task(name = "loadify.process_import", acks_late = true, max_retries = 0)]
-async fn process_import(id: i64) -> TaskResult<()> {
-    if let Some(app) = APP.get() {
-        run(app, Task::ProcessImport(id)).await;
+/// Celery's macro puts an `impl` inside a constant.
+#[expect(non_local_definitions, reason = "made by the macro")]
+mod messages {
+    use super::{APP, Task, TaskResult, run};
+
+    #[celery::task(name = "loadify.process_import", acks_late = true, max_retries = 0)]
+    pub async fn process_import(id: i64) -> TaskResult<()> {
+        if let Some(app) = APP.get() {
+            run(app, Task::ProcessImport(id)).await;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Sends tasks to the broker from a task of its own, so that no request waits for it.

@@ -1,0 +1,204 @@
+//! A whole Loadify for a test, and what a user would do with it.
+
+use bytes::Bytes;
+use reqwest::{Method, Response, StatusCode};
+use serde_json::Value;
+use shared::{Import, ImportEvent, Problem, RejectedRow};
+use tempfile::TempDir;
+
+use crate::{
+    csv::Csv,
+    database::TestDatabase,
+    eventually,
+    oracle::Table,
+    process::Process,
+    setting,
+    sse::{self, EventStream},
+};
+
+/// Settings of the environment, for one process or for all of a test.
+pub type Settings = Vec<(&'static str, String)>;
+
+/// A database, a storage, and a web process; `all` in one process unless the test asks for roles.
+pub struct TestApp {
+    pub web: Process,
+    /// Of the web process, without a slash at its end.
+    pub base: String,
+    pub settings: Settings,
+    pub client: reqwest::Client,
+    pub db: TestDatabase,
+    pub storage: TempDir,
+}
+
+impl TestApp {
+    /// `loadify all` with the embedded queue.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with some settings.
+    pub async fn start_with(settings: &[(&'static str, &str)]) -> Self {
+        Self::start_role("all", settings).await
+    }
+
+    /// `loadify serve` with RabbitMQ, for tests that start their own workers.
+    pub async fn serve(settings: &[(&'static str, &str)]) -> Self {
+        let queue = format!("test-{:016x}", rand::random::<u64>());
+        let mut with_broker = vec![("BROKER_QUEUE", queue.as_str())];
+        let broker = setting("TEST_BROKER_URL");
+        with_broker.push(("BROKER_URL", &broker));
+        with_broker.extend_from_slice(settings);
+        Self::start_role("serve", &with_broker).await
+    }
+
+    async fn start_role(role: &str, settings: &[(&'static str, &str)]) -> Self {
+        let db = TestDatabase::create().await;
+        let storage = tempfile::tempdir().unwrap();
+        let mut all: Settings = vec![
+            ("DATABASE_URL", db.url.clone()),
+            ("STORAGE_URL", format!("file://{}", storage.path().display())),
+            ("BIND", "127.0.0.1:0".into()),
+        ];
+        if let Ok(page) = std::env::var("TEST_STATIC_DIR") {
+            all.push(("STATIC_DIR", page));
+        }
+        // A later setting of the same name wins.
+        all.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        let (web, base) = start_web(role, &all);
+        Self { web, base, settings: all, client: reqwest::Client::new(), db, storage }
+    }
+
+    /// Another process of this installation.
+    pub fn process(&self, role: &str, settings: &[(&'static str, &str)]) -> Process {
+        let mut all = self.settings.clone();
+        all.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        Process::start(role, &all)
+    }
+
+    /// A worker that waits for tasks.
+    pub fn worker(&self, settings: &[(&'static str, &str)]) -> Process {
+        let worker = self.process("work", settings);
+        worker.wait_for_line("Waiting for tasks");
+        worker
+    }
+
+    /// Another web process, and where it is.
+    pub fn another_web(&self) -> (Process, String) {
+        start_web("serve", &self.settings)
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    pub async fn send(&self, method: Method, path: &str) -> Response {
+        self.client.request(method, self.url(path)).send().await.unwrap()
+    }
+
+    pub async fn get(&self, path: &str) -> Response {
+        self.send(Method::GET, path).await
+    }
+
+    /// The JSON of a successful answer.
+    pub async fn json(&self, path: &str) -> Value {
+        let response = self.get(path).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        response.json().await.unwrap()
+    }
+
+    pub async fn post_file(&self, file: impl Into<Bytes>) -> Response {
+        let post = self.client.post(self.url("/api/v1/imports?file_name=products.csv"));
+        post.header("Content-Type", "text/csv").body(reqwest::Body::from(file.into())).send().await.unwrap()
+    }
+
+    /// Uploads a file that is taken.
+    pub async fn upload(&self, file: impl Into<Bytes>) -> Import {
+        let response = self.post_file(file).await;
+        assert_eq!(response.status(), StatusCode::CREATED);
+        response.json().await.unwrap()
+    }
+
+    /// Uploads a file that is refused.
+    pub async fn refused(&self, file: impl Into<Bytes>) -> Problem {
+        problem(self.post_file(file).await).await
+    }
+
+    /// Uploads a file and waits for the end of its import.
+    pub async fn import(&self, file: impl Into<Bytes>) -> Import {
+        let import = self.upload(file).await;
+        self.end_of(import.id).await
+    }
+
+    /// The import once it has ended.
+    pub async fn end_of(&self, id: i64) -> Import {
+        let events = self.watch(id, None).await.to_end().await;
+        sse::assert_numbered(&events, 1);
+        let import = self.import_now(id).await;
+        let last: &ImportEvent = events.last().unwrap();
+        assert_eq!((last.status, last.counts, last.seq), (import.status, import.counts, import.last_seq));
+        import
+    }
+
+    pub async fn import_now(&self, id: i64) -> Import {
+        serde_json::from_value(self.json(&format!("/api/v1/imports/{id}")).await).unwrap()
+    }
+
+    /// Its stream of events, after the one with number `seen`.
+    pub async fn watch(&self, id: i64, seen: Option<i64>) -> EventStream {
+        EventStream::open(&self.client, &self.base, id, seen).await
+    }
+
+    /// Waits until the import has read at least so many rows, or has ended.
+    pub async fn rows_read(&self, id: i64, rows: i64) -> Import {
+        eventually("rows to be read", || async {
+            let import = self.import_now(id).await;
+            (import.counts.read >= rows || import.status.is_final()).then_some(import)
+        })
+        .await
+    }
+
+    pub async fn rejected(&self, id: i64) -> Vec<RejectedRow> {
+        let page = self.json(&format!("/api/v1/imports/{id}/rejected?limit=1000")).await;
+        assert!(page["next"].is_null(), "more than a page of rejected rows");
+        serde_json::from_value(page["items"].clone()).unwrap()
+    }
+
+    /// The whole catalogue.
+    pub async fn table(&self) -> Table {
+        Table::read(&self.db).await
+    }
+
+    /// Files that lie in storage.
+    pub fn stored_files(&self) -> usize {
+        let folder = self.storage.path().join("imports");
+        folder.read_dir().map_or(0, Iterator::count)
+    }
+
+    /// Imports `file` and compares the catalogue with what the file says, row by row.
+    pub async fn import_exactly(&self, file: &Csv) -> Import {
+        let mut expected = self.table().await;
+        let outcome = expected.apply(file);
+        let import = self.import(file.bytes()).await;
+        assert_eq!(import.counts, outcome, "the balance sheet");
+        self.table().await.assert_equals(&expected);
+        import
+    }
+}
+
+fn start_web(role: &str, settings: &Settings) -> (Process, String) {
+    let web = Process::start(role, settings);
+    let line = web.wait_for_line("Loadify is at http://");
+    let base = line.split("Loadify is at ").nth(1).unwrap().trim().to_owned();
+    (web, base)
+}
+
+/// The problem that an answer tells; fails where it is anything else.
+pub async fn problem(response: Response) -> Problem {
+    let status = response.status();
+    assert!(status.is_client_error() || status.is_server_error(), "{status}");
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    let problem: Problem = response.json().await.unwrap();
+    assert_eq!(problem.status, status.as_u16());
+    assert_ne!(problem.code, shared::ErrorCode::Unknown);
+    problem
+}

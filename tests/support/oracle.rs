@@ -1,0 +1,76 @@
+//! What a catalogue must be after a file: worked out by other means than the importer's. The `csv` crate reads the whole
+//! file at once, and a map says which row of a SKU is the last.
+
+use std::collections::{BTreeMap, HashMap};
+
+use shared::{Counts, sku_key};
+
+use crate::{csv::Csv, database::TestDatabase};
+
+/// SKU, name, description and the active flag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    pub sku: String,
+    pub name: String,
+    pub description: String,
+    pub active: bool,
+}
+
+/// A catalogue by SKU key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Table {
+    pub lines: BTreeMap<String, Line>,
+}
+
+impl Table {
+    /// What the database holds.
+    pub async fn read(db: &TestDatabase) -> Self {
+        let rows = db.client.query("SELECT sku_key, sku, name, description, active FROM products", &[]).await.unwrap();
+        let lines = rows.iter().map(|row| {
+            let line = Line { sku: row.get(1), name: row.get(2), description: row.get(3), active: row.get(4) };
+            (row.get(0), line)
+        });
+        Self { lines: lines.collect() }
+    }
+
+    /// Does what an import of `file`, with the columns `name,sku,description`, must do. Gives its balance sheet.
+    pub fn apply(&mut self, file: &Csv) -> Counts {
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file.as_slice());
+        let rows: Vec<csv::StringRecord> = reader.records().map(|record| record.unwrap()).collect();
+        let is_good =
+            |row: &csv::StringRecord| row.len() == 3 && !row[0].trim().is_empty() && !row[1].trim().is_empty();
+        let mut last: HashMap<String, usize> = HashMap::new();
+        for (index, row) in rows.iter().enumerate().filter(|(_, row)| is_good(row)) {
+            last.insert(sku_key(&row[1]), index);
+        }
+        let mut counts = Counts { read: i64::try_from(rows.len()).unwrap(), ..Counts::default() };
+        for (index, row) in rows.iter().enumerate() {
+            if !is_good(row) {
+                counts.rejected += 1;
+                continue;
+            }
+            let key = sku_key(&row[1]);
+            if last[&key] != index {
+                counts.repeated += 1;
+                continue;
+            }
+            let active = self.lines.get(&key).is_none_or(|line| line.active);
+            let line =
+                Line { sku: row[1].trim().into(), name: row[0].trim().into(), description: row[2].into(), active };
+            match self.lines.insert(key, line.clone()) {
+                None => counts.created += 1,
+                Some(before) if before == line => counts.unchanged += 1,
+                Some(_) => counts.updated += 1,
+            }
+        }
+        counts
+    }
+
+    /// Fails with the first difference, not with two catalogues.
+    pub fn assert_equals(&self, expected: &Self) {
+        for (key, line) in &expected.lines {
+            assert_eq!(self.lines.get(key), Some(line), "product {key}");
+        }
+        assert_eq!(self.lines.len(), expected.lines.len(), "products that should not be there");
+    }
+}

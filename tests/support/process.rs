@@ -1,0 +1,123 @@
+//! The program under test, as a process of its own.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Condvar, Mutex},
+};
+
+use nix::{
+    sys::signal::{self, Signal},
+    unistd::Pid,
+};
+
+use crate::PATIENCE;
+
+/// The program that the tests run: `LOADIFY_BIN`, or what lies beside the tests.
+pub fn program() -> PathBuf {
+    if let Ok(path) = std::env::var("LOADIFY_BIN") {
+        return path.into();
+    }
+    let mut path = std::env::current_exe().unwrap();
+    path.pop(); // deps
+    path.pop();
+    path.push("loadify");
+    assert!(path.exists(), "{} is not built: cargo build -p backend", path.display());
+    path
+}
+
+#[derive(Default)]
+struct Log {
+    lines: Mutex<Vec<String>>,
+    grown: Condvar,
+}
+
+/// A running `loadify`. Killed when it goes out of scope; its log is shown when the test fails.
+pub struct Process {
+    child: Child,
+    log: Arc<Log>,
+}
+
+impl Process {
+    /// Starts a role with settings for its environment, on top of nothing that the tests' own environment sets.
+    pub fn start(role: &str, settings: &[(&str, String)]) -> Self {
+        let mut command = Command::new(program());
+        command.arg(role).env_clear().stderr(Stdio::piped()).stdout(Stdio::null());
+        command.env("RUST_LOG", "info,celery=warn").env("NO_COLOR", "1").env("RUST_BACKTRACE", "1");
+        for (name, value) in settings {
+            command.env(name, value);
+        }
+        let mut child = command.spawn().unwrap();
+        let stderr = child.stderr.take().unwrap();
+        let log = Arc::new(Log::default());
+        let writer = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                writer.lines.lock().unwrap().push(line);
+                writer.grown.notify_all();
+            }
+        });
+        Self { child, log }
+    }
+
+    /// The first line of the log that contains `text`, as soon as there is one.
+    pub fn wait_for_line(&self, text: &str) -> String {
+        let lines = self.log.lines.lock().unwrap();
+        let find = |lines: &Vec<String>| lines.iter().find(|line| line.contains(text)).cloned();
+        let (lines, _) = self.log.grown.wait_timeout_while(lines, PATIENCE, |lines| find(lines).is_none()).unwrap();
+        let found = find(&lines);
+        drop(lines);
+        found.unwrap_or_else(|| panic!("the program never said: {text}\n{}", self.log()))
+    }
+
+    pub fn log(&self) -> String {
+        self.log.lines.lock().unwrap().join("\n")
+    }
+
+    /// How many lines of the log contain `text`.
+    pub fn count_lines(&self, text: &str) -> usize {
+        self.log.lines.lock().unwrap().iter().filter(|line| line.contains(text)).count()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        signal::kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    pub fn kill(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// How it ended, if it has.
+    pub fn exit_status(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let start = std::time::Instant::now();
+        loop {
+            if let Some(status) = self.exit_status() {
+                return status;
+            }
+            assert!(start.elapsed() < PATIENCE, "the program does not end");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // A stopped process would not die of a signal that it cannot receive; SIGKILL it can.
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("---- log of loadify {} ----\n{}", self.child.id(), self.log());
+        }
+    }
+}
