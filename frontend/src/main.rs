@@ -1,1 +1,13 @@
-fn main() {}
+//! The single-page app: drop a file, watch it go in, see the products.
+
+mod api;
+mod app;
+mod imports;
+mod live;
+mod products;
+mod ui;
+
+fn main() {
+    console_error_panic_hook::set_once();
+    leptos::mount::mount_to_body(app::App);
+}

@@ -1,0 +1,122 @@
+//! Calls to the server. Every failure comes back as a [`Problem`], also one that never reached the server.
+
+use serde::de::DeserializeOwned;
+use shared::{ErrorCode, Import, ImportPage, Problem, ProductPage, RejectedPage};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{RequestInit, Response};
+
+const BASE: &str = "/api/v1";
+
+pub async fn import(id: i64) -> Result<Import, Problem> {
+    get(&format!("{BASE}/imports/{id}")).await
+}
+
+/// Imports older than `before`, newest first; the newest of all where it is `None`.
+pub async fn imports(before: Option<i64>, limit: u32) -> Result<ImportPage, Problem> {
+    let before = before.map(|id| format!("&before={id}")).unwrap_or_default();
+    get(&format!("{BASE}/imports?limit={limit}{before}")).await
+}
+
+/// Asks for an import to stop. It does so after the batches in hand.
+pub async fn cancel_import(id: i64) -> Result<Import, Problem> {
+    send("POST", &format!("{BASE}/imports/{id}/cancel")).await
+}
+
+/// The first rejected rows of an import, in file order.
+pub async fn rejected_rows(id: i64, limit: u32) -> Result<RejectedPage, Problem> {
+    get(&format!("{BASE}/imports/{id}/rejected?limit={limit}")).await
+}
+
+/// One page of products; the first where there is no cursor.
+pub async fn products(cursor: Option<String>, limit: u32) -> Result<ProductPage, Problem> {
+    let cursor = cursor.map(|cursor| format!("&cursor={}", encode(&cursor))).unwrap_or_default();
+    get(&format!("{BASE}/products?limit={limit}{cursor}")).await
+}
+
+/// Where a file is sent to.
+pub fn upload_url(file_name: &str) -> String {
+    format!("{BASE}/imports?file_name={}", encode(file_name))
+}
+
+/// The stream of an import's events.
+pub fn events_url(id: i64) -> String {
+    format!("{BASE}/imports/{id}/events")
+}
+
+/// All rejected rows of an import, as a CSV to correct and import again.
+pub fn rejected_csv_url(id: i64) -> String {
+    format!("{BASE}/imports/{id}/rejected.csv")
+}
+
+/// A text as one component of a URL.
+pub fn encode(text: &str) -> String {
+    String::from(js_sys::encode_uri_component(text))
+}
+
+/// The answer of the server, or why it is none: used for `fetch` and for the upload alike.
+pub fn parse<T: DeserializeOwned>(status: u16, body: &str) -> Result<T, Problem> {
+    if (200..300).contains(&status) {
+        return serde_json::from_str(body)
+            .map_err(|error| problem(status, ErrorCode::Unknown, &format!("The answer cannot be read: {error}.")));
+    }
+    // A proxy in between answers with a page of its own.
+    Err(serde_json::from_str(body).unwrap_or_else(|_| {
+        let code = if matches!(status, 502..=504) { ErrorCode::Unavailable } else { ErrorCode::Unknown };
+        problem(status, code, &format!("The server answers with status {status}. Please try again in a moment."))
+    }))
+}
+
+/// The problem of a request that got no answer.
+pub fn unreachable() -> Problem {
+    problem(0, ErrorCode::Unavailable, "The server cannot be reached. Check the connection, then try again.")
+}
+
+pub fn problem(status: u16, code: ErrorCode, detail: &str) -> Problem {
+    Problem {
+        kind: "about:blank".to_owned(),
+        title: String::new(),
+        status,
+        code,
+        detail: detail.to_owned(),
+        errors: Vec::new(),
+    }
+}
+
+async fn get<T: DeserializeOwned>(url: &str) -> Result<T, Problem> {
+    send("GET", url).await
+}
+
+async fn send<T: DeserializeOwned>(method: &str, url: &str) -> Result<T, Problem> {
+    let (status, body) = fetch(method, url).await.map_err(|_| unreachable())?;
+    parse(status, &body)
+}
+
+async fn fetch(method: &str, url: &str) -> Result<(u16, String), JsValue> {
+    let options = RequestInit::new();
+    options.set_method(method);
+    let response: Response =
+        JsFuture::from(leptos::prelude::window().fetch_with_str_and_init(url, &options)).await?.dyn_into()?;
+    let body = JsFuture::from(response.text()?).await?;
+    Ok((response.status(), body.as_string().unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_what_was_asked_for_or_a_problem() {
+        assert_eq!(parse::<i64>(200, "7"), Ok(7));
+        assert_eq!(parse::<i64>(200, "x").expect_err("not a number").code, ErrorCode::Unknown);
+        let body = r#"{"type":"about:blank","title":"Not Found","status":404,"code":"not_found","detail":"Gone."}"#;
+        assert_eq!(parse::<i64>(404, body).expect_err("refused").detail, "Gone.");
+    }
+
+    #[test]
+    fn a_proxys_page_becomes_a_sentence() {
+        let problem = parse::<i64>(502, "<html>Bad gateway</html>").expect_err("refused");
+        assert_eq!((problem.status, problem.code), (502, ErrorCode::Unavailable));
+        assert!(problem.detail.contains("502"), "{problem}");
+    }
+}

@@ -1,0 +1,119 @@
+//! Where a file comes in: by the file picker, or dropped anywhere in the window.
+
+use leptos::{ev, html, prelude::*};
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_location, use_navigate};
+use wasm_bindgen::JsValue;
+use web_sys::DragEvent;
+
+use super::upload::{Refusal, Uploads};
+use crate::ui::{Glyph, Icon};
+
+/// The large field with the file picker. A drop on it is a drop on the window.
+#[component]
+pub fn DropZone() -> impl IntoView {
+    let uploads = Uploads::expect();
+    let input = NodeRef::<html::Input>::new();
+    let chosen = move |_| {
+        let Some(input) = input.get_untracked() else { return };
+        uploads.take(input.files());
+        // The same file can be chosen again once it is mended.
+        input.set_value("");
+    };
+    view! {
+        <label class="drop-zone" data-testid="drop-zone">
+            <span class="drop-zone-sign">
+                <Icon glyph=Glyph::Upload />
+            </span>
+            <span class="drop-zone-title">"Drop a CSV file here"</span>
+            <span class="drop-zone-text">"or "<span class="drop-zone-link">"choose one"</span>" from your computer"</span>
+            <input
+                class="visually-hidden"
+                type="file"
+                accept=".csv,.tsv,.txt,text/csv"
+                aria-label="Choose a CSV file of products"
+                aria-describedby="format"
+                data-testid="file-input"
+                node_ref=input
+                on:change=chosen
+            />
+        </label>
+    }
+}
+
+/// Why the last file was not taken.
+#[component]
+pub fn FileProblem() -> impl IntoView {
+    let uploads = Uploads::expect();
+    let problem = move |Refusal { title, detail, retry }| {
+        view! {
+            <div class="notice" data-tone="bad" role="alert" data-testid="file-problem">
+                <Icon glyph=Glyph::Warning />
+                <div class="notice-body">
+                    <p class="notice-title">{title}</p>
+                    <p>{detail}</p>
+                    {retry.then(|| {
+                        view! {
+                            <button type="button" class="button" on:click=move |_| uploads.retry()>
+                                "Send it again"
+                            </button>
+                        }
+                    })}
+                </div>
+            </div>
+        }
+    };
+    move || uploads.refusal().get().map(problem)
+}
+
+/// Takes a drop anywhere in the window, on every page, and says so while a file is dragged over it.
+#[component]
+pub fn DropOverlay() -> impl IntoView {
+    let uploads = Uploads::expect();
+    let (navigate, path) = (use_navigate(), use_location().pathname);
+    let dragging = RwSignal::new(false);
+    let entered = window_event_listener(ev::dragenter, move |event| {
+        if carries_files(&event) {
+            dragging.set(true);
+        }
+    });
+    let over = window_event_listener(ev::dragover, move |event| {
+        if carries_files(&event) {
+            // Without this the browser would open the file.
+            event.prevent_default();
+        }
+    });
+    let left = window_event_listener(ev::dragleave, move |event| {
+        if event.related_target().is_none() {
+            dragging.set(false);
+        }
+    });
+    let dropped = window_event_listener(ev::drop, move |event| {
+        dragging.set(false);
+        if carries_files(&event) {
+            event.prevent_default();
+            if path.get_untracked() != "/" {
+                navigate("/", NavigateOptions::default());
+            }
+            uploads.take(event.data_transfer().and_then(|data| data.files()));
+        }
+    });
+    on_cleanup(move || {
+        for listener in [entered, over, left, dropped] {
+            listener.remove();
+        }
+    });
+    view! {
+        <div class="drop-overlay" class:drop-overlay-shown=move || dragging.get() aria-hidden="true">
+            <div class="drop-overlay-text">
+                <Icon glyph=Glyph::Upload />
+                "Drop the file to import it"
+            </div>
+        </div>
+    }
+}
+
+/// A text or an image of the page can be dragged, too.
+fn carries_files(event: &DragEvent) -> bool {
+    event.data_transfer().is_some_and(|data| data.types().includes(&JsValue::from_str("Files"), 0))
+}

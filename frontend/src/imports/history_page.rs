@@ -1,0 +1,30 @@
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+
+use super::table::ImportList;
+use crate::ui::{Glyph, Icon, page_title};
+
+const PAGE_SIZE: u32 = 25;
+
+/// All imports that there were, page by page (`?before=` in the address).
+#[component]
+pub fn HistoryPage() -> impl IntoView {
+    let query = use_query_map();
+    let before = Memo::new(move |_| query.read().get("before").and_then(|id| id.parse::<i64>().ok()));
+    page_title(|| "Imports".to_owned());
+    view! {
+        <div class="page">
+            <header class="page-head">
+                <div>
+                    <h1>"Imports"</h1>
+                    <p class="page-lead">"What went in, and what became of each row."</p>
+                </div>
+                <a class="button button-primary" href="/">
+                    <Icon glyph=Glyph::Upload />
+                    "Import a file"
+                </a>
+            </header>
+            <ImportList before limit=PAGE_SIZE paged=true />
+        </div>
+    }
+}

@@ -1,0 +1,168 @@
+//! The page of one import: live while it runs, its record afterwards.
+
+use chrono::Utc;
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+use shared::{ErrorCode, Import, ImportStatus, Problem};
+
+use super::balance::Balance;
+use super::cancel::CancelButton;
+use super::event_log::EventLog;
+use super::notices::Notices;
+use super::progress::ProgressCard;
+use super::rejected::RejectedRows;
+use super::run::Run;
+use super::status::{StatusBadge, label};
+use crate::ui::format::{bytes, percent};
+use crate::ui::{Glyph, Icon, ProblemNotice, Relative, Skeleton, page_title};
+use crate::{api, live};
+
+/// Loads the import of the address, then follows it.
+#[component]
+pub fn LivePage() -> impl IntoView {
+    let params = use_params_map();
+    let id = Memo::new(move |_| params.read().get("id").and_then(|id| id.parse::<i64>().ok()));
+    let import = LocalResource::new(move || {
+        let id = id.get();
+        async move {
+            match id {
+                Some(id) => api::import(id).await,
+                None => Err(api::problem(404, ErrorCode::NotFound, "The address names no import.")),
+            }
+        }
+    });
+    view! {
+        <div class="page">
+            <Suspense fallback=|| view! { <Skeleton rows=8 /> }>
+                {move || Suspend::new(async move {
+                    match import.await {
+                        Ok(import) => view! { <LiveImport import /> }.into_any(),
+                        Err(problem) if problem.code == ErrorCode::NotFound => view! { <NoSuchImport problem /> }.into_any(),
+                        Err(problem) => view! { <ProblemNotice problem retry=move || import.refetch() /> }.into_any(),
+                    }
+                })}
+            </Suspense>
+        </div>
+    }
+}
+
+#[component]
+fn LiveImport(import: Import) -> impl IntoView {
+    let id = import.id;
+    let run = RwSignal::new(Run::new(import));
+    let connection = live::follow_import(id, move |messages| {
+        let mut more = true;
+        run.update(|run| {
+            for message in messages {
+                run.hear(message, Utc::now());
+            }
+            more = !run.is_complete();
+        });
+        more
+    });
+    page_title(move || run.with(tab_title));
+    view! {
+        <Head run />
+        <Notices run connection />
+        <ProgressCard run />
+        <Balance run />
+        <div class="columns">
+            <EventLog run />
+            <RejectedRows run />
+        </div>
+    }
+}
+
+/// Starts with what changes, since a tab shows only the beginning.
+fn tab_title(run: &Run) -> String {
+    let import = &run.import;
+    let state = match (import.status, run.share()) {
+        (ImportStatus::Running, Some(share)) => percent(share),
+        _ => label(import).to_owned(),
+    };
+    format!("{state} · {}", import.file_name)
+}
+
+#[component]
+fn Head(run: RwSignal<Run>) -> impl IntoView {
+    let import = Memo::new(move |_| run.with(|run| run.import.clone()));
+    let (file_name, size, created_at) =
+        import.with_untracked(|import| (import.file_name.clone(), bytes(import.size_bytes), import.created_at));
+    view! {
+        <header class="page-head">
+            <div>
+                <p class="breadcrumb">
+                    <a href="/imports">"Imports"</a>
+                    <Icon glyph=Glyph::Chevron />
+                    <span>{format!("No. {}", import.with_untracked(|import| import.id))}</span>
+                </p>
+                <div class="title-line">
+                    <h1>{file_name}</h1>
+                    <StatusBadge import />
+                </div>
+                <p class="page-lead">{size} " · sent " <Relative at=created_at /></p>
+            </div>
+            <div class="page-actions">
+                <Actions run />
+            </div>
+        </header>
+        <p class="visually-hidden" role="status">{move || import.with(announcement)}</p>
+    }
+}
+
+/// What can be done now: stop it, or go on from its end. Both in one place, so that the page does not move.
+#[component]
+fn Actions(run: RwSignal<Run>) -> impl IntoView {
+    let status = Memo::new(move |_| run.with(|run| run.import.status));
+    move || match status.get() {
+        ImportStatus::Queued | ImportStatus::Running => view! { <CancelButton run /> }.into_any(),
+        ImportStatus::Failed | ImportStatus::Cancelled => {
+            view! { <a class="button" href="/">"Import another file"</a> }.into_any()
+        }
+        ImportStatus::Completed => view! {
+            <a class="button" href="/">"Import another file"</a>
+            <a class="button button-primary" href="/products" data-testid="products-link">
+                <Icon glyph=Glyph::Products />
+                "See the products"
+            </a>
+        }
+        .into_any(),
+    }
+}
+
+/// What a screen reader hears when the phase changes; not each number.
+fn announcement(import: &Import) -> String {
+    format!("{}: {}", import.file_name, label(import))
+}
+
+#[component]
+fn NoSuchImport(problem: Problem) -> impl IntoView {
+    page_title(|| "Import not found".to_owned());
+    view! {
+        <section class="empty">
+            <p class="empty-code">"404"</p>
+            <h1>"There is no such import"</h1>
+            <p>{problem.detail}</p>
+            <a class="button button-primary" href="/imports">"See all imports"</a>
+        </section>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::ImportPhase;
+
+    use super::super::run::tests::import;
+    use super::*;
+
+    #[test]
+    fn the_tab_begins_with_what_changes() {
+        let mut run = Run::new(import());
+        assert_eq!(tab_title(&run), "Queued · products.csv");
+        (run.import.status, run.import.phase) = (ImportStatus::Running, Some(ImportPhase::Survey));
+        run.import.bytes_surveyed = 900;
+        assert_eq!(tab_title(&run), "45 % · products.csv");
+        (run.import.status, run.import.phase) = (ImportStatus::Completed, None);
+        assert_eq!(tab_title(&run), "Completed · products.csv");
+    }
+}

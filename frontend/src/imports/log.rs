@@ -1,0 +1,146 @@
+//! What the running log says. Pure.
+
+use chrono::{DateTime, Utc};
+use shared::{EventKind, ImportEvent};
+
+use crate::ui::Tone;
+use crate::ui::format::{counted, duration, rate, thousands};
+use crate::ui::time::seconds_between;
+
+/// The log says something each time that another tenth of the rows is through, not at each event.
+const MILESTONES: i64 = 10;
+
+/// One line of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// Number of the event that it tells of.
+    pub seq: i64,
+    pub at: DateTime<Utc>,
+    pub tone: Tone,
+    pub text: String,
+}
+
+/// What an event adds to the log, if anything.
+///
+/// `read_before` is the number of rows that were read before it, `started_at` when a worker first took the import.
+pub fn line(event: &ImportEvent, read_before: i64, started_at: Option<DateTime<Utc>>) -> Option<LogLine> {
+    let read = event.counts.read;
+    let (tone, text) = match event.kind {
+        EventKind::Queued => (Tone::Neutral, "The file is stored; waiting for a worker".to_owned()),
+        EventKind::Started => (Tone::Neutral, "A worker took the import and reads the file".to_owned()),
+        EventKind::Resumed => (Tone::Neutral, resumed(read)),
+        EventKind::Surveyed => (Tone::Neutral, surveyed(event.rows_total)),
+        EventKind::Progress => (Tone::Neutral, milestone(read_before, read, event.rows_total?)?),
+        EventKind::Interrupted => (Tone::Warning, with_reason("Interrupted", event)),
+        EventKind::Cancelling => (Tone::Warning, "Cancelling: finishing the batches in hand".to_owned()),
+        EventKind::Completed => (Tone::Good, completed(event, started_at)),
+        EventKind::Failed => (Tone::Bad, with_reason("Failed", event)),
+        EventKind::Cancelled => (Tone::Warning, format!("Cancelled after {}", counted(read, "row"))),
+    };
+    Some(LogLine { seq: event.seq, at: event.at, tone, text })
+}
+
+fn resumed(read: i64) -> String {
+    if read == 0 {
+        return "A worker took it up again".to_owned();
+    }
+    format!("A worker took it up again after {}", counted(read, "row"))
+}
+
+fn surveyed(rows: Option<i64>) -> String {
+    match rows {
+        Some(rows) => format!("The file has {}; loading begins", counted(rows, "row")),
+        None => "The file is read; loading begins".to_owned(),
+    }
+}
+
+/// The largest milestone that was passed on the way from `before` to `read`.
+fn milestone(before: i64, read: i64, total: i64) -> Option<String> {
+    let tenths = |rows: i64| rows * MILESTONES / total.max(1);
+    let reached = tenths(read);
+    // The end has an event of its own.
+    let passed = reached > tenths(before) && reached < MILESTONES;
+    passed.then(|| format!("{} %: {} of {} rows", reached * 100 / MILESTONES, thousands(read), thousands(total)))
+}
+
+fn with_reason(what: &str, event: &ImportEvent) -> String {
+    match &event.error {
+        Some(reason) => format!("{what}: {reason}"),
+        None => what.to_owned(),
+    }
+}
+
+fn completed(event: &ImportEvent, started_at: Option<DateTime<Utc>>) -> String {
+    let rows = counted(event.counts.read, "row");
+    let Some(seconds) = started_at.map(|started| seconds_between(started, event.at)) else {
+        return format!("Completed: {rows}");
+    };
+    match average(event.counts.read, seconds) {
+        Some(average) => format!("Completed: {rows} in {}, {} rows/s on average", duration(seconds), rate(average)),
+        None => format!("Completed: {rows} in {}", duration(seconds)),
+    }
+}
+
+/// Rows per second over the whole run; `None` for one too short to divide by.
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+pub fn average(rows: i64, seconds: f64) -> Option<f64> {
+    (seconds > 0.05).then(|| rows as f64 / seconds)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use chrono::TimeDelta;
+    use shared::{Counts, ImportPhase, ImportStatus};
+
+    use super::*;
+
+    pub fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000 + seconds, 0).expect("a moment")
+    }
+
+    pub fn event(seq: i64, kind: EventKind, read: i64) -> ImportEvent {
+        ImportEvent {
+            seq,
+            kind,
+            at: at(seq),
+            status: ImportStatus::Running,
+            phase: Some(ImportPhase::Load),
+            rows_total: Some(1_000),
+            bytes_surveyed: 0,
+            counts: Counts { read, created: read, ..Counts::default() },
+            error: None,
+        }
+    }
+
+    fn text(event: &ImportEvent, before: i64) -> Option<String> {
+        line(event, before, Some(at(0))).map(|line| line.text)
+    }
+
+    #[test]
+    fn progress_is_told_by_tenths() {
+        let progress = |before, read| text(&event(5, EventKind::Progress, read), before);
+        assert_eq!(progress(0, 99), None);
+        assert_eq!(progress(99, 100).as_deref(), Some("10 %: 100 of 1,000 rows"));
+        assert_eq!(progress(100, 420).as_deref(), Some("40 %: 420 of 1,000 rows"));
+        assert_eq!(progress(900, 1_000), None);
+    }
+
+    #[test]
+    fn progress_without_a_total_is_not_told() {
+        let survey = ImportEvent { rows_total: None, ..event(2, EventKind::Progress, 0) };
+        assert_eq!(text(&survey, 0), None);
+    }
+
+    #[test]
+    fn the_end_tells_time_and_rate() {
+        let done =
+            ImportEvent { at: at(0) + TimeDelta::milliseconds(9_400), ..event(9, EventKind::Completed, 500_000) };
+        assert_eq!(text(&done, 0).as_deref(), Some("Completed: 500,000 rows in 9.4 s, 53,200 rows/s on average"));
+    }
+
+    #[test]
+    fn what_went_wrong_is_told_with_its_reason() {
+        let failed = ImportEvent { error: Some("The disk is full.".to_owned()), ..event(9, EventKind::Failed, 1) };
+        assert_eq!(text(&failed, 0).as_deref(), Some("Failed: The disk is full."));
+    }
+}

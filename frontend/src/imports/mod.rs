@@ -1,0 +1,26 @@
+//! Files on their way into the catalogue: sending one, watching it go in, and all that there were.
+
+mod balance;
+mod cancel;
+mod drop_zone;
+mod event_log;
+mod history_page;
+mod live_page;
+mod log;
+mod notices;
+mod pace;
+mod progress;
+mod rejected;
+mod run;
+mod start_page;
+mod status;
+mod table;
+mod upload;
+mod upload_panel;
+
+pub use drop_zone::DropOverlay;
+pub use history_page::HistoryPage;
+pub use live_page::LivePage;
+pub use start_page::StartPage;
+pub use upload::Uploads;
+pub use upload_panel::UploadPill;

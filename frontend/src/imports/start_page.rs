@@ -1,0 +1,67 @@
+use leptos::prelude::*;
+
+use super::drop_zone::{DropZone, FileProblem};
+use super::table::ImportList;
+use super::upload::{Sending, Uploads};
+use super::upload_panel::UploadPanel;
+use crate::ui::format::percent;
+use crate::ui::page_title;
+
+/// Number of imports that are shown below the drop zone.
+const RECENT: u32 = 5;
+
+/// The page where an import begins.
+#[component]
+pub fn StartPage() -> impl IntoView {
+    let sending = Uploads::expect().sending();
+    let is_sending = Memo::new(move |_| sending.with(Option::is_some));
+    page_title(move || {
+        let title = |s: &Sending| format!("{} sent · {}", percent(s.share()), s.file_name);
+        sending.with(|sending| sending.as_ref().map_or_else(|| "Import products".to_owned(), title))
+    });
+    view! {
+        <div class="page">
+            <header class="page-head">
+                <div>
+                    <h1>"Import products"</h1>
+                    <p class="page-lead">"Half a million rows are fine. You can watch them go in, and close this tab once the file is sent."</p>
+                </div>
+            </header>
+            <FileProblem />
+            <div class="start">
+                <Show when=move || is_sending.get() fallback=DropZone>
+                    <UploadPanel />
+                </Show>
+                <FormatHint />
+            </div>
+            <section class="section" aria-labelledby="recent">
+                <header class="section-head">
+                    <h2 id="recent">"Recent imports"</h2>
+                    <a href="/imports">"All imports"</a>
+                </header>
+                <ImportList before=None limit=RECENT />
+            </section>
+        </div>
+    }
+}
+
+/// What a file must look like.
+#[component]
+fn FormatHint() -> impl IntoView {
+    view! {
+        <aside class="card format" id="format" aria-labelledby="format-title">
+            <h2 id="format-title">"What the file looks like"</h2>
+            <pre class="format-sample" tabindex="0" aria-label="Sample of a file"><code>
+                <b>"sku,name,description\n"</b>
+                "tea-01,Green tea,\"Sencha,\nfirst harvest\"\n"
+                "mug-07,Mug,White; 0.3 l"
+            </code></pre>
+            <ul class="format-rules">
+                <li>"A header line with "<code>"sku"</code>" and "<code>"name"</code>"; "<code>"description"</code>" if you have it."</li>
+                <li>"Other columns are kept as attributes."</li>
+                <li>"The SKU identifies a product, in upper or lower case. Where it is repeated, the last row counts."</li>
+                <li>"Quoted fields may contain commas and newlines. UTF-8; comma, semicolon, tab or bar between fields."</li>
+            </ul>
+        </aside>
+    }
+}

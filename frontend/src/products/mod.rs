@@ -1,0 +1,6 @@
+//! The catalogue.
+
+mod page;
+mod table;
+
+pub use page::ProductsPage;

@@ -1,0 +1,64 @@
+//! The few signs of the app, drawn on a grid of 16.
+
+use leptos::prelude::*;
+
+/// Which sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Glyph {
+    Check,
+    Chevron,
+    Clock,
+    Cross,
+    Download,
+    External,
+    File,
+    Next,
+    Previous,
+    Products,
+    Upload,
+    Warning,
+}
+
+impl Glyph {
+    /// The path of its strokes.
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Check => "M3.5 8.5 6.5 11.5 12.5 4.5",
+            Self::Chevron => "M6 4l4 4-4 4",
+            Self::Clock => "M8 4.5V8l2.25 1.5M14 8A6 6 0 1 1 2 8a6 6 0 0 1 12 0Z",
+            Self::Cross => "M4.5 4.5l7 7M11.5 4.5l-7 7",
+            Self::Download => "M8 2.5v7.5M4.75 7 8 10.25 11.25 7M2.5 13.5h11",
+            Self::External => "M6 3.5h6.5V10M12.25 3.75 4 12",
+            Self::File => "M9 1.75H4.5a1 1 0 0 0-1 1v10.5a1 1 0 0 0 1 1h7a1 1 0 0 0 1-1v-8L9 1.75Zm0 0v3.5h3.5",
+            Self::Next => "M3 8h10M9 4l4 4-4 4",
+            Self::Previous => "M13 8H3M7 4 3 8l4 4",
+            Self::Products => "M8 1.75 13.5 4.75v6.5L8 14.25l-5.5-3v-6.5L8 1.75Zm0 6.25 5.5-3.25M8 8 2.5 4.75M8 8v6.25",
+            Self::Upload => "M8 10.5V2.75M4.75 6 8 2.75 11.25 6M2.5 10.5v2a1 1 0 0 0 1 1h9a1 1 0 0 0 1-1v-2",
+            Self::Warning => {
+                "M8 6v3.25M8 11.5v.01M7.1 2.5 1.7 11.9a1 1 0 0 0 .9 1.5h10.8a1 1 0 0 0 .9-1.5L8.9 2.5a1 1 0 0 0-1.8 0Z"
+            }
+        }
+    }
+}
+
+/// A sign beside a text that says the same: screen readers skip it.
+#[component]
+pub fn Icon(glyph: Glyph) -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
+            <path d=glyph.path() />
+        </svg>
+    }
+}
+
+/// An L whose corner fills with rows.
+#[component]
+pub fn Logo() -> impl IntoView {
+    view! {
+        <svg class="logo" viewBox="0 0 24 24" aria-hidden="true">
+            <rect width="24" height="24" rx="6" />
+            <path class="logo-letter" d="M7 6v12h10.5" />
+            <path class="logo-rows" d="M11.5 7.5h6M11.5 12.75h3.5" />
+        </svg>
+    }
+}

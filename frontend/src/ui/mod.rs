@@ -1,0 +1,22 @@
+//! What every page is made of. Nothing here knows what an import or a product is.
+
+mod clock;
+mod dialog;
+pub mod format;
+mod icon;
+mod notice;
+mod progress;
+mod skeleton;
+mod sparkline;
+pub mod time;
+mod title;
+
+pub use clock::{every, provide_clock, use_now};
+pub use dialog::ConfirmDialog;
+pub use icon::{Glyph, Icon, Logo};
+pub use notice::{Notice, ProblemNotice, Tone};
+pub use progress::{BarState, ProgressBar};
+pub use skeleton::Skeleton;
+pub use sparkline::Sparkline;
+pub use time::{Moment, Relative};
+pub use title::page_title;
