@@ -182,8 +182,9 @@ impl Methods {
         let paths = serde_json::to_value(&document.paths)?;
         let mut known = Vec::new();
         for (path, operations) in paths.as_object().into_iter().flatten() {
-            let methods: Vec<_> =
+            let mut methods: Vec<_> =
                 operations.as_object().into_iter().flatten().map(|(name, _)| name.to_uppercase()).collect();
+            methods.sort_unstable();
             known.push((ResourceDef::new(path.as_str()), HeaderValue::try_from(methods.join(", "))?));
         }
         Ok(Self(known))

@@ -148,8 +148,11 @@ fn layout(delimiter: u8, columns: Vec<String>) -> Result<Layout, FileProblem> {
     Ok(layout)
 }
 
-/// The fields of the first record and what follows it, or nothing where it does not end within `text`.
-fn header(text: &[u8], delimiter: u8, whole: bool) -> Result<Option<(Vec<String>, &[u8])>, FileProblem> {
+/// The fields of a header, and what follows it.
+type Header<'text> = (Vec<String>, &'text [u8]);
+
+/// The first record, or nothing where it does not end within `text`.
+fn header(text: &[u8], delimiter: u8, whole: bool) -> Result<Option<Header<'_>>, FileProblem> {
     let mut reader = csv_core::ReaderBuilder::new().delimiter(delimiter).build();
     let (mut output, mut ends) = (vec![0; text.len()], vec![0; text.len() + 1]);
     let (result, mut read, mut written, mut fields) = reader.read_record(text, &mut output, &mut ends);
@@ -185,6 +188,7 @@ fn is(column: &str, wanted: &str) -> bool {
     column.eq_ignore_ascii_case(wanted)
 }
 
+#[expect(clippy::naive_bytecount, reason = "once per file, over some kilobytes")]
 fn bytes_of(text: &[u8], wanted: u8) -> usize {
     text.iter().filter(|byte| **byte == wanted).count()
 }

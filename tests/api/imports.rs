@@ -157,7 +157,7 @@ async fn a_queued_import_is_cancelled_at_once_and_writes_nothing() {
     let cancel = app.send(reqwest::Method::POST, &format!("/api/v1/imports/{}/cancel", import.id)).await;
     assert_eq!(cancel.status(), 200);
     assert_eq!(app.end_of(import.id).await.status, ImportStatus::Cancelled);
-    let mut worker = app.worker(&[]);
+    let mut worker = app.worker(&[]).await;
     let other = app.import("sku,name\nc,d\n").await;
     assert_eq!(other.status, ImportStatus::Completed);
     assert_eq!(app.table().await.lines.len(), 1, "the cancelled file was not touched");
@@ -226,7 +226,7 @@ async fn an_import_whose_file_is_gone_fails_and_says_where_it_looked() {
     let app = TestApp::serve(&[]).await;
     let import = app.upload("sku,name\na,b\n").await;
     let elsewhere = tempfile::tempdir().unwrap();
-    let _worker = app.worker(&[("STORAGE_URL", &format!("file://{}", elsewhere.path().display()))]);
+    let _worker = app.worker(&[("STORAGE_URL", &format!("file://{}", elsewhere.path().display()))]).await;
     let end = app.end_of(import.id).await;
     assert_eq!(end.status, ImportStatus::Failed);
     let reason = end.error.unwrap();

@@ -99,9 +99,9 @@ async fn a_quiet_stream_is_kept_alive_by_comments() {
 #[tokio::test]
 async fn events_arrive_at_once_also_from_another_web_process() {
     let app = TestApp::serve(&[]).await;
-    let (other, base) = app.another_web();
-    other.wait_for_line("Listening for events");
-    let _worker = app.worker(&[("IMPORT_BATCH_ROWS", "5")]);
+    let (other, base) = app.another_web().await;
+    other.wait_for_line("Listening for events").await;
+    let _worker = app.worker(&[("IMPORT_BATCH_ROWS", "5")]).await;
     let import = app.upload(Csv::random(3_000, 13).bytes()).await;
     let here = app.watch(import.id, None).await.to_end();
     let there = tests::sse::EventStream::open(&app.client, &base, import.id, None).await.to_end();

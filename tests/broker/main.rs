@@ -20,7 +20,7 @@ async fn broker_behind_proxy() -> (Proxy, String) {
 #[tokio::test]
 async fn an_upload_to_one_process_is_imported_by_another() {
     let app = TestApp::serve(&[]).await;
-    let _worker = app.worker(&[]);
+    let _worker = app.worker(&[]).await;
     let import = app.import_exactly(&Csv::random(2_000, 21)).await;
     assert_eq!(import.status, ImportStatus::Completed);
 }
@@ -28,7 +28,7 @@ async fn an_upload_to_one_process_is_imported_by_another() {
 #[tokio::test]
 async fn a_message_brings_a_worker_faster_than_the_sweep_would() {
     let app = TestApp::serve(&[]).await;
-    let _worker = app.worker(&[]);
+    let _worker = app.worker(&[]).await;
     // The sweep does not ring for an import in its first ten seconds: it is the message that is heard.
     let start = Instant::now();
     let import = app.import("sku,name\na,b\n").await;
@@ -39,7 +39,7 @@ async fn a_message_brings_a_worker_faster_than_the_sweep_would() {
 #[tokio::test]
 async fn several_workers_share_imports_and_none_is_done_twice() {
     let app = TestApp::serve(&[]).await;
-    let workers = [app.worker(&[]), app.worker(&[])];
+    let workers = [app.worker(&[]).await, app.worker(&[]).await];
     let mut ids = Vec::new();
     for seed in 0..8 {
         ids.push(app.upload(Csv::random(1_500, 100 + seed).bytes()).await.id);
@@ -57,9 +57,9 @@ async fn several_workers_share_imports_and_none_is_done_twice() {
 async fn uploads_are_taken_while_the_broker_is_away_and_imported_when_it_is_back() {
     let (proxy, url) = broker_behind_proxy().await;
     let app = TestApp::serve(&[("BROKER_URL", &url)]).await;
-    let worker = app.worker(&[]);
+    let worker = app.worker(&[]).await;
     proxy.cut();
-    worker.wait_for_line("The broker is lost");
+    worker.wait_for_line("The broker is lost").await;
     let first = app.upload(Csv::random(500, 22).bytes()).await;
     let second = app.upload(Csv::random(500, 23).bytes()).await;
     assert_eq!(app.import_now(first.id).await.status, ImportStatus::Queued);
@@ -75,7 +75,7 @@ async fn processes_start_without_a_broker_and_find_it_later() {
     proxy.cut();
     let app = TestApp::serve(&[("BROKER_URL", &url)]).await;
     let worker = app.process("work", &[]);
-    worker.wait_for_line("The broker is lost");
+    worker.wait_for_line("The broker is lost").await;
     let import = app.upload("sku,name\na,b\n").await;
     proxy.mend();
     assert_eq!(app.end_of(import.id).await.status, ImportStatus::Completed);
@@ -85,7 +85,7 @@ async fn processes_start_without_a_broker_and_find_it_later() {
 async fn an_import_goes_on_while_the_broker_is_away() {
     let (proxy, url) = broker_behind_proxy().await;
     let app = TestApp::serve(&[("BROKER_URL", &url), ("IMPORT_BATCH_ROWS", "20")]).await;
-    let _worker = app.worker(&[]);
+    let _worker = app.worker(&[]).await;
     let file = Csv::random(10_000, 24);
     let mut expected = Table::default();
     let counts = expected.apply(&file);
@@ -102,7 +102,7 @@ async fn an_import_goes_on_while_the_broker_is_away() {
 #[tokio::test]
 async fn a_worker_that_is_asked_to_stop_hands_its_import_on() {
     let app = TestApp::serve(&[("IMPORT_BATCH_ROWS", "20")]).await;
-    let mut first = app.worker(&[]);
+    let mut first = app.worker(&[]).await;
     let file = Csv::random(20_000, 25);
     let mut expected = Table::default();
     let counts = expected.apply(&file);
@@ -114,7 +114,7 @@ async fn a_worker_that_is_asked_to_stop_hands_its_import_on() {
     assert!(asked.elapsed().as_secs() < 10);
     let events = app.db.number("SELECT count(*) FROM import_events WHERE kind = 'interrupted'").await;
     assert_eq!(events, 1);
-    let _second = app.worker(&[]);
+    let _second = app.worker(&[]).await;
     let end = app.end_of(import.id).await;
     assert_eq!((end.status, end.counts), (ImportStatus::Completed, counts));
     app.table().await.assert_equals(&expected);

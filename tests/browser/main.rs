@@ -1,1 +1,160 @@
+//! The page in a real browser, against the real program, with RabbitMQ in between as `scripts/run` has it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod browser;
+
+use std::{io::Write, time::Duration};
+
+use browser::Browser;
+use nix::sys::signal::Signal;
+use tempfile::NamedTempFile;
+use tests::{TestApp, csv::Csv, oracle::Table, setting};
+
+/// A file on disk, for the file picker.
+fn file(content: &[u8]) -> NamedTempFile {
+    let mut file = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
+    file.write_all(content).unwrap();
+    file
+}
+
+/// `loadify all` with RabbitMQ; batches so small that a browser can watch.
+async fn watchable() -> TestApp {
+    let queue = format!("browser-{:016x}", rand::random::<u64>());
+    let broker = setting("TEST_BROKER_URL");
+    let app =
+        TestApp::start_with(&[("BROKER_URL", &broker), ("BROKER_QUEUE", &queue), ("IMPORT_BATCH_ROWS", "10")]).await;
+    app.web.wait_for_line("Waiting for tasks").await;
+    app
+}
+
+#[tokio::test]
+async fn a_file_is_dropped_watched_and_found_among_the_products() {
+    let app = watchable().await;
+    let browser = Browser::open(&app, "/").await;
+    let csv = Csv::random(20_000, 31);
+    let mut expected = Table::default();
+    let counts = expected.apply(&csv);
+    browser.choose_file(&file(csv.as_slice())).await;
+
+    // Live: the total is known and true, the figures move and add up, before the end.
+    let mut seen = Vec::new();
+    browser
+        .until("figures before the end", async || {
+            let figures = browser.figures().await?;
+            if figures.read > 0 && figures.read < 20_000 {
+                assert_eq!(browser.number("rows-total").await, Some(20_000));
+                assert!(figures.adds_up(), "{figures:?}");
+                seen.push(figures.read);
+            }
+            (seen.len() >= 3).then_some(())
+        })
+        .await;
+    assert!(seen.windows(2).all(|pair| pair[0] <= pair[1]) && seen[0] < seen[2], "{seen:?}");
+    assert!(browser.title().await.contains('%'), "the tab tells how far it is: {}", browser.title().await);
+    let bar = browser.attribute("progress-bar", "aria-valuenow").await.unwrap();
+    assert!((1.0..100.0).contains(&bar.parse::<f64>().unwrap()), "{bar}");
+    assert!(browser.number("rows-per-second").await.is_some_and(|rate| rate > 0));
+
+    browser.wait_for("products-link").await;
+    assert_eq!(browser.figures().await, Some(counts));
+    assert!(browser.text("balance").await.contains("Every row is accounted for"));
+    assert!(browser.text("event-log").await.contains("Completed"), "{}", browser.text("event-log").await);
+    let rejected = browser.text("rejected-table").await;
+    assert!(rejected.to_lowercase().contains("missing"), "{rejected}");
+    app.table().await.assert_equals(&expected);
+
+    browser.click("products-link").await;
+    browser.wait_for("products-table").await;
+    assert_eq!(browser.number("products-total").await, Some(i64::try_from(expected.lines.len()).unwrap()));
+    let first_page = browser.text("products-table").await;
+    browser.click("next-page").await;
+    browser.until("another page", async || (browser.text("products-table").await != first_page).then_some(())).await;
+    browser.back().await;
+    browser.until("the first page", async || (browser.text("products-table").await == first_page).then_some(())).await;
+    browser.assert_silent().await;
+}
+
+#[tokio::test]
+async fn a_reload_and_a_second_tab_show_the_same_import() {
+    let app = watchable().await;
+    let browser = Browser::open(&app, "/").await;
+    browser.choose_file(&file(Csv::random(20_000, 32).as_slice())).await;
+    browser.until("the import to run", async || (browser.figures().await?.read > 0).then_some(())).await;
+    let before = browser.figures().await.unwrap().read;
+    browser.reload().await;
+    let after = browser.until("figures", async || browser.figures().await.filter(|figures| figures.read > 0)).await;
+    assert!(after.read >= before, "{after:?} after {before}");
+    let other = Browser::open(&app, &browser.path().await).await;
+    browser.wait_for("products-link").await;
+    other.wait_for("products-link").await;
+    assert_eq!(browser.figures().await, other.figures().await);
+    assert_eq!(browser.text("event-log").await.lines().count(), other.text("event-log").await.lines().count());
+}
+
+#[tokio::test]
+async fn a_wrong_file_is_refused_before_it_is_sent_and_another_may_follow() {
+    let app = watchable().await;
+    let browser = Browser::open(&app, "/").await;
+    browser.choose_file(&file(b"id,title\n1,x\n")).await;
+    browser.wait_for("file-problem").await;
+    let problem = browser.text("file-problem").await;
+    assert!(problem.contains("No column is called sku") && problem.contains("id, title"), "{problem}");
+    assert_eq!(app.db.number("SELECT count(*) FROM imports").await, 0);
+    browser.choose_file(&file(b"sku,name\na,b\n")).await;
+    browser.wait_for("products-link").await;
+    assert_eq!(browser.number("count-created").await, Some(1));
+    browser.assert_silent().await;
+}
+
+#[tokio::test]
+async fn a_running_import_is_cancelled_after_a_question() {
+    let app = watchable().await;
+    let browser = Browser::open(&app, "/").await;
+    browser.choose_file(&file(Csv::random(60_000, 33).as_slice())).await;
+    browser.until("the import to run", async || (browser.figures().await?.read > 0).then_some(())).await;
+    browser.click("cancel-import").await;
+    browser.wait_for("confirm-cancel").await;
+    browser.click("confirm-cancel").await;
+    browser.until("the end", async || browser.text("import-status").await.contains("Cancelled").then_some(())).await;
+    let figures = browser.figures().await.unwrap();
+    assert!(figures.adds_up() && figures.read < 60_000, "{figures:?}");
+    browser.go("/imports").await;
+    browser.wait_for("imports-table").await;
+    let history = browser.text("imports-table").await;
+    assert!(history.contains("Cancelled"), "{history}");
+}
+
+#[tokio::test]
+async fn a_silent_worker_is_told_from_a_running_one() {
+    let app = TestApp::serve(&[("IMPORT_BATCH_ROWS", "10")]).await;
+    let worker = app.worker(&[]).await;
+    let browser = Browser::open(&app, "/").await;
+    browser.choose_file(&file(Csv::random(40_000, 34).as_slice())).await;
+    browser.until("the import to run", async || (browser.figures().await?.read > 0).then_some(())).await;
+    worker.signal(Signal::SIGSTOP);
+    let notice = browser
+        .until("the notice", async || Some(browser.text("silent-worker").await).filter(|text| !text.is_empty()))
+        .await;
+    assert!(notice.contains("silent"), "{notice}");
+    worker.signal(Signal::SIGCONT);
+    browser.until("the notice to go", async || browser.text("silent-worker").await.is_empty().then_some(())).await;
+    browser.wait_for("products-link").await;
+}
+
+#[tokio::test]
+async fn nothing_is_cut_and_nothing_scrolls_sideways_at_any_width() {
+    let app = watchable().await;
+    app.import(Csv::random(300, 35).bytes()).await;
+    let browser = Browser::open(&app, "/").await;
+    for width in [390, 820, 1280] {
+        browser.resize(width, 900).await;
+        for path in ["/", "/imports", "/imports/1", "/products", "/nowhere"] {
+            browser.go(path).await;
+            browser.until("a heading", async || (browser.count("h1").await > 0).then_some(())).await;
+            tokio::time::timeout(Duration::from_secs(10), browser.settled()).await.unwrap();
+            let overflow = browser.script("return document.documentElement.scrollWidth - window.innerWidth").await;
+            assert!(overflow.as_i64().unwrap() <= 0, "{path} at {width} px is {overflow} px too wide");
+        }
+    }
+    browser.assert_silent().await;
+}

@@ -64,9 +64,8 @@ impl Ordeal {
         self.app.table().await.assert_equals(&self.expected);
         let events = self.app.watch(self.import.id, None).await.to_end().await;
         sse::assert_numbered(&events, 1);
-        let errors =
-            self.app.db.number(&format!("SELECT count(*) FROM import_errors WHERE import_id = {}", self.import.id));
-        assert_eq!(errors.await, self.counts.rejected);
+        let errors = format!("SELECT count(*) FROM import_errors WHERE import_id = {}", self.import.id);
+        assert_eq!(self.app.db.number(&errors).await, self.counts.rejected);
     }
 }
 
@@ -87,7 +86,7 @@ async fn a_worker_that_is_killed_twenty_times_loses_and_doubles_nothing() {
     let mut random = StdRng::seed_from_u64(seed);
     // So small that twenty lives are not enough to finish.
     let app = TestApp::serve(&[LEASE, ("IMPORT_BATCH_ROWS", "4")]).await;
-    let mut worker = app.worker(&[]);
+    let mut worker = app.worker(&[]).await;
     let ordeal = Ordeal::begin(app, seed).await;
     let mut read = 0;
     for kill in 0..20 {
@@ -113,9 +112,9 @@ async fn a_worker_that_is_killed_twenty_times_loses_and_doubles_nothing() {
 async fn a_worker_that_sleeps_past_its_lease_cannot_write_when_it_wakes() {
     let seed = seed();
     let app = TestApp::serve(&small_batches()).await;
-    let first = app.worker(&[]);
+    let first = app.worker(&[]).await;
     let ordeal = Ordeal::begin(app, seed).await;
-    let second = ordeal.app.worker(&[]);
+    let second = ordeal.app.worker(&[]).await;
     for (nap, sleeper) in [&first, &second, &first].into_iter().enumerate() {
         let import = ordeal.reached(0.1 + 0.2 * nap as f64).await;
         assert!(!import.status.is_final(), "over before the nap");
@@ -137,7 +136,7 @@ async fn a_worker_that_is_asked_to_stop_leaves_a_checkpoint_and_exits_within_ten
     let seed = seed();
     let mut random = StdRng::seed_from_u64(seed);
     let app = TestApp::serve(&small_batches()).await;
-    let mut worker = app.worker(&[]);
+    let mut worker = app.worker(&[]).await;
     let ordeal = Ordeal::begin(app, seed).await;
     for stop in 0..5 {
         ordeal.reached(f64::from(stop) * 0.15 + random.random_range(0.0..0.1)).await;
@@ -146,7 +145,7 @@ async fn a_worker_that_is_asked_to_stop_leaves_a_checkpoint_and_exits_within_ten
         let status = worker.ended().await;
         assert!(status.success() && asked.elapsed() < Duration::from_secs(10), "{status} after {:?}", asked.elapsed());
         // What was handed back is taken at once, not after the lease.
-        worker = ordeal.app.worker(&[]);
+        worker = ordeal.app.worker(&[]).await;
     }
     ordeal.ends_well().await;
 }
@@ -174,7 +173,7 @@ async fn messages_that_are_thrown_away_are_rung_for_again() {
     })
     .await;
     services(&["purge", &queue]);
-    let mut worker = app.worker(&[]);
+    let mut worker = app.worker(&[]).await;
     assert_eq!(app.end_of(import.id).await.status, ImportStatus::Completed);
 
     app.db.execute("TRUNCATE products").await;
@@ -183,7 +182,7 @@ async fn messages_that_are_thrown_away_are_rung_for_again() {
     // The worker dies, and the message that would come again with it.
     worker.kill();
     services(&["purge", &queue]);
-    let _next = ordeal.app.worker(&[]);
+    let _next = ordeal.app.worker(&[]).await;
     ordeal.ends_well().await;
 }
 
@@ -191,7 +190,7 @@ async fn messages_that_are_thrown_away_are_rung_for_again() {
 async fn a_broker_that_restarts_holds_nothing_up() {
     let seed = seed();
     let app = TestApp::serve(&small_batches()).await;
-    let worker = app.worker(&[]);
+    let worker = app.worker(&[]).await;
     let ordeal = Ordeal::begin(app, seed).await;
     ordeal.reached(0.1).await;
     services(&["restart-broker"]);
@@ -207,7 +206,7 @@ async fn database_sessions_that_are_terminated_interrupt_and_do_not_fail_an_impo
     let seed = seed();
     let mut random = StdRng::seed_from_u64(seed);
     let app = TestApp::serve(&small_batches()).await;
-    let _worker = app.worker(&[]);
+    let _worker = app.worker(&[]).await;
     let ordeal = Ordeal::begin(app, seed).await;
     let mut cuts = 0;
     while cuts < 8 {
@@ -227,7 +226,7 @@ async fn a_file_that_kills_its_workers_is_given_up_with_a_reason() {
     let app = TestApp::serve(&[LEASE]).await;
     let import = app.upload(Csv::random(300_000, 1).bytes()).await;
     for _ in 0..5 {
-        let mut worker = app.worker(&[]);
+        let mut worker = app.worker(&[]).await;
         let taken = app.db.number("SELECT epoch FROM imports").await;
         eventually("the worker to take it", || async {
             (app.db.number("SELECT epoch FROM imports").await > taken).then_some(())
@@ -236,7 +235,7 @@ async fn a_file_that_kills_its_workers_is_given_up_with_a_reason() {
         // While it surveys a large file: not a row further than before.
         worker.kill();
     }
-    let _worker = app.worker(&[]);
+    let _worker = app.worker(&[]).await;
     let end = app.end_of(import.id).await;
     assert_eq!(end.status, ImportStatus::Failed);
     let reason = end.error.unwrap();

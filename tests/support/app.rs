@@ -64,7 +64,7 @@ impl TestApp {
         }
         // A later setting of the same name wins.
         all.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        let (web, base) = start_web(role, &all);
+        let (web, base) = start_web(role, &all).await;
         Self { web, base, settings: all, client: reqwest::Client::new(), db, storage }
     }
 
@@ -76,15 +76,15 @@ impl TestApp {
     }
 
     /// A worker that waits for tasks.
-    pub fn worker(&self, settings: &[(&'static str, &str)]) -> Process {
+    pub async fn worker(&self, settings: &[(&'static str, &str)]) -> Process {
         let worker = self.process("work", settings);
-        worker.wait_for_line("Waiting for tasks");
+        worker.wait_for_line("Waiting for tasks").await;
         worker
     }
 
     /// Another web process, and where it is.
-    pub fn another_web(&self) -> (Process, String) {
-        start_web("serve", &self.settings)
+    pub async fn another_web(&self) -> (Process, String) {
+        start_web("serve", &self.settings).await
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -185,9 +185,9 @@ impl TestApp {
     }
 }
 
-fn start_web(role: &str, settings: &Settings) -> (Process, String) {
+async fn start_web(role: &str, settings: &Settings) -> (Process, String) {
     let web = Process::start(role, settings);
-    let line = web.wait_for_line("Loadify is at http://");
+    let line = web.wait_for_line("Loadify is at http://").await;
     let base = line.split("Loadify is at ").nth(1).unwrap().trim().to_owned();
     (web, base)
 }

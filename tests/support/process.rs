@@ -4,7 +4,8 @@ use std::{
     io::{BufRead, BufReader},
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Condvar, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -27,16 +28,10 @@ pub fn program() -> PathBuf {
     path
 }
 
-#[derive(Default)]
-struct Log {
-    lines: Mutex<Vec<String>>,
-    grown: Condvar,
-}
-
 /// A running `loadify`. Killed when it goes out of scope; its log is shown when the test fails.
 pub struct Process {
     child: Child,
-    log: Arc<Log>,
+    log: Arc<Mutex<Vec<String>>>,
 }
 
 impl Process {
@@ -50,34 +45,39 @@ impl Process {
         }
         let mut child = command.spawn().unwrap();
         let stderr = child.stderr.take().unwrap();
-        let log = Arc::new(Log::default());
+        let log = Arc::new(Mutex::new(Vec::new()));
         let writer = Arc::clone(&log);
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                writer.lines.lock().unwrap().push(line);
-                writer.grown.notify_all();
+                writer.lock().unwrap().push(line);
             }
         });
         Self { child, log }
     }
 
     /// The first line of the log that contains `text`, as soon as there is one.
-    pub fn wait_for_line(&self, text: &str) -> String {
-        let lines = self.log.lines.lock().unwrap();
-        let find = |lines: &Vec<String>| lines.iter().find(|line| line.contains(text)).cloned();
-        let (lines, _) = self.log.grown.wait_timeout_while(lines, PATIENCE, |lines| find(lines).is_none()).unwrap();
-        let found = find(&lines);
-        drop(lines);
-        found.unwrap_or_else(|| panic!("the program never said: {text}\n{}", self.log()))
+    pub async fn wait_for_line(&self, text: &str) -> String {
+        let start = Instant::now();
+        loop {
+            if let Some(line) = self.lines().iter().find(|line| line.contains(text)) {
+                return line.clone();
+            }
+            assert!(start.elapsed() < PATIENCE, "the program never said: {text}\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Vec<String>> {
+        self.log.lock().unwrap()
     }
 
     pub fn log(&self) -> String {
-        self.log.lines.lock().unwrap().join("\n")
+        self.lines().join("\n")
     }
 
     /// How many lines of the log contain `text`.
     pub fn count_lines(&self, text: &str) -> usize {
-        self.log.lines.lock().unwrap().iter().filter(|line| line.contains(text)).count()
+        self.lines().iter().filter(|line| line.contains(text)).count()
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -97,13 +97,13 @@ impl Process {
 
     /// Waits for its end.
     pub async fn ended(&mut self) -> ExitStatus {
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         loop {
             if let Some(status) = self.exit_status() {
                 return status;
             }
             assert!(start.elapsed() < PATIENCE, "the program does not end");
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 

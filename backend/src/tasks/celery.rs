@@ -29,7 +29,7 @@ use crate::{
     tasks::{Task, amqp::AmqpBroker, run},
 };
 
-/// How long a publisher waits for the broker's confirmation before it makes a new connection.
+/// How long the broker may take to answer before it is given up and connected to anew.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Pauses between attempts to reach the broker: the first, and the longest.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
@@ -115,7 +115,9 @@ pub async fn consume(app: Arc<App>, url: Url) {
     let mut pause = BACK_OFF.0;
     while !app.shutdown.is_cancelled() {
         let consumed = async {
-            let celery = build(&url, &app.config.broker_queue, app.config.import_concurrency).await?;
+            let connecting = build(&url, &app.config.broker_queue, app.config.import_concurrency);
+            // A peer that takes the connection and says nothing is no broker.
+            let celery = tokio::time::timeout(PATIENCE, connecting).await.context("the broker does not answer")??;
             celery.register_task::<process_import>().await?;
             tracing::info!("Waiting for tasks on queue {}", celery.default_queue);
             pause = BACK_OFF.0;

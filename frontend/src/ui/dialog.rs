@@ -1,6 +1,7 @@
 use leptos::{html, prelude::*};
 
-/// Asks before something is done that cannot be undone. Native `<dialog>`: Escape closes it, the focus stays inside.
+/// Asks before something is done that cannot be undone. Native `<dialog>`: Escape closes it, the focus stays inside
+/// and begins at the first button, which does nothing.
 #[component]
 pub fn ConfirmDialog(
     /// Whether it is shown; set to false when it is closed.
@@ -36,7 +37,7 @@ pub fn ConfirmDialog(
             <h2 id="dialog-title">{title}</h2>
             {children()}
             <div class="dialog-actions">
-                <button type="button" class="button" autofocus on:click=move |_| open.set(false)>
+                <button type="button" class="button" on:click=move |_| open.set(false)>
                     {dismiss}
                 </button>
                 <button type="button" class="button button-danger" data-testid=testid on:click=confirmed>

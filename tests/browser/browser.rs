@@ -1,0 +1,191 @@
+//! A headless Chromium, driven through its WebDriver.
+
+use std::{
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+use shared::Counts;
+use tempfile::{NamedTempFile, TempDir};
+use tests::{PATIENCE, TestApp, eventually};
+use thirtyfour::prelude::*;
+
+pub struct Browser {
+    driver: WebDriver,
+    base: String,
+    chromedriver: Child,
+    _profile: TempDir,
+}
+
+impl Browser {
+    /// A browser of its own, at `path` of the app.
+    pub async fn open(app: &TestApp, path: &str) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let chromedriver = Command::new("chromedriver")
+            .arg(format!("--port={port}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let profile = tempfile::tempdir().unwrap();
+        let mut capabilities = DesiredCapabilities::chrome();
+        for argument in [
+            "--headless",
+            // Tests may run as root, in a container.
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--window-size=1280,900",
+            &format!("--user-data-dir={}", profile.path().display()),
+        ] {
+            capabilities.add_arg(argument).unwrap();
+        }
+        capabilities.insert_base_capability("goog:loggingPrefs".into(), serde_json::json!({ "browser": "ALL" }));
+        let address = format!("http://127.0.0.1:{port}");
+        let driver =
+            eventually("the browser", || async { WebDriver::new(&address, capabilities.clone()).await.ok() }).await;
+        let browser = Self { driver, base: app.base.clone(), chromedriver, _profile: profile };
+        browser.go(path).await;
+        browser
+    }
+
+    pub async fn go(&self, path: &str) {
+        self.driver.goto(format!("{}{path}", self.base)).await.unwrap();
+    }
+
+    pub async fn path(&self) -> String {
+        self.driver.current_url().await.unwrap().path().to_owned()
+    }
+
+    pub async fn reload(&self) {
+        self.driver.refresh().await.unwrap();
+    }
+
+    pub async fn back(&self) {
+        self.driver.back().await.unwrap();
+    }
+
+    pub async fn title(&self) -> String {
+        self.driver.title().await.unwrap()
+    }
+
+    /// The size of the view, as a phone's would be: a window has a least width.
+    pub async fn resize(&self, width: u32, height: u32) {
+        let metrics = serde_json::json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.driver.cdp().send_raw("Emulation.setDeviceMetricsOverride", metrics).await.unwrap();
+    }
+
+    async fn find(&self, testid: &str) -> Option<WebElement> {
+        self.driver.find(By::Css(format!("[data-testid='{testid}']"))).await.ok()
+    }
+
+    /// Elements that a CSS selector finds.
+    pub async fn count(&self, selector: &str) -> usize {
+        self.driver.find_all(By::Css(selector)).await.unwrap().len()
+    }
+
+    /// What can be read in the element; empty where it is not there.
+    pub async fn text(&self, testid: &str) -> String {
+        match self.find(testid).await {
+            Some(element) => element.text().await.unwrap_or_default(),
+            None => String::new(),
+        }
+    }
+
+    pub async fn attribute(&self, testid: &str, name: &str) -> Option<String> {
+        self.find(testid).await?.attr(name).await.ok()?
+    }
+
+    /// The number that the element shows, without its separators.
+    pub async fn number(&self, testid: &str) -> Option<i64> {
+        self.attribute(testid, "data-value").await?.parse().ok()
+    }
+
+    /// The balance sheet as the page shows it at one moment.
+    pub async fn figures(&self) -> Option<Counts> {
+        let read = "return ['read','created','updated','unchanged','repeated','rejected'].map(name => {
+            const shown = document.querySelector(`[data-testid=count-${name}]`);
+            return shown && Number(shown.dataset.value);
+        })";
+        let numbers: Vec<Option<i64>> = serde_json::from_value(self.script(read).await).unwrap();
+        let [read, created, updated, unchanged, repeated, rejected] = numbers[..] else { return None };
+        Some(Counts {
+            read: read?,
+            created: created?,
+            updated: updated?,
+            unchanged: unchanged?,
+            repeated: repeated?,
+            rejected: rejected?,
+        })
+    }
+
+    pub async fn script(&self, script: &str) -> Value {
+        self.driver.execute(script, vec![]).await.unwrap().json().clone()
+    }
+
+    /// Asks until the answer is `Some`.
+    pub async fn until<T>(&self, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+        let asking = async {
+            loop {
+                if let Some(answer) = ask().await {
+                    return answer;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, asking).await {
+            Ok(answer) => answer,
+            Err(_) => panic!("waited in vain for: {what}\n{}", self.script("return document.body.innerText").await),
+        }
+    }
+
+    pub async fn wait_for(&self, testid: &str) {
+        self.until(testid, async || match self.find(testid).await {
+            Some(element) => element.is_displayed().await.ok()?.then_some(()),
+            None => None,
+        })
+        .await;
+    }
+
+    /// Waits until nothing is loading any more.
+    pub async fn settled(&self) {
+        self.until("the page to settle", async || (self.count("[aria-busy=true], .skeleton").await == 0).then_some(()))
+            .await;
+    }
+
+    pub async fn click(&self, testid: &str) {
+        self.wait_for(testid).await;
+        self.find(testid).await.unwrap().click().await.unwrap();
+    }
+
+    pub async fn choose_file(&self, file: &NamedTempFile) {
+        self.until("the file picker", async || self.find("file-input").await.map(drop)).await;
+        let input = self.find("file-input").await.unwrap();
+        input.send_keys(file.path().to_str().unwrap()).await.unwrap();
+    }
+
+    /// Fails where the browser's console has an error.
+    pub async fn assert_silent(&self) {
+        let url = format!("{}session/{}/se/log", self.driver.handle().server_url(), self.driver.handle().session_id());
+        let asked =
+            reqwest::Client::new().post(url).json(&serde_json::json!({ "type": "browser" })).send().await.unwrap();
+        let answer: Value = asked.json().await.unwrap();
+        let errors: Vec<&Value> =
+            answer["value"].as_array().expect("a log").iter().filter(|entry| entry["level"] == "SEVERE").collect();
+        assert!(errors.is_empty(), "the console tells of errors: {errors:?}");
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Chromium ends with its driver; to quit properly would have to be awaited.
+        let pkill = Command::new("pkill").args(["-KILL", "-P", &self.chromedriver.id().to_string()]).status();
+        let _ = (pkill, self.chromedriver.kill(), self.chromedriver.wait());
+    }
+}
