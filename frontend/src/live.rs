@@ -15,6 +15,9 @@ const GATHER: Duration = Duration::from_millis(50);
 /// Pause before the stream is opened anew, where the browser itself has given up (an answer other than 200).
 const REOPEN: Duration = Duration::from_secs(3);
 
+/// A connection that is back within this time was not lost: the server ends it after the last event, too.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// What the server says about an import.
 #[derive(Debug, Clone)]
 pub enum Message {
@@ -87,7 +90,7 @@ impl Listener {
         let listener = Rc::clone(self);
         let failing = source.clone();
         let failed = Closure::<dyn FnMut(MessageEvent)>::new(move |_| {
-            listener.set(Connection::Lost);
+            listener.tell_if_lost(failing.clone());
             if failing.ready_state() == EventSource::CLOSED {
                 listener.reopen_later();
             }
@@ -136,6 +139,16 @@ impl Listener {
             self.set(Connection::Finished);
             let _ = self.stream.try_set_value(None);
         }
+    }
+
+    fn tell_if_lost(self: &Rc<Self>, source: EventSource) {
+        let listener = Rc::clone(self);
+        let tell = move || {
+            if source.ready_state() != EventSource::OPEN {
+                listener.set(Connection::Lost);
+            }
+        };
+        set_timeout(tell, PATIENCE);
     }
 
     fn reopen_later(self: &Rc<Self>) {

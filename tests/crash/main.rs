@@ -6,6 +6,7 @@
 #![expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "shares of small numbers of rows")]
 
 use std::{
+    io::Write,
     process::Command,
     time::{Duration, Instant},
 };
@@ -19,9 +20,14 @@ const ROWS: usize = 50_000;
 /// Short, so that a lost worker is missed soon.
 const LEASE: (&str, &str) = ("IMPORT_LEASE_SECONDS", "2");
 
+/// Past the test runner, which keeps to itself what a test prints that succeeds.
+fn say(line: &str) {
+    writeln!(std::io::stderr(), "{line}").unwrap();
+}
+
 fn seed() -> u64 {
     let seed = std::env::var("CRASH_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().expect("a number"));
-    println!("CRASH_SEED={seed}");
+    say(&format!("CRASH_SEED={seed}"));
     seed
 }
 
@@ -74,9 +80,15 @@ fn small_batches() -> [(&'static str, &'static str); 2] {
     [LEASE, ("IMPORT_BATCH_ROWS", "100")]
 }
 
-fn services(arguments: &[&str]) {
+/// Not blocking: the test's own connections have to be looked after meanwhile.
+async fn services(arguments: &[&str]) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/services");
-    let status = Command::new(script).arg(arguments[0]).arg(setting("TEST_SERVICES")).args(&arguments[1..]).status();
+    let status = tokio::process::Command::new(script)
+        .arg(arguments[0])
+        .arg(setting("TEST_SERVICES"))
+        .args(&arguments[1..])
+        .status()
+        .await;
     assert!(status.unwrap().success(), "scripts/services {arguments:?}");
 }
 
@@ -103,7 +115,7 @@ async fn a_worker_that_is_killed_twenty_times_loses_and_doubles_nothing() {
         worker = ordeal.app.process("work", &[]);
     }
     let lives = ordeal.epoch().await;
-    println!("killed 20 times, of which {lives} times with the import in hand, at row {read} the last time");
+    say(&format!("killed 20 times, of which {lives} times with the import in hand, at row {read} the last time"));
     assert!(lives >= 15);
     ordeal.ends_well().await;
 }
@@ -172,7 +184,7 @@ async fn messages_that_are_thrown_away_are_rung_for_again() {
             .then_some(())
     })
     .await;
-    services(&["purge", &queue]);
+    services(&["purge", &queue]).await;
     let mut worker = app.worker(&[]).await;
     assert_eq!(app.end_of(import.id).await.status, ImportStatus::Completed);
 
@@ -181,7 +193,7 @@ async fn messages_that_are_thrown_away_are_rung_for_again() {
     ordeal.reached(0.3).await;
     // The worker dies, and the message that would come again with it.
     worker.kill();
-    services(&["purge", &queue]);
+    services(&["purge", &queue]).await;
     let _next = ordeal.app.worker(&[]).await;
     ordeal.ends_well().await;
 }
@@ -193,7 +205,7 @@ async fn a_broker_that_restarts_holds_nothing_up() {
     let worker = app.worker(&[]).await;
     let ordeal = Ordeal::begin(app, seed).await;
     ordeal.reached(0.1).await;
-    services(&["restart-broker"]);
+    services(&["restart-broker"]).await;
     // The import may be over by now; the worker must be there for the next one in any case.
     ordeal.ends_well().await;
     let next = ordeal.app.import("sku,name\nafter-the-restart,x\n").await;
