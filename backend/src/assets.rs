@@ -79,8 +79,7 @@ pub async fn serve(request: HttpRequest, assets: Data<Assets>) -> Result<HttpRes
     let path = request.path().trim_start_matches('/');
     let is_route = !path.starts_with("api/") && !path.rsplit('/').next().unwrap_or_default().contains('.');
     let (asset, immutable) = match assets.files.get(path) {
-        // Trunk puts a hash of the content into each name but that of the page.
-        Some(asset) => (asset, path != "index.html"),
+        Some(asset) => (asset, has_hash(path)),
         None if is_route => {
             let page = assets.files.get("index.html");
             (page.ok_or_else(|| ApiError::NotFound("the page (it has not been built)".into()))?, false)
@@ -102,4 +101,10 @@ pub async fn serve(request: HttpRequest, assets: Data<Assets>) -> Result<HttpRes
         .insert_header((header::CACHE_CONTROL, cache))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .body(body.clone()))
+}
+
+/// Whether the name changes with the content: Trunk puts a hash of 13 to 16 hexadecimal digits into it.
+fn has_hash(path: &str) -> bool {
+    let is_hash = |part: &str| part.len() >= 13 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    path.split(['/', '-', '.', '_']).any(is_hash)
 }

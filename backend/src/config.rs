@@ -56,7 +56,7 @@ pub struct Config {
     pub import_lanes: u16,
 
     /// Rows that one transaction of an import writes
-    #[arg(long, env, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, env, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub import_batch_rows: u32,
 
     /// Seconds after which a worker puts an import back into the queue, so that others get their turn

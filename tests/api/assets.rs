@@ -7,6 +7,7 @@ async fn app_with_page() -> (TestApp, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("index.html"), "<!doctype html><title>Loadify</title>").unwrap();
     std::fs::write(folder.path().join("app-0123456789abcdef.js"), "const a = 1;".repeat(1_000)).unwrap();
+    std::fs::write(folder.path().join("font.woff2"), "no hash").unwrap();
     let app = TestApp::start_with(&[("STATIC_DIR", folder.path().to_str().unwrap())]).await;
     (app, folder)
 }
@@ -36,6 +37,7 @@ async fn files_with_a_hash_are_kept_for_ever_and_sent_compressed() {
         let size = response.bytes().await.unwrap().len();
         assert_eq!(size < 1_000, encoding.is_some(), "{size} bytes for {accepted}");
     }
+    assert_eq!(app.get("/font.woff2").await.headers()["cache-control"], "no-cache", "its name stays when it changes");
 }
 
 #[tokio::test]

@@ -67,6 +67,19 @@ async fn a_row_changes_the_product_with_its_sku_in_any_case_and_leaves_active_al
 }
 
 #[tokio::test]
+async fn batches_of_new_products_that_meet_an_old_one_are_written_all_the_same() {
+    // Batches of ten: the first ones are all new, then some, then none, then all again.
+    let app = TestApp::start_with(&[("IMPORT_BATCH_ROWS", "10"), ("IMPORT_LANES", "1")]).await;
+    let rows =
+        |range: std::ops::Range<u32>, name: &str| range.map(|n| format!("{name},s{n:04},x\n")).collect::<String>();
+    let header = "name,sku,description\n";
+    app.import_exactly(&Csv::from(format!("{header}{}", rows(95..150, "old")))).await;
+    let file = [header, &rows(0..100, "new"), &rows(100..140, "old"), &rows(140..300, "new")].concat();
+    let import = app.import_exactly(&Csv::from(file)).await;
+    assert_eq!(import.counts, Counts { read: 300, created: 245, updated: 15, unchanged: 40, ..Counts::default() });
+}
+
+#[tokio::test]
 async fn only_the_last_row_of_a_sku_that_can_be_imported_counts() {
     let app = TestApp::start_with(&[("IMPORT_BATCH_ROWS", "1")]).await;
     let import = app.import("sku,name\na,one\nA,two\nb,x\n a ,three\na,\n").await;

@@ -1,0 +1,139 @@
+//! Writing rows over products that may be there already.
+
+use diesel::{
+    QueryableByName,
+    prelude::*,
+    result::{DatabaseErrorKind, Error},
+    sql_types::{Array, BigInt, Text},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use shared::detect::Layout;
+
+use crate::imports::rows::Row;
+
+/// How a file is written: which columns it has, and what its next batch is expected to find, by the one before.
+#[derive(Debug, Clone, Copy)]
+pub struct Upsert {
+    /// The file has descriptions; else they stay as they are.
+    descriptions: bool,
+    /// The file has extra columns; else attributes stay as they are.
+    attributes: bool,
+    expected: Expected,
+    /// New products were expected once, and were not new.
+    was_refuted: bool,
+}
+
+/// Each is right whatever there is; they differ in what they cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    Anything,
+    /// Only new products: inserted without a look for others, which would cost a third more. Should one be there after
+    /// all, the batch is rolled back and written once more.
+    New,
+    /// Mostly unchanged ones: looked up first. `ON CONFLICT` locks each row that it meets, which writes to its page and to
+    /// the log even where nothing changes.
+    Unchanged,
+}
+
+/// What became of the rows of a batch; the rest are unchanged.
+#[derive(Debug, Clone, Copy, Default, QueryableByName)]
+pub struct Written {
+    #[diesel(sql_type = BigInt)]
+    pub created: i64,
+    #[diesel(sql_type = BigInt)]
+    pub updated: i64,
+}
+
+impl Upsert {
+    pub fn of(layout: &Layout) -> Self {
+        Self {
+            descriptions: layout.description.is_some(),
+            attributes: layout.extra().next().is_some(),
+            expected: Expected::Anything,
+            was_refuted: false,
+        }
+    }
+
+    /// Writes `rows`, sorted by key and without repetition of one.
+    ///
+    /// One array per column: Postgres takes at most 65,535 parameters, and plans a statement of five in no time.
+    pub async fn write(self, conn: &mut AsyncPgConnection, rows: &[Row]) -> QueryResult<Written> {
+        if rows.is_empty() {
+            return Ok(Written::default());
+        }
+        let column = |of: fn(&Row) -> &str| rows.iter().map(of).collect::<Vec<_>>();
+        // A column that the file does not have is not read: an empty array spares its bytes.
+        let descriptions = if self.descriptions { column(|row| &row.description) } else { Vec::new() };
+        let attributes =
+            if self.attributes { column(|row| row.attributes.as_deref().unwrap_or("{}")) } else { Vec::new() };
+        let statement = diesel::sql_query(self.sql())
+            .bind::<Array<Text>, _>(column(|row| &row.sku_key))
+            .bind::<Array<Text>, _>(column(|row| &row.sku))
+            .bind::<Array<Text>, _>(column(|row| &row.name))
+            .bind::<Array<Text>, _>(descriptions)
+            .bind::<Array<Text>, _>(attributes);
+        if self.expected == Expected::New {
+            let created = statement.execute(conn).await?;
+            return Ok(Written { created: i64::try_from(created).unwrap_or(i64::MAX), updated: 0 });
+        }
+        statement.get_result(conn).await
+    }
+
+    /// Notes what a batch of `rows` rows has found.
+    pub fn learn(&mut self, written: Written, rows: usize) {
+        let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+        let unchanged = rows - written.created - written.updated;
+        self.expected = if written.created == rows && !self.was_refuted {
+            Expected::New
+        } else if unchanged > rows / 2 {
+            Expected::Unchanged
+        } else {
+            Expected::Anything
+        };
+    }
+
+    /// Whether `error` says no more than that a product was not new. It is not expected to be a second time.
+    pub fn is_refuted_by(&mut self, error: &anyhow::Error) -> bool {
+        let refuted = self.expected == Expected::New
+            && matches!(error.downcast_ref(), Some(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)));
+        if refuted {
+            (self.expected, self.was_refuted) = (Expected::Anything, true);
+        }
+        refuted
+    }
+
+    /// `xmax` is 0 on a row version that no update has made, which tells a new product from a changed one.
+    fn sql(self) -> String {
+        let mut columns = vec!["sku", "name"];
+        columns.extend(self.descriptions.then_some("description"));
+        columns.extend(self.attributes.then_some("attributes"));
+        let list =
+            |prefix: &str| columns.iter().map(|column| format!("{prefix}{column}")).collect::<Vec<_>>().join(", ");
+        let (plain, old, new) = (list(""), list("p."), list("excluded."));
+        let file = list("file.").replace("file.attributes", "file.attributes::jsonb");
+        let insert = format!(
+            "INSERT INTO products AS p (sku_key, {plain}) SELECT file.sku_key, {file} \
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) \
+                 AS file (sku_key, sku, name, description, attributes)"
+        );
+        // A join may turn the order around in which rows are locked; an array alone is read from front to back.
+        let looked_up = format!(
+            "LEFT JOIN products p ON p.sku_key = file.sku_key \
+             WHERE p.id IS NULL OR ({old}) IS DISTINCT FROM ({file}) ORDER BY file.sku_key COLLATE \"C\""
+        );
+        let join = match self.expected {
+            Expected::New => return insert,
+            Expected::Unchanged => looked_up.as_str(),
+            Expected::Anything => "",
+        };
+        format!(
+            "WITH written AS ( \
+                 {insert} {join} \
+                 ON CONFLICT (sku_key) DO UPDATE SET ({plain}, updated_at) = ROW ({new}, now()) \
+                 WHERE ({old}) IS DISTINCT FROM ({new}) \
+                 RETURNING p.xmax = 0 AS created \
+             ) \
+             SELECT count(*) FILTER (WHERE created) AS created, count(*) FILTER (WHERE NOT created) AS updated FROM written"
+        )
+    }
+}
