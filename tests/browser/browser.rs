@@ -1,21 +1,25 @@
 //! A headless Chromium, driven through its WebDriver.
 
 use std::{
+    mem::ManuallyDrop,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use serde_json::Value;
 use shared::Counts;
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::TempDir;
 use tests::{PATIENCE, TestApp, eventually};
 use thirtyfour::prelude::*;
 
 pub struct Browser {
-    driver: WebDriver,
+    /// Never dropped: it would try to end its session properly, and wait a minute for a driver that is gone.
+    driver: ManuallyDrop<WebDriver>,
     base: String,
     chromedriver: Child,
     _profile: TempDir,
+    /// Stays as long as the browser may read from it.
+    files: TempDir,
 }
 
 impl Browser {
@@ -46,11 +50,17 @@ impl Browser {
         ] {
             capabilities.add_arg(argument).unwrap();
         }
-        capabilities.insert_base_capability("goog:loggingPrefs".into(), serde_json::json!({ "browser": "ALL" }));
+        capabilities.set("goog:loggingPrefs", serde_json::json!({ "browser": "ALL" })).unwrap();
         let address = format!("http://127.0.0.1:{port}");
         let driver =
             eventually("the browser", || async { WebDriver::new(&address, capabilities.clone()).await.ok() }).await;
-        let browser = Self { driver, base: app.base.clone(), chromedriver, _profile: profile };
+        let browser = Self {
+            driver: ManuallyDrop::new(driver),
+            base: app.base.clone(),
+            chromedriver,
+            _profile: profile,
+            files: tempfile::tempdir().unwrap(),
+        };
         browser.go(path).await;
         browser
     }
@@ -164,10 +174,13 @@ impl Browser {
         self.find(testid).await.unwrap().click().await.unwrap();
     }
 
-    pub async fn choose_file(&self, file: &NamedTempFile) {
+    /// Picks a file with this content.
+    pub async fn choose_file(&self, content: &[u8]) {
+        let path = self.files.path().join(format!("products-{:08x}.csv", rand::random::<u32>()));
+        std::fs::write(&path, content).unwrap();
         self.until("the file picker", async || self.find("file-input").await.map(drop)).await;
         let input = self.find("file-input").await.unwrap();
-        input.send_keys(file.path().to_str().unwrap()).await.unwrap();
+        input.send_keys(path.to_str().unwrap()).await.unwrap();
     }
 
     /// Fails where the browser's console has an error.
