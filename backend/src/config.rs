@@ -31,7 +31,7 @@ pub struct Config {
     #[arg(long, env, default_value = "loadify")]
     pub broker_queue: String,
 
-    /// Where uploaded files are kept: file:///absolute/folder, s3://bucket/prefix or memory:///; web and workers must see the same
+    /// Where uploaded files are kept, the same for web and workers: `file:///absolute/folder`, `s3://bucket/prefix`, `memory:///`
     #[arg(long, env, default_value_t = default_storage(), value_parser = storage_url)]
     pub storage_url: Url,
 

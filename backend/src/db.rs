@@ -26,7 +26,7 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations");
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Any number that no other program takes for its advisory lock on this database.
-const MIGRATION_LOCK: i64 = 0x10AD_1F7;
+const MIGRATION_LOCK: i64 = 0x010A_D1F7;
 
 pub fn pool(config: &Config) -> anyhow::Result<Pool> {
     let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new(&config.database.database_url);

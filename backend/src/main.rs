@@ -67,9 +67,9 @@ async fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .init();
     let result = match Cli::parse().role {
-        Role::All(config) => run(config, true, true).await,
-        Role::Serve(config) => run(config, true, false).await,
-        Role::Work(config) => run(config, false, true).await,
+        Role::All(config) => Box::pin(run(config, true, true)).await,
+        Role::Serve(config) => Box::pin(run(config, true, false)).await,
+        Role::Work(config) => Box::pin(run(config, false, true)).await,
         Role::Migrate(config) => db::migrate(&config.database_url).await,
         Role::Openapi => openapi::print(),
         Role::Sample(options) => sample::write(&options),
@@ -119,7 +119,7 @@ async fn run(config: Config, web: bool, work: bool) -> anyhow::Result<()> {
         anyhow::Ok(())
     };
     // Celery's consumer cannot move between threads; what it starts can.
-    LocalSet::new().run_until(async { tokio::try_join!(serving, working) }).await?;
+    LocalSet::new().run_until(Box::pin(async { tokio::try_join!(serving, working) })).await?;
     app.running.close();
     if tokio::time::timeout(GRACE, app.running.wait()).await.is_err() {
         anyhow::bail!("a task did not stop within {} s; another worker will take it up", GRACE.as_secs());

@@ -243,7 +243,7 @@ mod tests {
         assert_eq!(code(b"id,name\n1,x\n"), ErrorCode::NoSkuColumn);
         assert_eq!(code(b"sku,title\n1,x\n"), ErrorCode::NoNameColumn);
         assert_eq!(code(b"sku,name,Sku\n1,x,2\n"), ErrorCode::RepeatedColumn);
-        assert_eq!(inspect(&[b'x'; HEAD_BYTES], false).expect_err("refused").code, ErrorCode::NoHeader);
+        assert_eq!(inspect(&vec![b'x'; HEAD_BYTES], false).expect_err("refused").code, ErrorCode::NoHeader);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Files as the world makes them: their quirks, and what is no file of products at all.
 
+use std::fmt::Write;
+
 use shared::{Counts, ErrorCode, ImportStatus, RowErrorCode};
 use tests::{TestApp, app::problem};
 
@@ -151,7 +153,7 @@ async fn a_quote_that_is_never_closed_costs_its_own_row_and_no_other() {
     // More than a megabyte follows the first stray quote, less than that the second.
     let mut file = "sku,name,description\r\na,A,\"never closed\r\n".to_owned();
     for n in 0..20_000 {
-        file.push_str(&format!("s{n},Name of product {n},A description that takes some room: {n:060}\r\n"));
+        writeln!(file, "s{n},Name of product {n},A description that takes some room: {n:060}\r").unwrap();
     }
     file.push_str("b,B,\"nor is this\r\nc,C,fine\r\n");
     let import = app.import(file).await;

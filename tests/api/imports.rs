@@ -107,7 +107,7 @@ async fn rejected_rows_are_listed_with_place_reason_and_text() {
     file.extend_from_slice(b"c,,x,1\r\n");
     file.extend_from_slice(b"d,D\r\n");
     file.extend_from_slice(b"e,E,caf\xE9,1\r\n");
-    file.extend_from_slice(b"f,F,x,1\02\r\n");
+    file.extend_from_slice(b"f,F,x,1\x002\r\n");
     file.extend_from_slice(format!("{},G,x,1\r\n", "g".repeat(201)).as_bytes());
     file.extend_from_slice(b"h,H,x,1\r\n");
     let import = app.import(file).await;

@@ -1,4 +1,4 @@
-//! A headless Chromium, driven through its WebDriver.
+//! A headless Chromium, driven through its `WebDriver`.
 
 use std::{
     mem::ManuallyDrop,
@@ -151,7 +151,10 @@ impl Browser {
         };
         match tokio::time::timeout(PATIENCE, asking).await {
             Ok(answer) => answer,
-            Err(_) => panic!("waited in vain for: {what}\n{}", self.script("return document.body.innerText").await),
+            Err(elapsed) => panic!(
+                "waited in vain for: {what} ({elapsed})\n{}",
+                self.script("return document.body.innerText").await
+            ),
         }
     }
 

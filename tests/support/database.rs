@@ -85,7 +85,7 @@ async fn make_template() {
         admin.batch_execute(&format!("CREATE DATABASE {TEMPLATE}")).await.unwrap();
     }
     let migrated = tokio::time::timeout(
-        Duration::from_secs(60),
+        Duration::from_mins(1),
         tokio::process::Command::new(program()).args(["migrate", "--database-url", &url_of(TEMPLATE)]).status(),
     );
     assert!(migrated.await.unwrap().unwrap().success(), "loadify migrate failed");

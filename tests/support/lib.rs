@@ -17,7 +17,7 @@ use std::{future::Future, time::Duration};
 pub use app::TestApp;
 
 /// How long a test waits for something that must happen.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Where `scripts/test` started the servers.
 pub fn setting(name: &str) -> String {

@@ -47,10 +47,9 @@ impl EventStream {
     /// When the connection breaks.
     pub async fn next(&mut self) -> reqwest::Result<Block> {
         loop {
-            if let Some((block, rest)) = self.buffer.split_once("\n\n") {
-                let block = parse(block);
-                self.buffer = rest.to_owned();
-                return Ok(block);
+            if let Some(end) = self.buffer.find("\n\n") {
+                let block: String = self.buffer.drain(..end + 2).collect();
+                return Ok(parse(block.trim_end()));
             }
             let chunk = tokio::time::timeout(PATIENCE, self.bytes.next()).await.expect("the stream is silent");
             match chunk {

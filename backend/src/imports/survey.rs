@@ -35,7 +35,7 @@ impl Survey {
 
 /// Reads all of `records`; `bytes_read` is told how far it is. `None` when it was stopped.
 ///
-/// Two SKUs are taken for one if a 64-bit SipHash with a random key agrees on them: for 500,000 rows that happens once in
+/// Two SKUs are taken for one if a 64-bit `SipHash` with a random key agrees on them: for 500,000 rows that happens once in
 /// 150 million files, and nobody can make a file for which it does.
 pub async fn survey(
     mut records: Records,

@@ -59,7 +59,7 @@ pub async fn tick(
                 }
             }
             Err(error) => {
-                tracing::warn!(import.id = claim.import.id, "No event for import {}: {error}", claim.import.id)
+                tracing::warn!(import.id = claim.import.id, "No event for import {}: {error}", claim.import.id);
             }
         }
     }
