@@ -153,7 +153,12 @@ pub async fn explain_bare_errors(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    let response = next.call(request).await?;
+    let mut response = next.call(request).await?;
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        // RFC 9110, section 15.5.6, demands it.
+        let allowed = Methods::of(response.request());
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
     let explained = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json");
     let status = response.status();
     if explained || !(status.is_client_error() || status.is_server_error()) {
@@ -165,12 +170,11 @@ pub async fn explain_bare_errors(
         status if status.is_client_error() => ApiError::BadRequest(format!("the request was refused: {status}")),
         status => ApiError::Internal(anyhow::anyhow!("an answer without a reason: {status}")),
     };
+    let (request, bare) = response.into_parts();
     let mut explained = error.error_response();
-    if status == StatusCode::METHOD_NOT_ALLOWED {
-        // RFC 9110, section 15.5.6, demands it.
-        explained.headers_mut().insert(header::ALLOW, Methods::of(response.request()));
+    if let Some(allowed) = bare.headers().get(header::ALLOW) {
+        explained.headers_mut().insert(header::ALLOW, allowed.clone());
     }
-    let (request, _) = response.into_parts();
     Ok(ServiceResponse::new(request, explained).map_into_right_body())
 }
 

@@ -128,10 +128,13 @@ async fn a_worker_that_sleeps_past_its_lease_cannot_write_when_it_wakes() {
     let first = app.worker(&[]).await;
     let ordeal = Ordeal::begin(app, seed).await;
     let second = ordeal.app.worker(&[]).await;
-    for (nap, sleeper) in [&first, &second, &first].into_iter().enumerate() {
-        let import = ordeal.reached(0.1 + 0.2 * nap as f64).await;
+    for nap in 0..3 {
+        let import = ordeal.reached(0.1 + 0.2 * f64::from(nap)).await;
         assert!(!import.status.is_final(), "over before the nap");
-        let (noticed, epoch) = (sleeper.count_lines("another worker has taken over"), ordeal.epoch().await);
+        let epoch = ordeal.epoch().await;
+        let taken = format!("Import {}: taken import.id={} epoch={epoch}", import.id, import.id);
+        let sleeper = [&first, &second].into_iter().find(|worker| worker.count_lines(&taken) > 0).unwrap();
+        let noticed = sleeper.count_lines("another worker has taken over");
         sleeper.signal(Signal::SIGSTOP);
         eventually("the other worker to take over", || async { (ordeal.epoch().await > epoch).then_some(()) }).await;
         // It wakes up in the middle of a batch, with all that it needs to commit it.

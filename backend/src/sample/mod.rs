@@ -96,7 +96,7 @@ fn description(random: &mut StdRng) -> String {
             // At least one break where there are to be any.
             text.push(if breaks && (sentence == 1 || random.random_bool(0.4)) { '\n' } else { ' ' });
         }
-        for word in 0..random.random_range(4..=8) {
+        for word in 0..random.random_range(5..=9) {
             let next = pick(random, &WORDS);
             if word == 0 {
                 text.push_str(&next[..1].to_uppercase());
