@@ -31,6 +31,14 @@ pub enum ApiError {
     Invalid(Vec<FieldError>),
     #[error("{0}")]
     BadRequest(String),
+    #[error("the SKU {sku} belongs to product {id}, \"{name}\"; change that one, or choose another SKU")]
+    SkuTaken { sku: String, id: i64, name: String },
+    #[error("say which version of the product you change: send its ETag as If-Match")]
+    PreconditionRequired,
+    #[error(
+        "the product has been changed meanwhile, it is at version {version}; get it again and repeat the change on that"
+    )]
+    PreconditionFailed { version: i64 },
     #[error("this method is not allowed here")]
     MethodNotAllowed,
     #[error("{0}")]
@@ -48,12 +56,20 @@ pub enum ApiError {
 }
 
 impl ApiError {
+    /// One parameter that is not valid.
+    pub fn invalid(field: &str, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError { field: field.into(), message: message.into() }])
+    }
+
     fn code(&self) -> ErrorCode {
         match self {
             Self::NotFound(_) => ErrorCode::NotFound,
             Self::Conflict(_) => ErrorCode::Conflict,
             Self::Invalid(_) => ErrorCode::Invalid,
             Self::BadRequest(_) => ErrorCode::BadRequest,
+            Self::SkuTaken { .. } => ErrorCode::SkuTaken,
+            Self::PreconditionRequired => ErrorCode::PreconditionRequired,
+            Self::PreconditionFailed { .. } => ErrorCode::PreconditionFailed,
             Self::MethodNotAllowed => ErrorCode::MethodNotAllowed,
             Self::UnsupportedMediaType(_) => ErrorCode::UnsupportedMediaType,
             Self::TooLarge { .. } => ErrorCode::PayloadTooLarge,
@@ -74,6 +90,7 @@ impl ApiError {
             code: self.code(),
             detail: sentence(&self.to_string()),
             errors: if let Self::Invalid(errors) = self { errors.clone() } else { Vec::new() },
+            product: if let Self::SkuTaken { id, .. } = self { Some(*id) } else { None },
         }
     }
 }
@@ -82,7 +99,9 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
-            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Conflict(_) | Self::SkuTaken { .. } => StatusCode::CONFLICT,
+            Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
+            Self::PreconditionFailed { .. } => StatusCode::PRECONDITION_FAILED,
             Self::Invalid(_) | Self::File(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::BadRequest(_) | Self::UploadIncomplete { .. } => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,

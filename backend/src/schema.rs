@@ -11,6 +11,30 @@ diesel::table! {
         attributes -> Jsonb,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        version -> BigInt,
+        import_id -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    search_segments (id) {
+        id -> BigInt,
+        ids -> Binary,
+        rows -> Integer,
+        has_text -> Bool,
+        directory -> Nullable<Binary>,
+        lists -> Nullable<Binary>,
+        keyed -> Bool,
+    }
+}
+
+diesel::table! {
+    search_keys (product_id) {
+        product_id -> BigInt,
+        name_key -> Text,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        import_id -> Nullable<BigInt>,
     }
 }
 

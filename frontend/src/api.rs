@@ -80,6 +80,7 @@ pub fn problem(status: u16, code: ErrorCode, detail: &str) -> Problem {
         code,
         detail: detail.to_owned(),
         errors: Vec::new(),
+        product: None,
     }
 }
 

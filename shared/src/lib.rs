@@ -3,13 +3,20 @@
 //! A rule lives here when both sides apply it: the form and the API check a product with the same function, and the
 //! page refuses a file without a SKU column before it sends a byte, for the reason that the server would give.
 
+pub mod bulk;
 pub mod detect;
 pub mod event;
 pub mod import;
 pub mod problem;
 pub mod product;
+pub mod search;
 
+pub use bulk::{
+    BulkAction, BulkJob, BulkOutcome, BulkRequest, BulkStatus, CatalogueNews, DeletedAll, RestoreOutcome,
+    RestoreRequest,
+};
 pub use event::{EventKind, ImportEvent, ImportState};
 pub use import::{Counts, Import, ImportPage, ImportPhase, ImportStatus, RejectedPage, RejectedRow, RowErrorCode};
 pub use problem::{ErrorCode, FieldError, Problem};
-pub use product::{Product, ProductPage, sku_key};
+pub use product::{Product, ProductChange, ProductInput, sku_key};
+pub use search::{IndexState, ProductFilter, ProductPage, ProductSort, Total};

@@ -13,6 +13,12 @@ pub enum ErrorCode {
     MethodNotAllowed,
     /// The state of the thing does not allow it, for instance to cancel an import that has ended.
     Conflict,
+    /// Another product has this SKU; `product` says which.
+    SkuTaken,
+    /// `If-Match` is missing: say which version you know.
+    PreconditionRequired,
+    /// The product is not any more as you know it: get it again.
+    PreconditionFailed,
     PayloadTooLarge,
     UnsupportedMediaType,
     /// Fields are not valid; `errors` lists them.
@@ -65,6 +71,9 @@ pub struct Problem {
     /// The fields at fault, where `code` is `invalid`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// The product that has the SKU already, where `code` is `sku_taken`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product: Option<i64>,
 }
 
 impl std::fmt::Display for Problem {

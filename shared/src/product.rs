@@ -6,6 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::problem::FieldError;
+
 /// Longest SKU, in characters (Unicode scalar values).
 ///
 /// Its key is indexed, and a B-tree entry of Postgres holds about 2,700 bytes: 200 characters of 4 bytes, each grown up
@@ -15,6 +17,10 @@ pub const MAX_SKU_CHARS: usize = 200;
 pub const MAX_NAME_CHARS: usize = 500;
 /// Longest description, in characters.
 pub const MAX_DESCRIPTION_CHARS: usize = 65_536;
+/// Most attributes of a product that is written by hand.
+pub const MAX_ATTRIBUTES: usize = 200;
+/// Longest name of an attribute, in characters.
+pub const MAX_ATTRIBUTE_NAME_CHARS: usize = 500;
 
 /// One product of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,21 +35,126 @@ pub struct Product {
     pub active: bool,
     /// Columns of the file beside `sku`, `name` and `description`, by header.
     pub attributes: BTreeMap<String, String>,
+    /// Grows with every change; the `ETag` of the product is this number in quotes.
+    pub version: i64,
+    /// The import that last created or changed it; absent where only people did.
+    pub import: Option<i64>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
 
-/// One page of products.
+/// A product to be: the whole of it, for `POST` and `PUT`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct ProductPage {
-    pub items: Vec<Product>,
-    /// All products, not only those of this page.
-    pub total: i64,
-    /// Cursor of the page after this one; absent on the last page.
-    pub next: Option<String>,
-    /// Cursor of the page before this one; absent on the first page.
-    pub previous: Option<String>,
+#[serde(deny_unknown_fields)]
+pub struct ProductInput {
+    /// At most 200 characters; unique whatever its case.
+    pub sku: String,
+    /// At most 500 characters.
+    pub name: String,
+    /// At most 65,536 characters.
+    #[serde(default)]
+    pub description: String,
+    #[serde(default = "yes")]
+    pub active: bool,
+    /// At most 200, each with a name of its own that is not `sku`, `name` or `description`.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// What is to change of a product, for `PATCH` (a merge patch, RFC 7396). What is absent stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct ProductChange {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sku: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active: Option<bool>,
+    /// Each named attribute gets its value, or goes where that is `null`; the others stay.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, Option<String>>,
+}
+
+impl ProductInput {
+    /// As it will be stored: without white space around SKU and name, and without attributes that are empty, as an
+    /// import stores it.
+    #[must_use]
+    pub fn normalised(mut self) -> Self {
+        self.sku = self.sku.trim().to_owned();
+        self.name = self.name.trim().to_owned();
+        self.attributes = self
+            .attributes
+            .into_iter()
+            .map(|(name, value)| (name.trim().to_owned(), value))
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
+        self
+    }
+
+    /// What is wrong with it, field by field; empty when it can be stored. Attributes are named `attributes.{name}`.
+    pub fn check(&self) -> Vec<FieldError> {
+        let field = |field: &str, result: Result<(), FieldProblem>| {
+            result.err().map(|problem| FieldError { field: field.to_owned(), message: problem.to_string() })
+        };
+        let mut errors: Vec<_> = [
+            field("sku", check_sku(&self.sku)),
+            field("name", check_name(&self.name)),
+            field("description", check_description(&self.description)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if self.attributes.len() > MAX_ATTRIBUTES {
+            let message = format!("are {}; at most {MAX_ATTRIBUTES} are allowed", self.attributes.len());
+            errors.push(FieldError { field: "attributes".into(), message });
+        }
+        for (name, value) in &self.attributes {
+            let problem = check_attribute_name(name).and_then(|()| check_description(value));
+            errors.extend(field(&format!("attributes.{name}"), problem));
+        }
+        errors
+    }
+}
+
+impl From<Product> for ProductInput {
+    fn from(product: Product) -> Self {
+        Self {
+            sku: product.sku,
+            name: product.name,
+            description: product.description,
+            active: product.active,
+            attributes: product.attributes,
+        }
+    }
+}
+
+impl ProductChange {
+    /// `product` after the change.
+    pub fn apply(self, product: ProductInput) -> ProductInput {
+        let mut attributes = product.attributes;
+        for (name, value) in self.attributes {
+            match value {
+                Some(value) => attributes.insert(name, value),
+                None => attributes.remove(&name),
+            };
+        }
+        ProductInput {
+            sku: self.sku.unwrap_or(product.sku),
+            name: self.name.unwrap_or(product.name),
+            description: self.description.unwrap_or(product.description),
+            active: self.active.unwrap_or(product.active),
+            attributes,
+        }
+    }
 }
 
 /// The form in which SKUs are compared: surrounding white space removed, NFC, lower case (Unicode, not the database's
@@ -76,6 +187,8 @@ pub enum FieldProblem {
     TooLong { chars: usize, max: usize },
     #[error("contains a NUL character, which cannot be stored")]
     Nul,
+    #[error("is a name of a field of every product")]
+    Reserved,
 }
 
 /// Checks a SKU. It may not be empty once the white space around it is gone.
@@ -91,6 +204,14 @@ pub fn check_name(name: &str) -> Result<(), FieldProblem> {
 /// Checks a description, or the value of an attribute. It may be empty.
 pub fn check_description(text: &str) -> Result<(), FieldProblem> {
     bounded(text, MAX_DESCRIPTION_CHARS)
+}
+
+/// Checks the name of an attribute, which is the header of its column in a file.
+pub fn check_attribute_name(name: &str) -> Result<(), FieldProblem> {
+    if ["sku", "name", "description"].iter().any(|own| name.trim().eq_ignore_ascii_case(own)) {
+        return Err(FieldProblem::Reserved);
+    }
+    required(name, MAX_ATTRIBUTE_NAME_CHARS)
 }
 
 fn required(text: &str, max: usize) -> Result<(), FieldProblem> {
@@ -158,5 +279,26 @@ mod tests {
         assert_eq!(check_sku(" \t"), Err(FieldProblem::Missing));
         assert_eq!(check_name("a\0b"), Err(FieldProblem::Nul));
         assert_eq!(check_description(""), Ok(()));
+        assert_eq!(check_attribute_name(" SKU"), Err(FieldProblem::Reserved));
+    }
+
+    #[test]
+    fn a_change_is_merged_and_what_it_makes_is_checked() {
+        let product = ProductInput {
+            sku: "TEA-1".into(),
+            name: "Tea".into(),
+            description: "Green".into(),
+            active: true,
+            attributes: [("colour", "green"), ("size", "XL")].map(|(k, v)| (k.into(), v.into())).into(),
+        };
+        let change: ProductChange = serde_json::from_str(
+            r#"{"name": "", "active": false, "attributes": {"size": null, "price": "1.50", "empty": ""}}"#,
+        )
+        .expect("a change");
+        let changed = change.apply(product).normalised();
+        assert_eq!(changed.attributes.keys().collect::<Vec<_>>(), ["colour", "price"]);
+        assert!(!changed.active && changed.description == "Green");
+        let errors = changed.check();
+        assert_eq!((errors.len(), errors[0].field.as_str()), (1, "name"));
     }
 }

@@ -93,7 +93,7 @@ fn fault(column: &str, missing: RowErrorCode, problem: FieldProblem) -> RowError
     let code = match problem {
         FieldProblem::Missing => missing,
         FieldProblem::TooLong { .. } => RowErrorCode::TooLong,
-        FieldProblem::Nul => RowErrorCode::NulCharacter,
+        FieldProblem::Nul | FieldProblem::Reserved => RowErrorCode::NulCharacter,
     };
     RowError { column: Some(column.to_owned()), code, message: format!("{column} {problem}") }
 }

@@ -1,6 +1,9 @@
 //! The catalogue.
 
-mod queries;
+mod cursor;
+mod list;
 mod routes;
+mod row;
+mod search;
 
 pub use routes::configure;

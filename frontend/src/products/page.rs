@@ -20,7 +20,7 @@ pub fn ProductsPage() -> impl IntoView {
     // Above the table, which is made anew for each page.
     let open: OpenRows = RwSignal::new(HashSet::new());
     let (pending, set_pending) = signal(false);
-    let total = Signal::derive(move || products.get().and_then(Result::ok).map(|page| page.total));
+    let total = Signal::derive(move || products.get().and_then(Result::ok).map(|page| page.total.count));
     page_title(|| "Products".to_owned());
     view! {
         <div class="page">
@@ -58,7 +58,7 @@ fn Listing(page: ProductPage, open: OpenRows) -> impl IntoView {
     view! {
         <ProductTable products=items open />
         <nav class="pager" aria-label="Pages of products">
-            <span class="pager-note">{format!("{shown} of {}", thousands(total))}</span>
+            <span class="pager-note">{format!("{shown} of {}", thousands(total.count))}</span>
             <PageLink cursor=previous testid="previous-page">
                 <Icon glyph=Glyph::Previous />
                 "Previous"

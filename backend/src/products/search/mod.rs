@@ -1,0 +1,76 @@
+//! Finding products.
+
+mod filter;
+mod page;
+mod segment;
+
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use shared::ProductFilter;
+
+pub use page::{Page, page};
+
+use crate::{
+    app::App,
+    error::ApiResult,
+    products::row::ProductRow,
+    schema::{products, search_keys, search_segments},
+};
+
+/// Notes, in the transaction that changes them, that these products were written. `text` tells whether SKU, name or
+/// description may be others than before. Every change must be noted, or the product is not found by what it is now.
+pub async fn note(conn: &mut AsyncPgConnection, ids: &[i64], text: bool) -> QueryResult<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    ids.dedup();
+    diesel::insert_into(search_segments::table)
+        .values((
+            search_segments::ids.eq(segment::pack(&ids)),
+            search_segments::rows.eq(i32::try_from(ids.len()).unwrap_or(i32::MAX)),
+            search_segments::has_text.eq(text),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Forgets products, in the transaction that deletes them.
+pub async fn forget(conn: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<()> {
+    diesel::delete(search_keys::table.filter(search_keys::product_id.eq_any(ids))).execute(conn).await?;
+    Ok(())
+}
+
+/// The products that match, in the order of their ids, from after `after`; at most `limit`. For what goes through all of
+/// them in pieces: exports, changes of many.
+pub async fn matching(
+    conn: &mut AsyncPgConnection,
+    filter: &ProductFilter,
+    after: i64,
+    limit: i64,
+) -> QueryResult<Vec<ProductRow>> {
+    ProductRow::query()
+        .filter(products::id.gt(after))
+        .filter(filter::condition(filter))
+        .order(products::id)
+        .limit(limit)
+        .load(conn)
+        .await
+}
+
+/// How many products match, exactly.
+pub async fn count(app: &App, filter: &ProductFilter) -> ApiResult<i64> {
+    Ok(products::table.filter(filter::condition(filter)).count().get_result(&mut *app.db().await?).await?)
+}
+
+/// Changed products that are not yet in `search_keys` as they are now.
+pub async fn pending(conn: &mut AsyncPgConnection) -> QueryResult<i64> {
+    let rows: Option<i64> = search_segments::table
+        .filter(diesel::dsl::not(search_segments::keyed))
+        .select(diesel::dsl::sum(search_segments::rows))
+        .first(conn)
+        .await?;
+    Ok(rows.unwrap_or(0))
+}
