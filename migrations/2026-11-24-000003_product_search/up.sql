@@ -45,3 +45,27 @@ COMMENT ON COLUMN search_keys.name_key IS 'lower(products.name).';
 COMMENT ON COLUMN search_keys.created_at IS 'products.created_at.';
 COMMENT ON COLUMN search_keys.updated_at IS 'products.updated_at.';
 COMMENT ON COLUMN search_keys.import_id IS 'products.import_id.';
+
+-- What is in the catalogue already: not indexed, hence read by every search, until a worker has come round to it.
+CREATE FUNCTION pg_temp.pack(ids bigint[]) RETURNS bytea LANGUAGE plpgsql AS $$
+DECLARE
+    packed bytea := '';
+    last bigint := 0;
+    rest bigint;
+    id bigint;
+BEGIN
+    FOREACH id IN ARRAY ids LOOP
+        rest := id - last;
+        last := id;
+        WHILE rest > 127 LOOP
+            packed := packed || set_byte('\x00', 0, (rest & 127 | 128)::integer);
+            rest := rest >> 7;
+        END LOOP;
+        packed := packed || set_byte('\x00', 0, rest::integer);
+    END LOOP;
+    RETURN packed;
+END $$;
+INSERT INTO search_segments (ids, rows, has_text)
+SELECT pg_temp.pack(array_agg(id ORDER BY id)), count(*), true
+FROM (SELECT id, (row_number() OVER (ORDER BY id) - 1) / 1000 AS part FROM products) AS numbered
+GROUP BY part;

@@ -94,7 +94,7 @@ async fn a_file_without_descriptions_leaves_them_as_they_are() {
     let import = app.import("sku,name\na,one\nb,two\n").await;
     assert_eq!((import.counts.unchanged, import.counts.created), (1, 1));
     assert_eq!(app.table().await.lines["a"].description, "text");
-    let products = app.json("/api/v1/products").await;
+    let products = app.json("/api/v1/products?sort=created").await;
     assert_eq!(products["items"][0]["attributes"]["price"], "5");
 }
 

@@ -8,3 +8,4 @@ mod imports;
 mod live;
 mod openapi;
 mod products;
+mod search;

@@ -4,7 +4,7 @@ use shared::{ProductPage, Total};
 use tests::TestApp;
 
 async fn page(app: &TestApp, query: &str) -> ProductPage {
-    serde_json::from_value(app.json(&format!("/api/v1/products?{query}")).await).unwrap()
+    serde_json::from_value(app.json(&format!("/api/v1/products?sort=created&{query}")).await).unwrap()
 }
 
 #[tokio::test]

@@ -10,8 +10,9 @@ use crate::{
         job::{Claim, Fenced},
         records::Place,
         rows::{Row, RowError},
-        upsert::{Upsert, Written},
+        upsert::{Outcome, Upsert, Written},
     },
+    products,
     schema::{import_errors, import_lanes},
 };
 
@@ -48,7 +49,7 @@ impl Batch {
 /// [`Fenced`] when another worker holds the import now; else trouble worth another try. What was committed is committed.
 pub async fn write(app: &App, claim: &Claim, lane: usize, mut batches: mpsc::Receiver<Batch>) -> anyhow::Result<()> {
     let mut conn = app.pool.get().await?;
-    let mut upsert = Upsert::of(&claim.import.layout()?);
+    let mut upsert = Upsert::of(claim.import.id, &claim.import.layout()?);
     let mut checkpoint = Checkpoint {
         import_id: claim.import.id,
         lane: i32::try_from(lane)?,
@@ -84,12 +85,14 @@ async fn commit(
     batch: &Batch,
     upsert: Upsert,
     checkpoint: &Checkpoint,
-) -> anyhow::Result<Written> {
+) -> anyhow::Result<Outcome> {
     conn.transaction(async |conn| {
         // A crash of the database may lose the latest batches, together with their checkpoints; they are then written
         // again. The events that speak of them are committed with a flush, which covers them as well.
         conn.batch_execute("SET LOCAL synchronous_commit = off; SET LOCAL statement_timeout = '60s'").await?;
-        let written = upsert.write(conn, &batch.rows).await?;
+        let products = upsert.write(conn, &batch.rows).await?;
+        note_texts(conn, &batch.rows, &products).await?;
+        let written = Outcome::of(&products);
         record_errors(conn, checkpoint.import_id, &batch.rejected).await?;
         let unchanged = i64::try_from(batch.rows.len())? - written.created - written.updated;
         let moved = diesel::update(import_lanes::table.find((checkpoint.import_id, checkpoint.lane)))
@@ -108,6 +111,24 @@ async fn commit(
         if moved == 1 { Ok(written) } else { Err(Fenced.into()) }
     })
     .await
+}
+
+/// Has the written products found by their new texts, from the moment of the commit on.
+async fn note_texts(conn: &mut AsyncPgConnection, rows: &[Row], products: &[Written]) -> QueryResult<()> {
+    let mut at = 0;
+    let mut texts = Vec::with_capacity(products.len());
+    for product in products {
+        // They come back in the order of the batch, in practice, but nothing says that they must.
+        if rows.get(at).is_none_or(|row| row.sku_key != product.sku_key) {
+            let found = rows.binary_search_by(|row| row.sku_key.as_str().cmp(&product.sku_key));
+            at = found.map_err(|_| diesel::result::Error::NotFound)?;
+        }
+        let row = &rows[at];
+        let description = product.description.as_ref().unwrap_or(&row.description);
+        texts.push((product.id, [row.sku.as_str(), &row.name, description]));
+        at += 1;
+    }
+    products::note_texts(conn, texts).await
 }
 
 async fn record_errors(conn: &mut AsyncPgConnection, import_id: i64, rejected: &[Rejected]) -> QueryResult<()> {

@@ -21,4 +21,5 @@ mod upsert;
 
 pub use job::due;
 pub use process::run_slice;
+pub use queries::is_running;
 pub use routes::configure;

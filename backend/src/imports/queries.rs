@@ -109,6 +109,12 @@ impl From<ImportRow> for Import {
     }
 }
 
+/// Whether any import is being written at the moment.
+pub async fn is_running(conn: &mut AsyncPgConnection) -> QueryResult<bool> {
+    let running = imports::table.filter(imports::status.eq(ImportStatus::Running.as_str()));
+    diesel::select(diesel::dsl::exists(running)).get_result(conn).await
+}
+
 /// A file that has just been stored.
 #[derive(Insertable)]
 #[diesel(table_name = imports)]

@@ -4,7 +4,7 @@ use diesel::{
     QueryableByName,
     prelude::*,
     result::{DatabaseErrorKind, Error},
-    sql_types::{Array, BigInt, Text},
+    sql_types::{Array, BigInt, Bool, Nullable, Text},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::detect::Layout;
@@ -14,6 +14,7 @@ use crate::imports::rows::Row;
 /// How a file is written: which columns it has, and what its next batch is expected to find, by the one before.
 #[derive(Debug, Clone, Copy)]
 pub struct Upsert {
+    import_id: i64,
     /// The file has descriptions; else they stay as they are.
     descriptions: bool,
     /// The file has extra columns; else attributes stay as they are.
@@ -35,18 +36,40 @@ enum Expected {
     Unchanged,
 }
 
-/// What became of the rows of a batch; the rest are unchanged.
-#[derive(Debug, Clone, Copy, Default, QueryableByName)]
+/// A product that was created or changed.
+#[derive(Debug, Clone, QueryableByName)]
 pub struct Written {
     #[diesel(sql_type = BigInt)]
+    pub id: i64,
+    #[diesel(sql_type = Text)]
+    pub sku_key: String,
+    #[diesel(sql_type = Bool)]
+    pub created: bool,
+    /// What it has, where the file does not say.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub description: Option<String>,
+}
+
+/// What became of the rows of a batch; the rest are unchanged.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Outcome {
     pub created: i64,
-    #[diesel(sql_type = BigInt)]
     pub updated: i64,
 }
 
+impl Outcome {
+    pub fn of(written: &[Written]) -> Self {
+        let count = |created: bool| written.iter().filter(|row| row.created == created).count();
+        // A batch has at most some hundred thousand rows.
+        let [created, updated] = [true, false].map(|created| i64::try_from(count(created)).unwrap_or(i64::MAX));
+        Self { created, updated }
+    }
+}
+
 impl Upsert {
-    pub fn of(layout: &Layout) -> Self {
+    pub fn of(import_id: i64, layout: &Layout) -> Self {
         Self {
+            import_id,
             descriptions: layout.description.is_some(),
             attributes: layout.extra().next().is_some(),
             expected: Expected::Anything,
@@ -57,30 +80,28 @@ impl Upsert {
     /// Writes `rows`, sorted by key and without repetition of one.
     ///
     /// One array per column: Postgres takes at most 65,535 parameters, and plans a statement of five in no time.
-    pub async fn write(self, conn: &mut AsyncPgConnection, rows: &[Row]) -> QueryResult<Written> {
+    pub async fn write(self, conn: &mut AsyncPgConnection, rows: &[Row]) -> QueryResult<Vec<Written>> {
         if rows.is_empty() {
-            return Ok(Written::default());
+            return Ok(Vec::new());
         }
         let column = |of: fn(&Row) -> &str| rows.iter().map(of).collect::<Vec<_>>();
         // A column that the file does not have is not read: an empty array spares its bytes.
         let descriptions = if self.descriptions { column(|row| &row.description) } else { Vec::new() };
         let attributes =
             if self.attributes { column(|row| row.attributes.as_deref().unwrap_or("{}")) } else { Vec::new() };
-        let statement = diesel::sql_query(self.sql())
+        diesel::sql_query(self.sql())
             .bind::<Array<Text>, _>(column(|row| &row.sku_key))
             .bind::<Array<Text>, _>(column(|row| &row.sku))
             .bind::<Array<Text>, _>(column(|row| &row.name))
             .bind::<Array<Text>, _>(descriptions)
-            .bind::<Array<Text>, _>(attributes);
-        if self.expected == Expected::New {
-            let created = statement.execute(conn).await?;
-            return Ok(Written { created: i64::try_from(created).unwrap_or(i64::MAX), updated: 0 });
-        }
-        statement.get_result(conn).await
+            .bind::<Array<Text>, _>(attributes)
+            .bind::<BigInt, _>(self.import_id)
+            .load(conn)
+            .await
     }
 
     /// Notes what a batch of `rows` rows has found.
-    pub fn learn(&mut self, written: Written, rows: usize) {
+    pub fn learn(&mut self, written: Outcome, rows: usize) {
         let rows = i64::try_from(rows).unwrap_or(i64::MAX);
         let unchanged = rows - written.created - written.updated;
         self.expected = if written.created == rows && !self.was_refuted {
@@ -112,7 +133,7 @@ impl Upsert {
         let (plain, old, new) = (list(""), list("p."), list("excluded."));
         let file = list("file.").replace("file.attributes", "file.attributes::jsonb");
         let insert = format!(
-            "INSERT INTO products AS p (sku_key, {plain}) SELECT file.sku_key, {file} \
+            "INSERT INTO products AS p (sku_key, {plain}, import_id) SELECT file.sku_key, {file}, $6 \
              FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) \
                  AS file (sku_key, sku, name, description, attributes)"
         );
@@ -121,19 +142,20 @@ impl Upsert {
             "LEFT JOIN products p ON p.sku_key = file.sku_key \
              WHERE p.id IS NULL OR ({old}) IS DISTINCT FROM ({file}) ORDER BY file.sku_key COLLATE \"C\""
         );
+        let description = if self.descriptions { "NULL" } else { "p.description" };
+        let returning =
+            |created: &str| format!("RETURNING p.id, p.sku_key, {created} AS created, {description} AS description");
         let join = match self.expected {
-            Expected::New => return insert,
+            Expected::New => return format!("{insert} {}", returning("true")),
             Expected::Unchanged => looked_up.as_str(),
             Expected::Anything => "",
         };
         format!(
-            "WITH written AS ( \
-                 {insert} {join} \
-                 ON CONFLICT (sku_key) DO UPDATE SET ({plain}, updated_at) = ROW ({new}, now()) \
-                 WHERE ({old}) IS DISTINCT FROM ({new}) \
-                 RETURNING p.xmax = 0 AS created \
-             ) \
-             SELECT count(*) FILTER (WHERE created) AS created, count(*) FILTER (WHERE NOT created) AS updated FROM written"
+            "{insert} {join} \
+             ON CONFLICT (sku_key) DO UPDATE \
+             SET ({plain}, import_id, version, updated_at) = ROW ({new}, $6, p.version + 1, now()) \
+             WHERE ({old}) IS DISTINCT FROM ({new}) {}",
+            returning("p.xmax = 0")
         )
     }
 }

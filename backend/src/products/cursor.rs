@@ -22,7 +22,9 @@ pub struct Place {
 pub enum Window {
     /// From the first product on.
     First,
-    /// From the first on, but for the one whose SKU is what is searched for: it was on a page of its own.
+    /// The product alone whose SKU is what is searched for; it comes before all others.
+    Exact,
+    /// From the first of the others on.
     Rest,
     After(Place),
     Before(Place),

@@ -116,7 +116,7 @@ async fn list_products(
         Some(cursor) => Window::decode(cursor, &filter, list.sort)
             .ok_or_else(|| ApiError::BadRequest("the cursor does not belong to this list; begin without one".into()))?,
     };
-    let Page { rows, total, next, previous } = search::page(&app, &filter, list.sort, window, list.limit).await?;
+    let Page { rows, total, next, previous } = search::page(&app, &filter, list.sort, &window, list.limit).await?;
     let encode = |window: Option<Window>| window.map(|window| window.encode(&filter, list.sort));
     let (next, previous) = (encode(next), encode(previous));
     let links = links(&request, next.as_deref(), previous.as_deref());

@@ -7,3 +7,4 @@ mod row;
 mod search;
 
 pub use routes::configure;
+pub use search::{Tender, note_texts};

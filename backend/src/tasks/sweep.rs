@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use crate::{app::App, imports, tasks::Task};
+use crate::{app::App, imports, products::Tender, tasks::Task};
 
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Sweeps until the process stops. Any number of processes may sweep.
 pub async fn sweep(app: &App) {
+    tokio::join!(ring(app), tend(app));
+}
+
+async fn ring(app: &App) {
     while !app.shutdown.is_cancelled() {
         if let Err(error) = round(app).await {
             tracing::warn!("The sweep failed, and is tried again: {error:#}");
@@ -25,4 +29,22 @@ async fn round(app: &App) -> anyhow::Result<()> {
         app.queue.ring(Task::ProcessImport(id));
     }
     Ok(())
+}
+
+/// Keeps the indexes of the catalogue in order, which may take a while: hence beside the sweep.
+async fn tend(app: &App) {
+    let mut tender = Tender::default();
+    while !app.shutdown.is_cancelled() {
+        let round = async {
+            let busy = imports::is_running(&mut *app.pool.get().await?).await?;
+            tender.round(app, busy).await
+        };
+        if let Err(error) = round.await {
+            tracing::warn!("The search index could not be tended, and is later: {error:#}");
+        }
+        tokio::select! {
+            () = app.shutdown.cancelled() => return,
+            () = tokio::time::sleep(PERIOD) => {}
+        }
+    }
 }

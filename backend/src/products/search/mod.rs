@@ -1,8 +1,11 @@
 //! Finding products.
 
+mod candidates;
 mod filter;
+mod order;
 mod page;
 mod segment;
+mod tend;
 
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -10,9 +13,12 @@ use shared::ProductFilter;
 
 pub use page::{Page, page};
 
+use segment::Texts;
+pub use tend::Tender;
+
 use crate::{
     app::App,
-    error::ApiResult,
+    error::{ApiError, ApiResult},
     products::row::ProductRow,
     schema::{products, search_keys, search_segments},
 };
@@ -31,6 +37,36 @@ pub async fn note(conn: &mut AsyncPgConnection, ids: &[i64], text: bool) -> Quer
             search_segments::ids.eq(segment::pack(&ids)),
             search_segments::rows.eq(i32::try_from(ids.len()).unwrap_or(i32::MAX)),
             search_segments::has_text.eq(text),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// The same for products whose texts are at hand: they are indexed at once.
+pub async fn note_texts(conn: &mut AsyncPgConnection, products: Vec<(i64, Texts<'_>)>) -> QueryResult<()> {
+    insert_indexed(conn, products, false).await
+}
+
+async fn insert_indexed(
+    conn: &mut AsyncPgConnection,
+    mut products: Vec<(i64, Texts<'_>)>,
+    keyed: bool,
+) -> QueryResult<()> {
+    if products.is_empty() {
+        return Ok(());
+    }
+    products.sort_unstable_by_key(|(id, _)| *id);
+    let ids: Vec<i64> = products.iter().map(|(id, _)| *id).collect();
+    let index = segment::index(products.into_iter().map(|(_, texts)| texts));
+    diesel::insert_into(search_segments::table)
+        .values((
+            search_segments::ids.eq(segment::pack(&ids)),
+            search_segments::rows.eq(i32::try_from(ids.len()).unwrap_or(i32::MAX)),
+            search_segments::has_text.eq(true),
+            search_segments::directory.eq(index.directory),
+            search_segments::lists.eq(index.lists),
+            search_segments::keyed.eq(keyed),
         ))
         .execute(conn)
         .await?;
@@ -62,7 +98,16 @@ pub async fn matching(
 
 /// How many products match, exactly.
 pub async fn count(app: &App, filter: &ProductFilter) -> ApiResult<i64> {
-    Ok(products::table.filter(filter::condition(filter)).count().get_result(&mut *app.db().await?).await?)
+    let mut conn = app.db().await?;
+    let mut transaction = conn.build_transaction().read_only().repeatable_read();
+    let count = transaction.run(async |conn| {
+        let all = products::table.filter(filter::condition(filter));
+        match candidates::candidates(conn, filter).await? {
+            Some(ids) => all.filter(products::id.eq_any(ids)).count().get_result(conn).await,
+            None => all.count().get_result(conn).await,
+        }
+    });
+    count.await.map_err(ApiError::from)
 }
 
 /// Changed products that are not yet in `search_keys` as they are now.

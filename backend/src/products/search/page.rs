@@ -1,30 +1,30 @@
 //! One page of a list.
 
-use chrono::{DateTime, Utc};
-use diesel::{
-    BoxableExpression, dsl,
-    pg::Pg,
-    prelude::*,
-    sql_types::{Bool, Nullable, Text, Timestamptz},
-};
+use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::{ProductFilter, ProductSort, Total, sku_key};
 
-use super::filter::{self, Condition};
+use super::{
+    candidates::candidates,
+    filter,
+    order::{Ranked, Reading},
+};
 use crate::{
     app::App,
-    error::ApiResult,
-    products::{
-        cursor::{Place, Window},
-        row::ProductRow,
-    },
+    db,
+    error::{ApiError, ApiResult},
+    products::{cursor::Window, row::ProductRow},
     schema::products,
 };
 
 /// Matches are counted up to here; beyond, a page says that there are more.
 const COUNTED: i64 = 10_000;
 
+/// Candidates that are looked at together: nearly all match, so a few more than are counted are mostly enough.
+const COUNTED_AT_ONCE: usize = 10_500;
+
 /// Some products of a list, and the windows beside them.
+#[derive(Default)]
 pub struct Page {
     pub rows: Vec<ProductRow>,
     pub total: Total,
@@ -32,57 +32,76 @@ pub struct Page {
     pub previous: Option<Window>,
 }
 
-/// The products of `window`, at most `limit`.
+/// The products of `window`, at most `limit`, and how many there are, all as of one moment.
 pub async fn page(
     app: &App,
     filter: &ProductFilter,
     sort: ProductSort,
-    window: Window,
+    window: &Window,
     limit: usize,
 ) -> ApiResult<Page> {
-    let conn = &mut *app.db().await?;
-    let exact = exact(conn, filter).await?;
-    let apart = exact.as_ref().map(|row| row.id);
-    let condition = || -> Condition {
-        let all = filter::condition(filter);
-        match apart {
-            Some(id) => Box::new(all.and(products::id.ne(id).nullable())),
-            None => all,
-        }
-    };
-    let first = matches!(window, Window::First);
-    let wanted = if first && exact.is_some() { limit - 1 } else { limit };
-    let mut found = walk(conn, condition(), sort, &window, wanted + 1).await?;
+    let mut conn = app.db().await?;
+    // Several statements ask for one page: what is committed between them must not be seen by half of them.
+    let mut transaction = conn.build_transaction().read_only().repeatable_read();
+    let page = transaction.run(async |conn| {
+        let found = candidates(conn, filter).await?;
+        let candidates = found.as_deref();
+        let exact = exact(conn, filter).await?;
+        let (from, backward) = match window {
+            Window::First | Window::Exact | Window::Rest => (None, false),
+            Window::After(place) => (Some(place), false),
+            Window::Before(place) => (Some(place), true),
+        };
+        let apart = exact.as_ref().map(|row| row.id);
+        let reading = Reading { filter, candidates, apart, sort, backward, from, limit };
+        let mut page = window_of(conn, reading, window, exact).await?;
+        page.total = total(conn, filter, candidates).await?;
+        Ok::<_, diesel::result::Error>(page)
+    });
+    page.await.map_err(ApiError::from)
+}
+
+/// The list is the product whose SKU is searched for, if there is one, and then the rest in its order.
+async fn window_of(
+    conn: &mut AsyncPgConnection,
+    reading: Reading<'_>,
+    window: &Window,
+    exact: Option<ProductRow>,
+) -> QueryResult<Page> {
+    let limit = reading.limit;
+    if *window == Window::Exact {
+        return Ok(Page { rows: exact.into_iter().collect(), next: Some(Window::Rest), ..Page::default() });
+    }
+    let first = *window == Window::First && exact.is_some();
+    let wanted = limit - usize::from(first);
+    let mut found = Reading { limit: wanted + 1, ..reading }.read(conn).await?;
     let more = found.len() > wanted;
     found.truncate(wanted);
-    let backward = matches!(window, Window::Before(_));
-    if backward {
+    if reading.backward {
         found.reverse();
     }
-    let place = |item: Option<&(ProductRow, String)>| item.map(|(row, key)| Place { key: key.clone(), id: row.id });
-    let (mut next, mut previous) =
-        (place(found.last()).map(Window::After), place(<[_]>::first(&found)).map(Window::Before));
-    let mut rows: Vec<_> = found.into_iter().map(|(row, _)| row).collect();
-    if backward {
-        if !more {
-            previous = previous.filter(|_| exact.is_some() && rows.len() == limit);
-            if previous.is_none() {
-                rows.splice(0..0, exact);
-                next = next.or(Some(Window::Rest));
-            }
+    let after_last = found.last().map_or(Window::Rest, |ranked| Window::After(ranked.place()));
+    let before_first = <[Ranked]>::first(&found).map(|ranked| Window::Before(ranked.place()));
+    let mut page = Page { rows: found.into_iter().map(|ranked| ranked.row).collect(), ..Page::default() };
+    if reading.backward {
+        page.next = Some(after_last);
+        let has_room = page.rows.len() < limit;
+        page.previous = if more { before_first } else { exact.as_ref().filter(|_| !has_room).map(|_| Window::Exact) };
+        if !more && has_room {
+            page.rows.splice(0..0, exact);
         }
     } else {
-        next = next.filter(|_| more);
+        page.next = more.then_some(after_last);
+        page.previous = match window {
+            Window::Rest => exact.is_some().then_some(Window::Exact),
+            Window::After(_) => before_first,
+            _ => None,
+        };
         if first {
-            previous = None;
-            if limit == 1 && exact.is_some() && more {
-                next = Some(Window::Rest);
-            }
-            rows.splice(0..0, exact);
+            page.rows.splice(0..0, exact);
         }
     }
-    let total = total(conn, filter).await?;
-    Ok(Page { rows, total, next, previous })
+    Ok(page)
 }
 
 /// The product whose SKU is what is searched for, if it matches.
@@ -95,61 +114,25 @@ async fn exact(conn: &mut AsyncPgConnection, filter: &ProductFilter) -> QueryRes
         .filter(filter::condition(filter))
         .first(conn)
         .await;
-    crate::db::optional(found)
+    db::optional(found)
 }
 
-async fn total(conn: &mut AsyncPgConnection, filter: &ProductFilter) -> QueryResult<Total> {
-    let some = products::table.filter(filter::condition(filter)).select(products::id).limit(COUNTED + 1);
-    let count = some.load::<i64>(conn).await?.len();
-    let count = i64::try_from(count).unwrap_or(i64::MAX);
-    Ok(Total { count: count.min(COUNTED), exact: count <= COUNTED })
-}
-
-async fn walk(
-    conn: &mut AsyncPgConnection,
-    condition: Condition,
-    sort: ProductSort,
-    window: &Window,
-    limit: usize,
-) -> QueryResult<Vec<(ProductRow, String)>> {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let name_key = || dsl::sql::<Text>("lower(products.name) COLLATE \"C\"");
-    let at = match window {
-        Window::First | Window::Rest => None,
-        Window::After(place) | Window::Before(place) => Some(place),
-    };
-    let descending = sort.is_descending() != matches!(window, Window::Before(_));
-    let mut query = products::table.filter(condition).limit(limit).into_boxed();
-    type Beyond = Box<dyn BoxableExpression<products::table, Pg, SqlType = Nullable<Bool>>>;
-    macro_rules! ordered {
-        ($key:expr, $at:expr, $text:expr) => {{
-            if let Some((key, id)) = $at {
-                let beyond: Beyond = if descending {
-                    Box::new($key.lt(key.clone()).or($key.eq(key).and(products::id.lt(id))).nullable())
-                } else {
-                    Box::new($key.gt(key.clone()).or($key.eq(key).and(products::id.gt(id))).nullable())
-                };
-                query = query.filter(beyond);
+async fn total(conn: &mut AsyncPgConnection, filter: &ProductFilter, candidates: Option<&[i64]>) -> QueryResult<Total> {
+    let some = || products::table.filter(filter::condition(filter)).select(products::id);
+    let mut count = 0;
+    match candidates {
+        Some(ids) => {
+            for part in ids.chunks(COUNTED_AT_ONCE) {
+                count += some().filter(products::id.eq_any(part)).count().get_result::<i64>(conn).await?;
+                if count > COUNTED {
+                    break;
+                }
             }
-            query = if descending {
-                query.order(($key.desc(), products::id.desc()))
-            } else {
-                query.order(($key.asc(), products::id.asc()))
-            };
-            query.select((ProductRow::as_select(), $text)).load(conn).await
-        }};
-    }
-    let text = at.map(|at| (at.key.clone(), at.id));
-    match sort {
-        ProductSort::Created | ProductSort::CreatedDesc => {
-            ordered!(products::id, at.map(|at| (at.id, at.id)), dsl::sql::<Text>("''"))
         }
-        ProductSort::Sku | ProductSort::SkuDesc => ordered!(products::sku_key, text, products::sku_key),
-        ProductSort::Name | ProductSort::NameDesc => ordered!(name_key(), text, name_key()),
-        ProductSort::Updated | ProductSort::UpdatedDesc => {
-            let at = text.and_then(|(key, id)| Some((key.parse::<DateTime<Utc>>().ok()?, id)));
-            let _ = dsl::sql::<Timestamptz>("now()");
-            ordered!(products::updated_at, at, dsl::sql::<Text>("to_json(products.updated_at)#>>'{}'"))
+        None => {
+            let ids: Vec<i64> = some().limit(COUNTED + 1).load(conn).await?;
+            count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
         }
     }
+    Ok(Total { count: count.min(COUNTED), exact: count <= COUNTED })
 }

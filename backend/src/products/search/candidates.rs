@@ -1,0 +1,175 @@
+//! Where to look: the few products among which all matches are, found in the indexes.
+
+use diesel::{
+    prelude::*,
+    sql_types::{Array, BigInt, Binary, Integer},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use shared::ProductFilter;
+
+use super::segment;
+use crate::schema::{products, search_keys, search_segments};
+
+/// Lists that are read of each segment, the shortest: a fifth trigram seldom excludes what four have left.
+const LISTS: i32 = 5;
+/// More candidates than this are not worth having: the list is then read in its own order, and soon has its matches.
+const MOST_BY_TEXT: usize = 200_000;
+/// The same for what comes out of an index of rows one by one.
+const MOST_BY_KEY: i64 = 20_000;
+
+/// Ids in ascending order, without repetition, that include every match. `None` where nothing narrows the search down.
+pub async fn candidates(conn: &mut AsyncPgConnection, filter: &ProductFilter) -> QueryResult<Option<Vec<i64>>> {
+    let mut found = by_text(conn, filter).await?;
+    // A handful need no second index.
+    let enough = |found: &Option<Vec<i64>>| found.as_ref().is_some_and(|ids| ids.len() <= 1_000);
+    if !enough(&found) && filter.active == Some(false) {
+        found = both(found, inactive(conn).await?);
+    }
+    if !enough(&found) {
+        found = both(found, by_key(conn, filter).await?);
+    }
+    Ok(found)
+}
+
+fn both(left: Option<Vec<i64>>, right: Option<Vec<i64>>) -> Option<Vec<i64>> {
+    match (left, right) {
+        (Some(mut left), Some(right)) => {
+            left.retain(|id| right.binary_search(id).is_ok());
+            Some(left)
+        }
+        (left, right) => left.or(right),
+    }
+}
+
+#[derive(QueryableByName)]
+struct Lists {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = Array<Binary>)]
+    lists: Vec<Vec<u8>>,
+}
+
+/// By the trigrams of the words and the bucket of the description.
+async fn by_text(conn: &mut AsyncPgConnection, filter: &ProductFilter) -> QueryResult<Option<Vec<i64>>> {
+    let mut buckets: Vec<_> = filter.words().flat_map(segment::buckets_of).collect();
+    buckets.extend(filter.has_description.map(segment::bucket_of_description));
+    if buckets.is_empty() {
+        return Ok(None);
+    }
+    buckets.sort_unstable();
+    buckets.dedup();
+    let buckets: Vec<_> = buckets.into_iter().map(|bucket| i32::try_from(bucket).unwrap_or(i32::MAX)).collect();
+    let segments: Vec<Lists> =
+        diesel::sql_query(LISTS_SQL).bind::<Array<Integer>, _>(buckets).bind::<Integer, _>(LISTS).load(conn).await?;
+    let mut hits: Vec<(i64, Vec<i64>)> = segments
+        .into_iter()
+        .map(|mut segment| (segment.id, segment::intersect(&mut segment.lists)))
+        .filter(|(_, positions)| !positions.is_empty())
+        .collect();
+    if hits.iter().map(|(_, positions)| positions.len()).sum::<usize>() > MOST_BY_TEXT {
+        return Ok(None);
+    }
+    hits.sort_unstable_by_key(|(id, _)| *id);
+    let with_hits: Vec<(i64, Vec<u8>)> = search_segments::table
+        .filter(search_segments::id.eq_any(hits.iter().map(|(id, _)| *id)))
+        .select((search_segments::id, search_segments::ids))
+        .order(search_segments::id)
+        .load(conn)
+        .await?;
+    let mut ids = Vec::new();
+    for ((_, positions), (_, packed)) in hits.iter().zip(&with_hits) {
+        let mut positions = positions.iter().peekable();
+        ids.extend(
+            segment::unpack(packed).zip(1..).filter(|(_, at)| positions.next_if_eq(&at).is_some()).map(|(id, _)| id),
+        );
+    }
+    // Those that are not indexed yet are looked at, all of them.
+    let unindexed: Vec<Vec<u8>> = search_segments::table
+        .filter(search_segments::directory.is_null().and(search_segments::has_text))
+        .select(search_segments::ids)
+        .load(conn)
+        .await?;
+    ids.extend(unindexed.iter().flat_map(|packed| segment::unpack(packed)));
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(Some(ids))
+}
+
+/// The shortest lists of each segment in which none is empty: slices, by the directory, so that the rest is never read.
+const LISTS_SQL: &str = "\
+    SELECT s.id, l.lists \
+    FROM search_segments s \
+    CROSS JOIN LATERAL ( \
+        SELECT array_agg(substring(s.lists FROM first + 1 FOR size)) AS lists, min(size) AS shortest \
+        FROM ( \
+            SELECT first, behind - first AS size \
+            FROM unnest($1) AS bucket \
+            CROSS JOIN LATERAL (SELECT substring(s.directory FROM 4 * bucket + 1 FOR 8) AS entry OFFSET 0) AS directory \
+            CROSS JOIN LATERAL (SELECT \
+                get_byte(entry, 0) * 16777216 + get_byte(entry, 1) * 65536 + get_byte(entry, 2) * 256 + get_byte(entry, 3) AS first, \
+                get_byte(entry, 4) * 16777216 + get_byte(entry, 5) * 65536 + get_byte(entry, 6) * 256 + get_byte(entry, 7) AS behind \
+            ) AS place \
+            ORDER BY size LIMIT $2 \
+        ) AS shortest_lists \
+    ) AS l \
+    WHERE s.directory IS NOT NULL AND l.shortest > 0";
+
+/// The inactive products, unless they are many.
+async fn inactive(conn: &mut AsyncPgConnection) -> QueryResult<Option<Vec<i64>>> {
+    let ids: Vec<i64> = products::table
+        .filter(diesel::dsl::not(products::active))
+        .select(products::id)
+        .order(products::id)
+        .limit(MOST_BY_KEY + 1)
+        .load(conn)
+        .await?;
+    Ok(few(ids))
+}
+
+fn few(ids: Vec<i64>) -> Option<Vec<i64>> {
+    i64::try_from(ids.len()).is_ok_and(|count| count <= MOST_BY_KEY).then_some(ids)
+}
+
+/// By times and import, from `search_keys`, unless they are many.
+async fn by_key(conn: &mut AsyncPgConnection, filter: &ProductFilter) -> QueryResult<Option<Vec<i64>>> {
+    let mut query = search_keys::table.select(search_keys::product_id).limit(MOST_BY_KEY + 1).into_boxed();
+    let mut asked = false;
+    macro_rules! narrow {
+        ($value:expr, $column:ident, $is:ident) => {
+            if let Some(value) = $value {
+                query = query.filter(search_keys::$column.$is(value));
+                asked = true;
+            }
+        };
+    }
+    narrow!(filter.created_from, created_at, ge);
+    narrow!(filter.created_to, created_at, lt);
+    narrow!(filter.updated_from, updated_at, ge);
+    narrow!(filter.updated_to, updated_at, lt);
+    narrow!(filter.import, import_id, eq);
+    if !asked {
+        return Ok(None);
+    }
+    let Some(mut ids) = few(query.load(conn).await?) else { return Ok(None) };
+    let Some(pending) = pending(conn, MOST_BY_KEY).await? else { return Ok(None) };
+    ids.extend(pending);
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(Some(ids))
+}
+
+/// The products that `search_keys` is behind of, unless they are more than `most`.
+pub async fn pending(conn: &mut AsyncPgConnection, most: i64) -> QueryResult<Option<Vec<i64>>> {
+    if super::pending(conn).await? > most {
+        return Ok(None);
+    }
+    let packed: Vec<Vec<u8>> = search_segments::table
+        .filter(diesel::dsl::not(search_segments::keyed))
+        .select(search_segments::ids)
+        .load(conn)
+        .await?;
+    let mut ids: Vec<i64> = packed.iter().flat_map(|packed| segment::unpack(packed)).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(Some(ids))
+}
