@@ -23,7 +23,8 @@ pub async fn listen(app: &App) {
             Err(error) = hear(app, &mut pause) => error,
         };
         tracing::warn!("No notifications from the database, streams poll meanwhile: {error:#}");
-        tokio::time::sleep(pause).await;
+        // Not a sleep: a stop must not wait for it.
+        let _ = tokio::time::timeout(pause, app.shutdown.cancelled()).await;
         pause = (pause * 2).min(BACK_OFF.1);
     }
 }

@@ -131,7 +131,8 @@ pub async fn consume(app: Arc<App>, url: Url) {
         if let Err(error) = result {
             tracing::warn!("The broker is lost, connecting again: {error:#}");
         }
-        tokio::time::sleep(pause).await;
+        // Not a sleep: a stop must not wait for it.
+        let _ = tokio::time::timeout(pause, app.shutdown.cancelled()).await;
         pause = (pause * 2).min(BACK_OFF.1);
     }
 }
