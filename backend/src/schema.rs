@@ -25,6 +25,8 @@ diesel::table! {
         directory -> Nullable<Binary>,
         lists -> Nullable<Binary>,
         keyed -> Bool,
+        import_id -> Nullable<BigInt>,
+        at -> Timestamptz,
     }
 }
 

@@ -13,7 +13,9 @@ CREATE TABLE search_segments (
     has_text  boolean NOT NULL,
     directory bytea,
     lists     bytea,
-    keyed     boolean NOT NULL DEFAULT false
+    keyed     boolean NOT NULL DEFAULT false,
+    import_id bigint,
+    at        timestamptz NOT NULL DEFAULT now()
 );
 -- Slices of it are read: compressed, the whole would have to be unpacked for each.
 ALTER TABLE search_segments ALTER COLUMN directory SET STORAGE EXTERNAL, ALTER COLUMN lists SET STORAGE EXTERNAL;
@@ -26,6 +28,8 @@ COMMENT ON COLUMN search_segments.has_text IS 'Their texts may have changed; els
 COMMENT ON COLUMN search_segments.directory IS 'Where the list of each bucket of trigrams ends in lists, 4 bytes each, big-endian; null while the products are few and not indexed: they are then read.';
 COMMENT ON COLUMN search_segments.lists IS 'For each bucket of trigrams the positions in ids of the products that have one of them: differences as LEB128.';
 COMMENT ON COLUMN search_segments.keyed IS 'These products, or later versions of them, are in search_keys.';
+COMMENT ON COLUMN search_segments.import_id IS 'The import that wrote them, if one did.';
+COMMENT ON COLUMN search_segments.at IS 'When they were written: products.updated_at, unless that is later.';
 
 CREATE TABLE search_keys (
     product_id bigint PRIMARY KEY,
@@ -65,7 +69,7 @@ BEGIN
     END LOOP;
     RETURN packed;
 END $$;
-INSERT INTO search_segments (ids, rows, has_text)
-SELECT pg_temp.pack(array_agg(id ORDER BY id)), count(*), true
+INSERT INTO search_segments (ids, rows, has_text, at)
+SELECT pg_temp.pack(array_agg(id ORDER BY id)), count(*), true, '-infinity'
 FROM (SELECT id, (row_number() OVER (ORDER BY id) - 1) / 1000 AS part FROM products) AS numbered
 GROUP BY part;

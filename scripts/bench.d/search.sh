@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2046,SC2086
 # scripts/bench search
 
 fresh loadify_side
@@ -66,13 +66,14 @@ say "idle: done"
 
 # While imports run: two queries of each class in turn, until there are enough of them.
 round=0
-until [ "$(wc -l <"$dir/busy.count" 2>/dev/null || echo 0)" -ge 40 ]; do
+for class in $classes; do : >"$dir/busy.$class"; done
+until [ "$(wc -l "$dir"/busy.* | sort -n | awk 'NR == 1 {print $1}')" -ge 40 ]; do
     round=$((round + 1))
     [ $((round % 2)) = 0 ] && file=first || file=changed
     import=$(upload "$dir/$file.csv")
     until [ "$(sql loadify_side -c "SELECT phase FROM imports WHERE id = $import")" = load ]; do sleep 0.05; done
     while :; do
-        for class in $classes; do
+        for class in $(shuf -e $classes); do
             shuf -n 2 "$dir/queries.$class" >"$dir/some"
             : >"$dir/some.ms"
             ask "$dir/some" "$dir/some.ms"

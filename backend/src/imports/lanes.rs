@@ -91,7 +91,7 @@ async fn commit(
         // again. The events that speak of them are committed with a flush, which covers them as well.
         conn.batch_execute("SET LOCAL synchronous_commit = off; SET LOCAL statement_timeout = '60s'").await?;
         let products = upsert.write(conn, &batch.rows).await?;
-        note_texts(conn, &batch.rows, &products).await?;
+        note_texts(conn, checkpoint.import_id, &batch.rows, &products).await?;
         let written = Outcome::of(&products);
         record_errors(conn, checkpoint.import_id, &batch.rejected).await?;
         let unchanged = i64::try_from(batch.rows.len())? - written.created - written.updated;
@@ -114,7 +114,12 @@ async fn commit(
 }
 
 /// Has the written products found by their new texts, from the moment of the commit on.
-async fn note_texts(conn: &mut AsyncPgConnection, rows: &[Row], products: &[Written]) -> QueryResult<()> {
+async fn note_texts(
+    conn: &mut AsyncPgConnection,
+    import_id: i64,
+    rows: &[Row],
+    products: &[Written],
+) -> QueryResult<()> {
     let mut at = 0;
     let mut texts = Vec::with_capacity(products.len());
     for product in products {
@@ -128,7 +133,7 @@ async fn note_texts(conn: &mut AsyncPgConnection, rows: &[Row], products: &[Writ
         texts.push((product.id, [row.sku.as_str(), &row.name, description]));
         at += 1;
     }
-    products::note_texts(conn, texts).await
+    products::note_texts(conn, import_id, texts).await
 }
 
 async fn record_errors(conn: &mut AsyncPgConnection, import_id: i64, rejected: &[Rejected]) -> QueryResult<()> {

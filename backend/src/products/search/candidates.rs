@@ -1,6 +1,7 @@
 //! Where to look: the few products among which all matches are, found in the indexes.
 
 use diesel::{
+    pg::Pg,
     prelude::*,
     sql_types::{Array, BigInt, Binary, Integer},
 };
@@ -10,25 +11,48 @@ use shared::ProductFilter;
 use super::segment;
 use crate::schema::{products, search_keys, search_segments};
 
-/// Lists that are read of each segment, the shortest: a fifth trigram seldom excludes what four have left.
-const LISTS: i32 = 5;
+/// Lists that are read of each segment, the shortest. A list takes some microseconds, and so does each product that it
+/// does not exclude.
+const LISTS: i32 = 8;
 /// More candidates than this are not worth having: the list is then read in its own order, and soon has its matches.
 const MOST_BY_TEXT: usize = 200_000;
 /// The same for what comes out of an index of rows one by one.
 const MOST_BY_KEY: i64 = 20_000;
 
-/// Ids in ascending order, without repetition, that include every match. `None` where nothing narrows the search down.
-pub async fn candidates(conn: &mut AsyncPgConnection, filter: &ProductFilter) -> QueryResult<Option<Vec<i64>>> {
+/// What the indexes tell of the matches.
+pub enum Candidates {
+    /// All matches are among these ids, ascending and without repetition.
+    All(Vec<i64>),
+    /// Matches are so many that these are but a part of them, or nothing is known and these are none.
+    Some(Vec<i64>),
+}
+
+impl Candidates {
+    /// All that can match, where that is known.
+    pub fn all(&self) -> Option<&[i64]> {
+        match self {
+            Self::All(ids) => Some(ids),
+            Self::Some(_) => None,
+        }
+    }
+}
+
+/// Where to look for the products that are meant by `filter`.
+pub async fn candidates(conn: &mut AsyncPgConnection, filter: &ProductFilter) -> QueryResult<Candidates> {
     let mut found = by_text(conn, filter).await?;
     // A handful need no second index.
     let enough = |found: &Option<Vec<i64>>| found.as_ref().is_some_and(|ids| ids.len() <= 1_000);
     if !enough(&found) && filter.active == Some(false) {
         found = both(found, inactive(conn).await?);
     }
-    if !enough(&found) {
-        found = both(found, by_key(conn, filter).await?);
+    let mut some = Vec::new();
+    if !enough(&found) && has_range(filter) {
+        match by_key(conn, filter).await? {
+            Candidates::All(ids) => found = both(found, Some(ids)),
+            Candidates::Some(ids) => some = ids,
+        }
     }
-    Ok(found)
+    Ok(found.map_or(Candidates::Some(some), Candidates::All))
 }
 
 fn both(left: Option<Vec<i64>>, right: Option<Vec<i64>>) -> Option<Vec<i64>> {
@@ -130,15 +154,19 @@ fn few(ids: Vec<i64>) -> Option<Vec<i64>> {
     i64::try_from(ids.len()).is_ok_and(|count| count <= MOST_BY_KEY).then_some(ids)
 }
 
-/// By times and import, from `search_keys`, unless they are many.
-async fn by_key(conn: &mut AsyncPgConnection, filter: &ProductFilter) -> QueryResult<Option<Vec<i64>>> {
-    let mut query = search_keys::table.select(search_keys::product_id).limit(MOST_BY_KEY + 1).into_boxed();
-    let mut asked = false;
+/// Whether `filter` asks for times or an import, which stand in `search_keys`.
+pub fn has_range(filter: &ProductFilter) -> bool {
+    let times = [filter.created_from, filter.created_to, filter.updated_from, filter.updated_to];
+    filter.import.is_some() || times.iter().any(Option::is_some)
+}
+
+/// The rows of `search_keys` that `filter` leaves.
+pub fn keys(filter: &ProductFilter) -> search_keys::BoxedQuery<'static, Pg> {
+    let mut query = search_keys::table.into_boxed();
     macro_rules! narrow {
         ($value:expr, $column:ident, $is:ident) => {
             if let Some(value) = $value {
                 query = query.filter(search_keys::$column.$is(value));
-                asked = true;
             }
         };
     }
@@ -147,27 +175,41 @@ async fn by_key(conn: &mut AsyncPgConnection, filter: &ProductFilter) -> QueryRe
     narrow!(filter.updated_from, updated_at, ge);
     narrow!(filter.updated_to, updated_at, lt);
     narrow!(filter.import, import_id, eq);
-    if !asked {
-        return Ok(None);
-    }
-    let Some(mut ids) = few(query.load(conn).await?) else { return Ok(None) };
-    let Some(pending) = pending(conn, MOST_BY_KEY).await? else { return Ok(None) };
-    ids.extend(pending);
-    ids.sort_unstable();
-    ids.dedup();
-    Ok(Some(ids))
+    query
 }
 
-/// The products that `search_keys` is behind of, unless they are more than `most`.
-pub async fn pending(conn: &mut AsyncPgConnection, most: i64) -> QueryResult<Option<Vec<i64>>> {
-    if super::pending(conn).await? > most {
+/// By times and import, from `search_keys`.
+async fn by_key(conn: &mut AsyncPgConnection, filter: &ProductFilter) -> QueryResult<Candidates> {
+    let query = keys(filter).select(search_keys::product_id).limit(MOST_BY_KEY + 1);
+    let mut ids: Vec<i64> = query.load(conn).await?;
+    let whole = i64::try_from(ids.len()).is_ok_and(|count| count <= MOST_BY_KEY);
+    let pending = if whole { pending(conn, filter, MOST_BY_KEY).await? } else { None };
+    let candidates = if pending.is_some() { Candidates::All } else { Candidates::Some };
+    ids.extend(pending.into_iter().flatten());
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(candidates(ids))
+}
+
+/// The products that match, perhaps, and that `search_keys` is behind of, unless they are more than `most`.
+pub async fn pending(conn: &mut AsyncPgConnection, filter: &ProductFilter, most: i64) -> QueryResult<Option<Vec<i64>>> {
+    let waiting = || {
+        let mut query = search_segments::table.filter(diesel::dsl::not(search_segments::keyed)).into_boxed();
+        // Products of another writer have another import by now, or the one that is in their keys.
+        if let Some(import) = filter.import {
+            query = query.filter(search_segments::import_id.eq(import).or(search_segments::import_id.is_null()));
+        }
+        // Who was written later was also changed later, and if it was created before, its keys tell.
+        for to in [filter.created_to, filter.updated_to].into_iter().flatten() {
+            query = query.filter(search_segments::at.lt(to));
+        }
+        query
+    };
+    let rows: Option<i64> = waiting().select(diesel::dsl::sum(search_segments::rows)).first(conn).await?;
+    if rows.unwrap_or(0) > most {
         return Ok(None);
     }
-    let packed: Vec<Vec<u8>> = search_segments::table
-        .filter(diesel::dsl::not(search_segments::keyed))
-        .select(search_segments::ids)
-        .load(conn)
-        .await?;
+    let packed: Vec<Vec<u8>> = waiting().select(search_segments::ids).load(conn).await?;
     let mut ids: Vec<i64> = packed.iter().flat_map(|packed| segment::unpack(packed)).collect();
     ids.sort_unstable();
     ids.dedup();

@@ -62,15 +62,20 @@ pub async fn note(conn: &mut AsyncPgConnection, ids: &[i64], text: bool) -> Quer
     Ok(())
 }
 
-/// The same for products whose texts are at hand: they are indexed at once.
-pub async fn note_texts(conn: &mut AsyncPgConnection, products: Vec<(i64, Texts<'_>)>) -> QueryResult<()> {
-    insert_indexed(conn, products, false).await
+/// The same for products that an import has written. Their texts are at hand, so they are indexed at once.
+pub async fn note_texts(
+    conn: &mut AsyncPgConnection,
+    import_id: i64,
+    products: Vec<(i64, Texts<'_>)>,
+) -> QueryResult<()> {
+    insert_indexed(conn, products, Some(import_id)).await
 }
 
+/// A segment of an import, or one that is made of others and sorted in, as they were.
 async fn insert_indexed(
     conn: &mut AsyncPgConnection,
     mut products: Vec<(i64, Texts<'_>)>,
-    keyed: bool,
+    import_id: Option<i64>,
 ) -> QueryResult<()> {
     if products.is_empty() {
         return Ok(());
@@ -85,7 +90,8 @@ async fn insert_indexed(
             search_segments::has_text.eq(true),
             search_segments::directory.eq(index.directory),
             search_segments::lists.eq(index.lists),
-            search_segments::keyed.eq(keyed),
+            search_segments::keyed.eq(import_id.is_none()),
+            search_segments::import_id.eq(import_id),
         ))
         .execute(conn)
         .await?;
@@ -121,7 +127,7 @@ pub async fn count(app: &App, filter: &ProductFilter) -> ApiResult<i64> {
     let mut transaction = conn.build_transaction().read_only().repeatable_read();
     let count = transaction.run(async |conn| {
         let all = products::table.filter(filter::condition(filter));
-        match candidates::candidates(conn, filter).await? {
+        match candidates::candidates(conn, filter).await?.all() {
             Some(ids) => all.filter(products::id.eq_any(ids)).count().get_result(conn).await,
             None => all.count().get_result(conn).await,
         }

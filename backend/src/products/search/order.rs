@@ -1,5 +1,6 @@
 //! Reading matches in an order, from a place on.
 
+use chrono::{DateTime, Utc};
 use diesel::{
     BoxableExpression, dsl,
     pg::Pg,
@@ -10,7 +11,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::{ProductFilter, ProductSort};
 
 use super::{
-    candidates::pending,
+    candidates::{has_range, keys, pending},
     filter::{self, Condition},
 };
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// Up to so many candidates, all are read and sorted; of more, the list is read in its order until enough match.
-const SORTED: usize = 20_000;
+const SORTED: usize = 5_000;
 /// Up to so many products that are not in `search_keys` yet are merged in; while they are more, the products themselves
 /// are sorted.
 const MERGED: i64 = 20_000;
@@ -73,16 +74,22 @@ impl Reading<'_> {
 
     /// The next matches, at most `limit`, in the direction of reading.
     pub async fn read(&self, conn: &mut AsyncPgConnection) -> QueryResult<Vec<Ranked>> {
-        match (self.sort, self.candidates) {
-            (ProductSort::Created | ProductSort::CreatedDesc, Some(ids)) => self.by_id(conn, ids).await,
-            (_, Some(ids)) if ids.len() <= SORTED => self.sorted(conn, Some(ids)).await,
-            (ProductSort::Name | ProductSort::NameDesc | ProductSort::Updated | ProductSort::UpdatedDesc, _) => {
-                match pending(conn, MERGED).await? {
-                    Some(pending) => self.by_key(conn, &pending).await,
-                    None => self.sorted(conn, None).await,
-                }
-            }
-            _ => self.sorted(conn, None).await,
+        let by_id = matches!(self.sort, ProductSort::Created | ProductSort::CreatedDesc);
+        let by_sku = matches!(self.sort, ProductSort::Sku | ProductSort::SkuDesc);
+        match self.candidates {
+            Some(ids) if by_id => return self.by_id(conn, ids).await,
+            Some(ids) if ids.len() <= SORTED => return self.sorted(conn, Some(ids)).await,
+            _ => {}
+        }
+        // What the products themselves have an index for, and nothing that would keep it from meeting matches soon.
+        if by_sku || by_id && !has_range(self.filter) {
+            return self.sorted(conn, None).await;
+        }
+        // A product that was created in time may have got another rank since.
+        let filter = ProductFilter { created_to: self.filter.created_to.filter(|_| by_id), ..self.filter.clone() };
+        match pending(conn, &filter, MERGED).await? {
+            Some(pending) => self.by_key(conn, &pending).await,
+            None => self.sorted(conn, self.candidates).await,
         }
     }
 
@@ -134,36 +141,44 @@ impl Reading<'_> {
         Ok(found)
     }
 
-    /// The next places by `search_keys`, whatever is there.
+    /// The next places by `search_keys`, which may be behind.
     async fn keys(&self, conn: &mut AsyncPgConnection, from: Option<&Place>, limit: usize) -> QueryResult<Vec<Place>> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut query = search_keys::table.limit(limit).into_boxed();
+        let mut query = keys(self.filter).limit(i64::try_from(limit).unwrap_or(i64::MAX));
+        let id = search_keys::product_id;
         macro_rules! places {
             ($key:expr, $at:expr) => {{
-                if let Some((key, id)) = $at {
+                if let Some((key, at)) = $at {
                     // Said so that the index is entered at the key.
                     query = if self.descending() {
-                        query.filter($key.le(key.clone()).and($key.lt(key).or(search_keys::product_id.lt(id))))
+                        query.filter($key.le(key.clone()).and($key.lt(key).or(id.lt(at))))
                     } else {
-                        query.filter($key.ge(key.clone()).and($key.gt(key).or(search_keys::product_id.gt(id))))
+                        query.filter($key.ge(key.clone()).and($key.gt(key).or(id.gt(at))))
                     };
                 }
                 query = if self.descending() {
-                    query.order(($key.desc(), search_keys::product_id.desc()))
+                    query.order(($key.desc(), id.desc()))
                 } else {
-                    query.order(($key.asc(), search_keys::product_id.asc()))
+                    query.order(($key.asc(), id.asc()))
                 };
-                query.select(($key, search_keys::product_id)).load(conn).await?
+                query.select(($key, id)).load(conn).await?
             }};
         }
-        if matches!(self.sort, ProductSort::Name | ProductSort::NameDesc) {
-            let at = from.map(|place| (place.key.clone(), place.id));
-            let rows: Vec<(String, i64)> = places!(search_keys::name_key, at);
-            return Ok(rows.into_iter().map(|(key, id)| Place { key, id }).collect());
+        let text = from.map(|place| (place.key.clone(), place.id));
+        match self.sort {
+            ProductSort::Name | ProductSort::NameDesc => {
+                let rows: Vec<(String, i64)> = places!(search_keys::name_key, text);
+                Ok(rows.into_iter().map(|(key, id)| Place { key, id }).collect())
+            }
+            ProductSort::Updated | ProductSort::UpdatedDesc => {
+                let at = text.and_then(|(key, id)| Some((moment(&key)?, id)));
+                let rows: Vec<(DateTime<Utc>, i64)> = places!(search_keys::updated_at, at);
+                Ok(rows.into_iter().map(|(at, id)| Place { key: key_of(at), id }).collect())
+            }
+            _ => {
+                let rows: Vec<(i64, i64)> = places!(id, text.map(|(_, id)| (id, id)));
+                Ok(rows.into_iter().map(|(id, _)| Place { key: String::new(), id }).collect())
+            }
         }
-        let at = from.and_then(|place| Some((moment(&place.key)?, place.id)));
-        let rows: Vec<(chrono::DateTime<chrono::Utc>, i64)> = places!(search_keys::updated_at, at);
-        Ok(rows.into_iter().map(|(at, id)| Place { key: key_of(at), id }).collect())
     }
 
     /// The next matches among `ids`, or among all products, sorted by the database.
@@ -218,10 +233,10 @@ impl Reading<'_> {
 type Beyond = Box<dyn BoxableExpression<products::table, Pg, SqlType = Nullable<Bool>>>;
 
 /// A moment as a key: microseconds, as exact as the database is, in digits that sort as the moments do.
-fn key_of(at: chrono::DateTime<chrono::Utc>) -> String {
+fn key_of(at: DateTime<Utc>) -> String {
     format!("{:020}", at.timestamp_micros())
 }
 
-fn moment(key: &str) -> Option<chrono::DateTime<chrono::Utc>> {
-    chrono::DateTime::from_timestamp_micros(key.parse().ok()?)
+fn moment(key: &str) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_micros(key.parse().ok()?)
 }

@@ -31,7 +31,7 @@ const MOST_UNINDEXED: i64 = 500;
 /// Largest segment that is made here: rows, and bytes of text, which is what has to be in memory.
 const LARGEST: (usize, usize) = (20_000, 16 << 20);
 /// How often to look whether the whole is out of date; it takes a count of all products.
-const LOOK: Duration = Duration::from_mins(1);
+const LOOK: Duration = Duration::from_secs(20);
 
 /// Tends the indexes; one for each process that works.
 #[derive(Default)]
@@ -170,7 +170,7 @@ const TEXTS: (products::id, products::sku, products::name, products::description
 async fn insert(conn: &mut AsyncPgConnection, texts: &[ProductTexts]) -> QueryResult<()> {
     let texts: Vec<(i64, Texts<'_>)> =
         texts.iter().map(|(id, sku, name, description)| (*id, [sku.as_str(), name, description])).collect();
-    super::insert_indexed(conn, texts, true).await
+    super::insert_indexed(conn, texts, None).await
 }
 
 /// Whether most of what the segments hold is out of date.
