@@ -71,17 +71,23 @@ const fn yes() -> bool {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ProductChange {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "null_is_empty")]
     pub sku: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "null_is_empty")]
     pub name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// `null` empties it.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "null_is_empty")]
     pub description: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active: Option<bool>,
     /// Each named attribute gets its value, or goes where that is `null`; the others stay.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, Option<String>>,
+}
+
+/// In a merge patch, null takes the value away; what is absent does not come here.
+fn null_is_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Option::deserialize(deserializer).map(|text| Some(text.unwrap_or_default()))
 }
 
 impl ProductInput {
@@ -292,12 +298,12 @@ mod tests {
             attributes: [("colour", "green"), ("size", "XL")].map(|(k, v)| (k.into(), v.into())).into(),
         };
         let change: ProductChange = serde_json::from_str(
-            r#"{"name": "", "active": false, "attributes": {"size": null, "price": "1.50", "empty": ""}}"#,
+            r#"{"name": null, "description": null, "active": false, "attributes": {"size": null, "price": "1.50", "empty": ""}}"#,
         )
         .expect("a change");
         let changed = change.apply(product).normalised();
         assert_eq!(changed.attributes.keys().collect::<Vec<_>>(), ["colour", "price"]);
-        assert!(!changed.active && changed.description == "Green");
+        assert!(!changed.active && changed.description.is_empty());
         let errors = changed.check();
         assert_eq!((errors.len(), errors[0].field.as_str()), (1, "name"));
     }

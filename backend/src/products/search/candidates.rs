@@ -195,13 +195,14 @@ async fn by_key(conn: &mut AsyncPgConnection, filter: &ProductFilter) -> QueryRe
 pub async fn pending(conn: &mut AsyncPgConnection, filter: &ProductFilter, most: i64) -> QueryResult<Option<Vec<i64>>> {
     let waiting = || {
         let mut query = search_segments::table.filter(diesel::dsl::not(search_segments::keyed)).into_boxed();
-        // Products of another writer have another import by now, or the one that is in their keys.
+        // Of what imports have written, which may be much. Products of another import have that one by now.
+        let by_hand = || search_segments::import_id.is_null();
         if let Some(import) = filter.import {
-            query = query.filter(search_segments::import_id.eq(import).or(search_segments::import_id.is_null()));
+            query = query.filter(by_hand().or(search_segments::import_id.eq(import)));
         }
         // Who was written later was also changed later, and if it was created before, its keys tell.
         for to in [filter.created_to, filter.updated_to].into_iter().flatten() {
-            query = query.filter(search_segments::at.lt(to));
+            query = query.filter(by_hand().or(search_segments::at.lt(to)));
         }
         query
     };

@@ -27,9 +27,10 @@ mod segment;
 mod tend;
 
 use diesel::prelude::*;
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use shared::ProductFilter;
 
+pub use filter::condition;
 pub use page::{Page, page};
 
 use segment::Texts;
@@ -126,6 +127,7 @@ pub async fn count(app: &App, filter: &ProductFilter) -> ApiResult<i64> {
     let mut conn = app.db().await?;
     let mut transaction = conn.build_transaction().read_only().repeatable_read();
     let count = transaction.run(async |conn| {
+        lock_in_order(conn).await?;
         let all = products::table.filter(filter::condition(filter));
         match candidates::candidates(conn, filter).await?.all() {
             Some(ids) => all.filter(products::id.eq_any(ids)).count().get_result(conn).await,
@@ -133,6 +135,12 @@ pub async fn count(app: &App, filter: &ProductFilter) -> ApiResult<i64> {
         }
     });
     count.await.map_err(ApiError::from)
+}
+
+/// Everybody who needs both takes the table of the products before those of the indexes: else emptying them all, which
+/// waits for each, could wait in a circle.
+async fn lock_in_order(conn: &mut AsyncPgConnection) -> QueryResult<()> {
+    conn.batch_execute("LOCK TABLE products IN ACCESS SHARE MODE").await
 }
 
 /// Changed products that are not yet in `search_keys` as they are now.

@@ -45,6 +45,7 @@ pub async fn page(
     // Several statements ask for one page: what is committed between them must not be seen by half of them.
     let mut transaction = conn.build_transaction().read_only().repeatable_read();
     let page = transaction.run(async |conn| {
+        super::lock_in_order(conn).await?;
         let candidates = candidates(conn, filter).await?;
         let exact = exact(conn, filter).await?;
         let (from, backward) = match window {

@@ -27,11 +27,11 @@ pub fn index<'a>(products: impl Iterator<Item = Texts<'a>>) -> Lists {
     let mut lists = vec![(Vec::new(), 0_u32); BUCKETS];
     for (texts, position) in products.zip(1_u32..) {
         let mut add = |bucket: usize| {
-            let (list, last) = &mut lists[bucket];
+            let (list, end) = &mut lists[bucket];
             // A product is in a list once, however often it has the trigram.
-            if *last != position {
-                push(list, u64::from(position - *last));
-                *last = position;
+            if *end != position {
+                push(list, u64::from(position - *end));
+                *end = position;
             }
         };
         for text in texts {

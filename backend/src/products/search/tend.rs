@@ -78,6 +78,7 @@ struct Ours {
 
 /// Brings `search_keys` up to date with the products of some segments. Gives `true` when there may be more to do.
 async fn sort_in(conn: &mut AsyncPgConnection, busy: bool) -> QueryResult<bool> {
+    super::lock_in_order(conn).await?;
     let most = if busy { SMALL } else { i32::MAX };
     let waiting: Vec<(i64, i32, Vec<u8>)> = search_segments::table
         .filter(diesel::dsl::not(search_segments::keyed).and(search_segments::rows.lt(most)))
@@ -122,6 +123,7 @@ async fn sort_in(conn: &mut AsyncPgConnection, busy: bool) -> QueryResult<bool> 
 
 /// Makes one segment of the small ones, once they are many.
 async fn join_small(conn: &mut AsyncPgConnection) -> QueryResult<()> {
+    super::lock_in_order(conn).await?;
     let small: Vec<(i64, i32, bool, Vec<u8>)> = search_segments::table
         .filter(search_segments::keyed.and(search_segments::has_text))
         .filter(search_segments::rows.lt(SMALL).or(search_segments::directory.is_null()))

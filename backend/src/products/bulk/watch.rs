@@ -1,0 +1,98 @@
+//! The stream of a job's progress.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::{
+    HttpRequest, HttpResponse, Responder, get,
+    web::{Data, Path},
+};
+use actix_web_lab::sse::{self, Sse};
+use shared::{BulkJob, Problem};
+use tokio::{
+    sync::{broadcast, mpsc},
+    time::timeout,
+};
+
+use super::{job, routes::missing};
+use crate::{app::App, error::ApiResult};
+
+/// A comment so often keeps proxies from closing a quiet stream.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// How soon a browser comes back when the stream ends.
+const RETRY: Duration = Duration::from_secs(1);
+/// How often to look without being told: notifications do not come while the listener is without a connection.
+const POLL: Duration = Duration::from_secs(1);
+/// The only number that an event of this stream has: that of the last one.
+const LAST: &str = "last";
+
+/// Watch a job.
+///
+/// An event `state` with the job, at once and after each change. Behind that of its end the stream ends, and who comes back
+/// for more gets 204, at which an `EventSource` stops.
+#[utoipa::path(tag = "products", params(
+    ("id" = i64, Path, description = "Number of the job"),
+    ("Last-Event-ID" = Option<String>, Header, description = "`last`, where the last event was received"),
+), responses(
+    (status = 200, body = BulkJob, content_type = "text/event-stream"),
+    (status = 204, description = "The job has ended, and its last event has been received"),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"),
+    (status = "5XX", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/products/jobs/{id}/events")]
+async fn watch_job(app: Data<App>, id: Path<i64>, request: HttpRequest) -> ApiResult<HttpResponse> {
+    // Before the first look, so that nothing can happen between the two.
+    let wakeups = app.wakeups.jobs();
+    let job: BulkJob = job::get(&mut *app.db().await?, *id).await?.ok_or_else(|| missing(*id))?.into();
+    let has_last = request.headers().get("Last-Event-ID").is_some_and(|seen| seen == LAST);
+    if job.status.is_final() && has_last {
+        return Ok(HttpResponse::NoContent().finish());
+    }
+    let (sender, receiver) = mpsc::channel(16);
+    actix_web::rt::spawn(tell(app.into_inner(), job, wakeups, sender));
+    let response = Sse::from_infallible_receiver(receiver)
+        .with_keep_alive(KEEP_ALIVE)
+        .with_retry_duration(RETRY)
+        .customize()
+        .insert_header(("X-Accel-Buffering", "no"))
+        .respond_to(&request);
+    Ok(response.map_into_boxed_body())
+}
+
+/// Ends with the job, with the process, or when nobody reads any more.
+async fn tell(
+    app: Arc<App>,
+    mut job: BulkJob,
+    mut wakeups: broadcast::Receiver<i64>,
+    sender: mpsc::Sender<sse::Event>,
+) {
+    let mut told = None;
+    loop {
+        if told.as_ref() != Some(&job) {
+            let Ok(mut data) = sse::Data::new_json(&job) else { return };
+            if job.status.is_final() {
+                data = data.id(LAST);
+            }
+            if sender.send(data.event("state").into()).await.is_err() || job.status.is_final() {
+                return;
+            }
+            told = Some(job.clone());
+        }
+        tokio::select! {
+            () = app.shutdown.cancelled() => return,
+            () = sender.closed() => return,
+            _ = timeout(POLL, news_of(job.id, &mut wakeups)) => {}
+        }
+        let found = async { anyhow::Ok(job::get(&mut *app.pool.get().await?, job.id).await?) }.await;
+        match found {
+            Ok(Some(row)) => job = row.into(),
+            Ok(None) => return,
+            // The stream stays: the database comes back.
+            Err(error) => tracing::debug!(job.id, "A stream waits for the database: {error:#}"),
+        }
+    }
+}
+
+async fn news_of(id: i64, wakeups: &mut broadcast::Receiver<i64>) {
+    // To have missed some is news, too.
+    while matches!(wakeups.recv().await, Ok(other) if other != id) {}
+}

@@ -1,0 +1,2 @@
+DROP TABLE deleted_products;
+DROP TABLE bulk_jobs;
