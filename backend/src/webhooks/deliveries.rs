@@ -1,0 +1,88 @@
+//! `/webhooks/deliveries`.
+
+use actix_web::{
+    get, post,
+    web::{Data, Json, Path, Query},
+};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use shared::{Delivery, DeliveryDetail, DeliveryPage, DeliveryStatus, Problem, WebhookEvent};
+use utoipa::IntoParams;
+
+use crate::{
+    app::App,
+    error::{ApiError, ApiResult},
+    webhooks::log::{self, Filter},
+};
+
+#[derive(Deserialize, IntoParams)]
+struct ListDeliveries {
+    /// Number of a webhook
+    webhook: Option<i64>,
+    status: Option<DeliveryStatus>,
+    kind: Option<WebhookEvent>,
+    /// Made at this moment or later
+    since: Option<DateTime<Utc>>,
+    /// `next` of another page
+    before: Option<i64>,
+    /// Deliveries on the page, 1 to 200
+    #[serde(default = "default_limit")]
+    #[param(default = 50, minimum = 1, maximum = 200)]
+    limit: i64,
+}
+
+fn default_limit() -> i64 {
+    50
+}
+
+fn absent(id: i64) -> ApiError {
+    ApiError::NotFound(format!("delivery {id}"))
+}
+
+/// List deliveries, newest first.
+#[utoipa::path(tag = "webhooks", params(ListDeliveries), responses(
+    (status = 200, body = DeliveryPage),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"),
+    (status = "5XX", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/webhooks/deliveries")]
+async fn list_deliveries(app: Data<App>, query: Query<ListDeliveries>) -> ApiResult<Json<DeliveryPage>> {
+    let ListDeliveries { webhook, status, kind, since, before, limit } = query.into_inner();
+    if !(1..=200).contains(&limit) {
+        return Err(ApiError::invalid("limit", "must be 1 to 200"));
+    }
+    let filter = Filter { webhook, status, kind, since, before };
+    let mut items = log::list(&mut *app.db().await?, &filter, limit + 1).await?;
+    let page = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = items.len() > page;
+    items.truncate(page);
+    let next = items.last().filter(|_| more).map(|delivery| delivery.id);
+    Ok(Json(DeliveryPage { items, next }))
+}
+
+/// Show a delivery with its message and its attempts.
+#[utoipa::path(tag = "webhooks", responses(
+    (status = 200, body = DeliveryDetail),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"),
+    (status = "5XX", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/webhooks/deliveries/{id}")]
+async fn get_delivery(app: Data<App>, id: Path<i64>) -> ApiResult<Json<DeliveryDetail>> {
+    log::detail(&mut *app.db().await?, *id).await?.map(Json).ok_or_else(|| absent(*id))
+}
+
+/// Send a delivery again.
+///
+/// Whatever became of it; with the same `webhook-id` and the same body, so that the receiver can tell. One whose attempt
+/// is under way stays as it is.
+#[utoipa::path(tag = "webhooks", responses(
+    (status = 200, body = Delivery),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"),
+    (status = "5XX", body = Problem, content_type = "application/problem+json"),
+))]
+#[post("/webhooks/deliveries/{id}/redeliver")]
+async fn redeliver(app: Data<App>, id: Path<i64>) -> ApiResult<Json<Delivery>> {
+    let delivery = log::redeliver(&mut *app.db().await?, *id).await?.ok_or_else(|| absent(*id))?;
+    app.queue.ring_for_deliveries(&[delivery.id]);
+    Ok(Json(delivery))
+}

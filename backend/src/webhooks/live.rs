@@ -1,0 +1,75 @@
+//! Deliveries as they happen (Server-Sent Events). Best effort: who was not there looks at the log.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::{HttpRequest, HttpResponse, Responder, get, web::Data};
+use actix_web_lab::sse::{self, Sse};
+use shared::{Delivery, Problem};
+use tokio::sync::{broadcast, mpsc};
+
+use crate::{app::App, events::DeliveryIds, webhooks::log};
+
+/// A comment so often keeps proxies from closing a quiet stream.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// How soon a browser comes back when the stream ends.
+const RETRY: Duration = Duration::from_secs(1);
+/// Deliveries that a stream reads at once.
+const PAGE: usize = 200;
+
+/// Watch deliveries.
+///
+/// One event `delivery` after each attempt, from now on; `data` is the delivery as the log shows it. Nothing is repeated:
+/// who connects anew reads the log first.
+#[utoipa::path(tag = "webhooks", responses(
+    (status = 200, body = Delivery, content_type = "text/event-stream"),
+    (status = "5XX", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/webhooks/events")]
+async fn watch_deliveries(app: Data<App>, request: HttpRequest) -> HttpResponse {
+    let (sender, receiver) = mpsc::channel(16);
+    let news = app.wakeups.deliveries();
+    actix_web::rt::spawn(stream(app.into_inner(), news, sender));
+    Sse::from_infallible_receiver(receiver)
+        .with_keep_alive(KEEP_ALIVE)
+        .with_retry_duration(RETRY)
+        .customize()
+        .insert_header(("X-Accel-Buffering", "no"))
+        .respond_to(&request)
+        .map_into_boxed_body()
+}
+
+/// Ends with the process, or when nobody reads any more.
+async fn stream(app: Arc<App>, mut news: broadcast::Receiver<DeliveryIds>, sender: mpsc::Sender<sse::Event>) {
+    // So that the head of the answer is sent before anything happens.
+    if sender.send(sse::Event::Comment("watching".into())).await.is_err() {
+        return;
+    }
+    loop {
+        let next = tokio::select! {
+            () = app.shutdown.cancelled() => return,
+            () = sender.closed() => return,
+            next = news.recv() => next,
+        };
+        let mut ids = match next {
+            Ok(ids) => ids.to_vec(),
+            Err(broadcast::error::RecvError::Lagged(_)) => continue,
+            Err(broadcast::error::RecvError::Closed) => return,
+        };
+        while ids.len() < PAGE
+            && let Ok(more) = news.try_recv()
+        {
+            ids.extend_from_slice(&more);
+        }
+        let read = async { anyhow::Ok(log::by_ids(&mut *app.pool.get().await?, &ids).await?) };
+        let deliveries = read.await.unwrap_or_else(|error| {
+            tracing::debug!("A stream of deliveries misses some: {error:#}");
+            Vec::new()
+        });
+        for delivery in deliveries {
+            let Ok(data) = sse::Data::new_json(delivery) else { return };
+            if sender.send(data.event("delivery").into()).await.is_err() {
+                return;
+            }
+        }
+    }
+}

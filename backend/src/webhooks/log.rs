@@ -1,0 +1,226 @@
+//! The log of deliveries.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    prelude::*,
+    sql_types::{Array, BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use shared::{Attempt, AttemptError, Delivery, DeliveryDetail, DeliveryStatus, WebhookEvent};
+
+use crate::{
+    schema::{webhook_attempts, webhook_deliveries, webhook_events, webhooks},
+    webhooks::{exchange::Wire, queries::word},
+};
+
+/// Deliveries with what became of their last attempt; the conditions follow.
+const DELIVERIES: &str = "SELECT d.id, d.webhook_id, e.event_id, d.kind, d.status, d.test, d.wake_at, d.created_at, \
+     last.attempts, last.code, last.error, last.duration_us, last.at \
+     FROM webhook_deliveries AS d JOIN webhook_events AS e ON e.id = d.event \
+     LEFT JOIN LATERAL ( \
+         SELECT a.code, a.error, a.duration_us, a.at, count(*) OVER () AS attempts \
+         FROM webhook_attempts AS a WHERE a.delivery_id = d.id ORDER BY a.no DESC LIMIT 1 \
+     ) AS last ON true";
+
+#[derive(QueryableByName)]
+struct DeliveryRow {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = BigInt)]
+    webhook_id: i64,
+    #[diesel(sql_type = Text)]
+    event_id: String,
+    #[diesel(sql_type = Text)]
+    kind: String,
+    #[diesel(sql_type = Text)]
+    status: String,
+    #[diesel(sql_type = Bool)]
+    test: bool,
+    #[diesel(sql_type = Timestamptz)]
+    wake_at: DateTime<Utc>,
+    #[diesel(sql_type = Timestamptz)]
+    created_at: DateTime<Utc>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    attempts: Option<i64>,
+    #[diesel(sql_type = Nullable<SmallInt>)]
+    code: Option<i16>,
+    #[diesel(sql_type = Nullable<Text>)]
+    error: Option<String>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    duration_us: Option<i64>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    at: Option<DateTime<Utc>>,
+}
+
+impl From<DeliveryRow> for Delivery {
+    fn from(row: DeliveryRow) -> Self {
+        let status = word(&row.status);
+        Self {
+            id: row.id,
+            webhook_id: row.webhook_id,
+            event_id: row.event_id,
+            kind: word(&row.kind),
+            status,
+            test: row.test,
+            attempts: row.attempts.unwrap_or(0),
+            last_code: row.code.and_then(|code| u16::try_from(code).ok()),
+            last_error: row.error.as_deref().map(word),
+            last_duration_ms: row.duration_us.map(millis),
+            last_attempt_at: row.at,
+            next_attempt_at: (status == DeliveryStatus::Pending).then_some(row.wake_at),
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// Rounded up, so that nothing takes no time at all.
+pub fn millis(micros: i64) -> i64 {
+    micros.div_euclid(1_000) + i64::from(micros.rem_euclid(1_000) > 0)
+}
+
+/// Which deliveries are asked for.
+pub struct Filter {
+    pub webhook: Option<i64>,
+    pub status: Option<DeliveryStatus>,
+    pub kind: Option<WebhookEvent>,
+    pub since: Option<DateTime<Utc>>,
+    pub before: Option<i64>,
+}
+
+/// Deliveries, newest first.
+pub async fn list(conn: &mut AsyncPgConnection, filter: &Filter, limit: i64) -> QueryResult<Vec<Delivery>> {
+    let rows: Vec<DeliveryRow> = diesel::sql_query(format!(
+        "{DELIVERIES} WHERE ($1 IS NULL OR d.webhook_id = $1) AND ($2 IS NULL OR d.status = $2) \
+         AND ($3 IS NULL OR d.kind = $3) AND ($4 IS NULL OR d.created_at >= $4) AND ($5 IS NULL OR d.id < $5) \
+         ORDER BY d.id DESC LIMIT $6"
+    ))
+    .bind::<Nullable<BigInt>, _>(filter.webhook)
+    .bind::<Nullable<Text>, _>(filter.status.map(DeliveryStatus::as_str))
+    .bind::<Nullable<Text>, _>(filter.kind.map(WebhookEvent::as_str))
+    .bind::<Nullable<Timestamptz>, _>(filter.since)
+    .bind::<Nullable<BigInt>, _>(filter.before)
+    .bind::<BigInt, _>(limit)
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// Those of `ids` that are there, by id.
+pub async fn by_ids(conn: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<Vec<Delivery>> {
+    let rows: Vec<DeliveryRow> = diesel::sql_query(format!("{DELIVERIES} WHERE d.id = ANY ($1) ORDER BY d.id"))
+        .bind::<Array<BigInt>, _>(ids)
+        .load(conn)
+        .await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// One delivery with its message and its attempts.
+pub async fn detail(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<DeliveryDetail>> {
+    let Some(delivery) = by_ids(conn, &[id]).await?.pop() else {
+        return Ok(None);
+    };
+    let (url, payload) = webhook_deliveries::table
+        .inner_join(webhook_events::table)
+        .inner_join(webhooks::table)
+        .filter(webhook_deliveries::id.eq(id))
+        .select((webhooks::url, webhook_events::payload))
+        .first(conn)
+        .await?;
+    let attempts: Vec<AttemptRow> =
+        AttemptRow::query().filter(webhook_attempts::delivery_id.eq(id)).order(webhook_attempts::no).load(conn).await?;
+    Ok(Some(DeliveryDetail { delivery, url, payload, log: attempts.into_iter().map(Into::into).collect() }))
+}
+
+#[derive(HasQuery)]
+#[diesel(table_name = webhook_attempts)]
+struct AttemptRow {
+    no: i32,
+    at: DateTime<Utc>,
+    code: Option<i16>,
+    error: Option<String>,
+    duration_us: i64,
+    wire: serde_json::Value,
+}
+
+impl From<AttemptRow> for Attempt {
+    fn from(row: AttemptRow) -> Self {
+        // Only a `Wire` is ever written there.
+        let wire: Wire = serde_json::from_value(row.wire).unwrap_or_default();
+        Self {
+            no: row.no.into(),
+            at: row.at,
+            url: wire.url,
+            address: wire.address,
+            code: row.code.and_then(|code| u16::try_from(code).ok()),
+            error: row.error.as_deref().map(word::<AttemptError>),
+            message: wire.message,
+            duration_ms: millis(row.duration_us),
+            timings: wire.timings,
+            request_headers: wire.request_headers,
+            response_headers: wire.response_headers,
+            response_body: wire.response_body,
+            truncated: wire.truncated,
+        }
+    }
+}
+
+/// Makes a delivery pending again, due now; one whose attempt is under way stays as it is. `None` where there is none.
+pub async fn redeliver(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<Delivery>> {
+    diesel::sql_query(
+        "UPDATE webhook_deliveries AS d SET status = 'pending', failures = 0, wake_at = now() \
+         WHERE d.id = $1 AND NOT (d.status = 'pending' AND d.epoch > 0 AND d.wake_at > now() AND NOT EXISTS ( \
+             SELECT FROM webhook_attempts AS a WHERE a.delivery_id = d.id AND a.no = d.epoch))",
+    )
+    .bind::<BigInt, _>(id)
+    .execute(conn)
+    .await?;
+    Ok(by_ids(conn, &[id]).await?.pop())
+}
+
+/// Makes all failed deliveries of a webhook since a moment pending again, due now, but for tests. Gives their ids.
+pub async fn replay(conn: &mut AsyncPgConnection, webhook_id: i64, since: DateTime<Utc>) -> QueryResult<Vec<i64>> {
+    diesel::update(webhook_deliveries::table)
+        .filter(webhook_deliveries::webhook_id.eq(webhook_id))
+        .filter(webhook_deliveries::status.eq(DeliveryStatus::Failed.as_str()))
+        .filter(webhook_deliveries::test.eq(false).and(webhook_deliveries::created_at.ge(since)))
+        .set((
+            webhook_deliveries::status.eq(DeliveryStatus::Pending.as_str()),
+            webhook_deliveries::failures.eq(0),
+            webhook_deliveries::wake_at.eq(diesel::dsl::now),
+        ))
+        .returning(webhook_deliveries::id)
+        .get_results(conn)
+        .await
+}
+
+/// Writes a test: a message for one webhook, whose only attempt is the caller's until `lease_seconds` have passed. Gives
+/// the delivery's id.
+pub async fn insert_test(
+    conn: &mut AsyncPgConnection,
+    webhook_id: i64,
+    kind: WebhookEvent,
+    event_id: &str,
+    body: &str,
+    lease_seconds: i32,
+) -> QueryResult<i64> {
+    #[derive(QueryableByName)]
+    struct Id {
+        #[diesel(sql_type = BigInt)]
+        id: i64,
+    }
+    let row: Id = diesel::sql_query(
+        "WITH message AS ( \
+             INSERT INTO webhook_events (event_id, kind, payload) VALUES ($2, $3, $4) RETURNING id \
+         ) \
+         INSERT INTO webhook_deliveries (webhook_id, event, kind, test, epoch, wake_at) \
+         SELECT $1, id, $3, true, 1, now() + make_interval(secs => $5) FROM message RETURNING id",
+    )
+    .bind::<BigInt, _>(webhook_id)
+    .bind::<Text, _>(event_id)
+    .bind::<Text, _>(kind.as_str())
+    .bind::<Text, _>(body)
+    .bind::<Integer, _>(lease_seconds)
+    .get_result(conn)
+    .await?;
+    Ok(row.id)
+}

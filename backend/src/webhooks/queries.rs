@@ -1,0 +1,167 @@
+//! Reading, making and changing webhooks.
+
+use chrono::{DateTime, Utc};
+use diesel::{dsl::now, prelude::*};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use shared::{DisabledReason, Webhook, WebhookEvent, WebhookHealth, WebhookInput};
+
+use crate::{db, schema::webhooks};
+
+/// A row of `webhooks`.
+#[derive(Debug, Clone, HasQuery)]
+#[diesel(table_name = webhooks)]
+pub struct WebhookRow {
+    pub id: i64,
+    pub url: String,
+    pub description: String,
+    events: Vec<String>,
+    pub secret: String,
+    pub old_secret: Option<String>,
+    pub old_secret_until: Option<DateTime<Utc>>,
+    pub enabled: bool,
+    disabled_reason: Option<String>,
+    disabled_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+/// A word of the database as the enum whose serde names are the same; only such words are written.
+pub fn word<T: serde::de::DeserializeOwned>(text: &str) -> T {
+    serde_json::from_value(text.into()).expect("the table holds only words that shared knows")
+}
+
+impl WebhookRow {
+    /// With how it has been doing.
+    pub fn with(self, health: WebhookHealth) -> Webhook {
+        Webhook {
+            id: self.id,
+            url: self.url,
+            description: self.description,
+            events: self.events.iter().map(|event| word(event)).collect(),
+            enabled: self.enabled,
+            disabled_reason: self.disabled_reason.as_deref().map(word::<DisabledReason>),
+            disabled_at: self.disabled_at,
+            old_secret_until: self.old_secret_until.filter(|until| *until > Utc::now()),
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            health,
+        }
+    }
+
+    /// As a person would write it.
+    pub fn input(&self) -> WebhookInput {
+        WebhookInput {
+            url: self.url.clone(),
+            description: self.description.clone(),
+            events: self.events.iter().map(|event| word(event)).collect(),
+            enabled: self.enabled,
+        }
+    }
+}
+
+/// All webhooks, by id.
+pub async fn list(conn: &mut AsyncPgConnection) -> QueryResult<Vec<WebhookRow>> {
+    WebhookRow::query().order(webhooks::id).load(conn).await
+}
+
+/// Whether anybody wants `kind`: a look that saves the work of telling nobody. What is written for whom is settled by
+/// [`super::fan_out`].
+pub async fn are_told_of(conn: &mut AsyncPgConnection, kind: WebhookEvent) -> QueryResult<bool> {
+    let wanted = webhooks::table.filter(webhooks::enabled.and(webhooks::events.contains(vec![kind.as_str()])));
+    diesel::select(diesel::dsl::exists(wanted)).get_result(conn).await
+}
+
+pub async fn count(conn: &mut AsyncPgConnection) -> QueryResult<i64> {
+    webhooks::table.count().get_result(conn).await
+}
+
+pub async fn get(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<WebhookRow>> {
+    db::optional(WebhookRow::query().filter(webhooks::id.eq(id)).first(conn).await)
+}
+
+/// The same, locked until the caller's transaction ends.
+pub async fn hold(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<WebhookRow>> {
+    db::optional(WebhookRow::query().filter(webhooks::id.eq(id)).for_no_key_update().first(conn).await)
+}
+
+pub async fn insert(conn: &mut AsyncPgConnection, new: &WebhookInput, secret: &str) -> QueryResult<WebhookRow> {
+    let disabled = (!new.enabled).then_some(DisabledReason::ByHand.as_str());
+    diesel::insert_into(webhooks::table)
+        .values((
+            webhooks::url.eq(&new.url),
+            webhooks::description.eq(&new.description),
+            webhooks::events.eq(words(&new.events)),
+            webhooks::secret.eq(secret),
+            webhooks::enabled.eq(new.enabled),
+            webhooks::disabled_reason.eq(disabled),
+            webhooks::disabled_at.eq(disabled.map(|_| Utc::now())),
+        ))
+        .returning(WebhookRow::as_returning())
+        .get_result(conn)
+        .await
+}
+
+fn words(events: &[WebhookEvent]) -> Vec<&'static str> {
+    let mut events = events.to_vec();
+    events.sort_unstable();
+    events.dedup();
+    events.into_iter().map(WebhookEvent::as_str).collect()
+}
+
+/// Makes a webhook that the caller holds what `input` says. Switched on, it goes on with what is pending.
+pub async fn update(conn: &mut AsyncPgConnection, held: &WebhookRow, input: &WebhookInput) -> QueryResult<WebhookRow> {
+    let target = webhooks::table.find(held.id);
+    if input.enabled && !held.enabled {
+        diesel::update(target)
+            .set((
+                webhooks::enabled.eq(true),
+                webhooks::disabled_reason.eq(None::<String>),
+                webhooks::disabled_at.eq(None::<DateTime<Utc>>),
+                webhooks::enabled_at.eq(now),
+            ))
+            .execute(conn)
+            .await?;
+    } else if !input.enabled && held.enabled {
+        diesel::update(target)
+            .set((
+                webhooks::enabled.eq(false),
+                webhooks::disabled_reason.eq(DisabledReason::ByHand.as_str()),
+                webhooks::disabled_at.eq(now),
+            ))
+            .execute(conn)
+            .await?;
+    }
+    diesel::update(target)
+        .set((
+            webhooks::url.eq(&input.url),
+            webhooks::description.eq(&input.description),
+            webhooks::events.eq(words(&input.events)),
+            webhooks::updated_at.eq(now),
+        ))
+        .returning(WebhookRow::as_returning())
+        .get_result(conn)
+        .await
+}
+
+/// Whether there was one. Its deliveries and attempts go with it.
+pub async fn delete(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<bool> {
+    Ok(diesel::delete(webhooks::table.find(id)).execute(conn).await? > 0)
+}
+
+/// Puts a new secret before the present one, which signs until the moment that comes back. `None` where there is no such
+/// webhook.
+pub async fn rotate(conn: &mut AsyncPgConnection, id: i64, secret: &str) -> QueryResult<Option<DateTime<Utc>>> {
+    let until =
+        diesel::dsl::sql::<diesel::sql_types::Nullable<diesel::sql_types::Timestamptz>>("now() + interval '24 hours'");
+    let rotated = diesel::update(webhooks::table.find(id))
+        .set((
+            webhooks::old_secret.eq(webhooks::secret.nullable()),
+            webhooks::secret.eq(secret),
+            webhooks::old_secret_until.eq(until),
+            webhooks::updated_at.eq(now),
+        ))
+        .returning(webhooks::old_secret_until.assume_not_null())
+        .get_result(conn)
+        .await;
+    db::optional(rotated)
+}

@@ -1,0 +1,77 @@
+# shellcheck shell=bash disable=SC2154
+# scripts/bench webhooks
+
+cargo build --release --quiet -p tests --example webhooks
+load=$(realpath "${CARGO_TARGET_DIR:-target}/release/examples/webhooks")
+concurrency=64 named=1000
+export WEBHOOK_ALLOW_CIDRS=127.0.0.1/32
+
+# A receiver somewhere else takes some milliseconds, and one here none at all: both are measured.
+"$load" receiver 10 >"$dir/receiver.10" & receivers=$!
+"$load" receiver 0 >"$dir/receiver.0" & receivers+=" $!"
+until [ -s "$dir/receiver.10" ] && [ -s "$dir/receiver.0" ]; do sleep 0.1; done
+{ echo 'sku,name,description'; for n in $(seq "$named"); do echo "sku-$n,Product number $n,About as much as there is to say of a product on a page"; done; } >"$dir/products.csv"
+
+# webhooks N MS: there are N of them, at the receiver that takes so long
+webhooks() {
+    hook=http://127.0.0.1:$(cat "$dir/receiver.$2")
+    sql loadify_side -c 'SET client_min_messages = error' -c 'TRUNCATE webhooks, webhook_events CASCADE'
+    for n in $(seq "$1"); do
+        curl -sS --fail -H 'Content-Type: application/json' -d "{\"url\":\"$hook/$n\",\"events\":[\"product.updated\"]}" "$url/api/v1/webhooks" >/dev/null
+    done
+}
+
+waiting() { sql loadify_side -c "SELECT count(*) FROM webhook_deliveries WHERE status <> 'delivered'"; }
+quiet() { until [ "$(waiting)" = 0 ]; do sleep 0.1; done; }
+
+# bulk ACTION: one request by hand that changes all the products
+bulk() {
+    curl -sS --fail -H 'Content-Type: application/json' -d "{\"action\":\"$1\",\"ids\":[$(seq -s , "$first" $((first + named - 1)))]}" "$url/api/v1/products/bulk" >/dev/null
+}
+
+for round in $(seq "$rounds"); do
+    fresh loadify_side
+    start_loadify
+    # shellcheck disable=SC2206
+    pids+=($receivers)
+    end_of "$(upload "$dir/products.csv")"
+    sorted_in
+    first=$(sql loadify_side -c 'SELECT min(id) FROM products')
+    # Fifty changes a second, which are five hundred deliveries with ten webhooks.
+    for many in 0 10; do
+        webhooks $many 10
+        "$load" patch "$url" "$first" 100 50 >/dev/null
+        "$load" patch "$url" "$first" 1000 50 >"$dir/patch"
+        percentile "$dir/patch" 95 >>"$dir/patch.$many"
+        quiet
+    done
+
+    # Sixteen webhooks with four requests each at the same time; the worker finds all of it waiting.
+    for ms in 10 0; do
+        webhooks 16 $ms
+        kill "$worker"; wait "$worker" || true
+        bulk deactivate
+        bulk activate
+        sql loadify_side -c 'ANALYZE webhook_deliveries, webhook_events' -c CHECKPOINT
+        body=$(sql loadify_side -c 'SELECT payload FROM webhook_events LIMIT 1')
+        count=$(waiting)
+        RUST_LOG=info "$loadify" work 2>"$dir/work.log" & worker=$!
+        pids[1]=$worker
+        quiet
+        sql loadify_side -c "SELECT count(*) / extract(epoch FROM max(at + duration_us * interval '1 microsecond') - min(at)) FROM webhook_attempts" >>"$dir/loadify.$ms"
+        "$load" loop "$hook/1" "$count" "$concurrency" "$body" >>"$dir/plain.$ms"
+        say "round $round, receiver takes $ms ms: $count deliveries, $(tail -n 1 "$dir/loadify.$ms") a second, plain loop $(tail -n 1 "$dir/plain.$ms")"
+    done
+    say "round $round: PATCH p95 $(tail -n 1 "$dir/patch.0") ms, with 10 webhooks $(tail -n 1 "$dir/patch.10") ms"
+    pids=("${pids[@]:0:2}")
+    stop_loadify
+done
+# shellcheck disable=SC2086
+kill $receivers
+
+# rate MS: JSON
+rate() {
+    awk -v l="$(median "$dir/loadify.$1")" -v p="$(median "$dir/plain.$1")" 'BEGIN {printf "{\"loadify_per_s\":%.0f,\"plain_per_s\":%.0f,\"ratio\":%.2f}", l, p, l / p}'
+}
+patch=$(awk -v none="$(median "$dir/patch.0")" -v ten="$(median "$dir/patch.10")" 'BEGIN {printf "{\"0\":%.2f,\"10\":%.2f,\"ratio\":%.2f}", none, ten, ten / none}')
+printf '{"concurrency":%d,"receiver_10_ms":%s,"receiver_0_ms":%s,"patch_p95_ms":%s}\n' "$concurrency" "$(rate 10)" "$(rate 0)" "$patch"

@@ -1,0 +1,256 @@
+//! A receiver of webhooks that does as it is told, well or badly, on real connections.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+
+use crate::eventually;
+
+/// How a request is answered.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    Status(u16),
+    /// The same after a while.
+    After(Duration, u16),
+    /// A status with more header lines, and a body.
+    Full(u16, &'static str, String),
+    /// Nothing comes.
+    Hang,
+    /// The connection is reset instead of an answer.
+    Reset,
+    /// 200, but the connection is reset in the middle of the body.
+    TakeAndReset,
+    /// 200, and a body of which a byte comes every second.
+    Drip,
+    /// 200, and a body of so many bytes.
+    Flood(u64),
+    /// Bytes that are not HTTP.
+    Garbage,
+}
+
+/// A request that was read to its end.
+#[derive(Debug, Clone)]
+pub struct Received {
+    pub at: Instant,
+    pub path: String,
+    /// By name, in lower case.
+    pub headers: HashMap<String, String>,
+    pub body: String,
+    /// Which connection it came on: 0, 1, 2 ...
+    pub connection: usize,
+    /// A 2xx was written whole, with its body.
+    pub taken: bool,
+}
+
+impl Received {
+    /// `webhook-id`.
+    pub fn id(&self) -> &str {
+        &self.headers["webhook-id"]
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    /// What it tells of.
+    pub fn kind(&self) -> String {
+        self.json()["type"].as_str().unwrap().to_owned()
+    }
+}
+
+type Behaviour = Box<dyn FnMut(&Received) -> Answer + Send>;
+
+#[derive(Default)]
+struct State {
+    received: Mutex<Vec<Received>>,
+    behaviour: Mutex<Option<Behaviour>>,
+    /// Bytes of bodies that were written, and connections that are open.
+    flooded: Mutex<u64>,
+    open: Mutex<usize>,
+}
+
+pub struct Receiver {
+    pub address: SocketAddr,
+    state: Arc<State>,
+    serving: JoinHandle<()>,
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+impl Receiver {
+    /// One that answers 204 to everything.
+    pub async fn start() -> Self {
+        Self::behaving(|_| Answer::Status(204)).await
+    }
+
+    pub async fn behaving(behaviour: impl FnMut(&Received) -> Answer + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = Arc::new(State::default());
+        let serving = tokio::spawn(serve(listener, Arc::clone(&state)));
+        let receiver = Self { address, state, serving };
+        receiver.behave(behaviour);
+        receiver
+    }
+
+    /// From now on.
+    pub fn behave(&self, behaviour: impl FnMut(&Received) -> Answer + Send + 'static) {
+        *self.state.behaviour.lock().unwrap() = Some(Box::new(behaviour));
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}/hook", self.address)
+    }
+
+    pub fn received(&self) -> MutexGuard<'_, Vec<Received>> {
+        self.state.received.lock().unwrap()
+    }
+
+    pub fn count(&self) -> usize {
+        self.received().len()
+    }
+
+    /// The first `count` requests, as soon as there are so many.
+    pub async fn wait_for(&self, count: usize) -> Vec<Received> {
+        eventually("requests to the receiver", || async { (self.count() >= count).then_some(()) }).await;
+        self.received()[..count].to_vec()
+    }
+
+    /// Bytes of bodies that the other side has let it write.
+    pub fn flooded(&self) -> u64 {
+        *self.state.flooded.lock().unwrap()
+    }
+
+    pub fn open_connections(&self) -> usize {
+        *self.state.open.lock().unwrap()
+    }
+}
+
+async fn serve(listener: TcpListener, state: Arc<State>) {
+    let mut number = 0;
+    while let Ok((peer, _)) = listener.accept().await {
+        let state = Arc::clone(&state);
+        tokio::spawn(async move {
+            *state.open.lock().unwrap() += 1;
+            // The other side may go away at any time.
+            let _ = converse(peer, &state, number).await;
+            *state.open.lock().unwrap() -= 1;
+        });
+        number += 1;
+    }
+}
+
+async fn converse(peer: TcpStream, state: &State, connection: usize) -> std::io::Result<()> {
+    peer.set_nodelay(true)?;
+    let mut peer = BufReader::new(peer);
+    while let Some(request) = read(&mut peer, connection).await? {
+        let answer = state.behaviour.lock().unwrap().as_mut().unwrap()(&request);
+        let place = {
+            let mut received = state.received.lock().unwrap();
+            received.push(request);
+            received.len() - 1
+        };
+        let taken =
+            matches!(answer, Answer::Status(200..=299) | Answer::After(_, 200..=299) | Answer::Full(200..=299, ..));
+        if !respond(peer.get_mut(), answer, state).await? {
+            return Ok(());
+        }
+        state.received.lock().unwrap()[place].taken = taken;
+    }
+    Ok(())
+}
+
+/// Gives `true` when the connection is fit for another request.
+async fn respond(peer: &mut TcpStream, answer: Answer, state: &State) -> std::io::Result<bool> {
+    let head = |status: u16, headers: &str, length: u64| {
+        format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n{headers}\r\n")
+    };
+    let answer = if let Answer::After(pause, status) = answer {
+        tokio::time::sleep(pause).await;
+        Answer::Status(status)
+    } else {
+        answer
+    };
+    match answer {
+        Answer::After(..) | Answer::Status(204) => peer.write_all(b"HTTP/1.1 204 X\r\n\r\n").await?,
+        Answer::Status(status) => peer.write_all(head(status, "", 0).as_bytes()).await?,
+        Answer::Full(status, headers, body) => {
+            peer.write_all((head(status, headers, body.len() as u64) + &body).as_bytes()).await?;
+        }
+        Answer::Hang => {
+            // Until the other side has had enough of it.
+            while peer.read(&mut [0; 64]).await? > 0 {}
+            return Ok(false);
+        }
+        Answer::Reset => {
+            peer.set_zero_linger()?;
+            return Ok(false);
+        }
+        Answer::TakeAndReset => {
+            peer.write_all((head(200, "", 100) + "so far").as_bytes()).await?;
+            // What was written would be thrown away by the reset if it came at once.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            peer.set_zero_linger()?;
+            return Ok(false);
+        }
+        Answer::Drip => {
+            peer.write_all(head(200, "", 1_000).as_bytes()).await?;
+            loop {
+                peer.write_all(b".").await?;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+        Answer::Flood(bytes) => {
+            peer.write_all(head(200, "", bytes).as_bytes()).await?;
+            let chunk = vec![b'x'; 64 << 10];
+            for _ in 0..bytes / chunk.len() as u64 {
+                peer.write_all(&chunk).await?;
+                *state.flooded.lock().unwrap() += chunk.len() as u64;
+            }
+        }
+        Answer::Garbage => {
+            peer.write_all(b"220 smtp.example.com ESMTP\r\n").await?;
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+async fn read(peer: &mut BufReader<TcpStream>, connection: usize) -> std::io::Result<Option<Received>> {
+    let mut lines = Vec::new();
+    loop {
+        let mut line = String::new();
+        if peer.read_line(&mut line).await? == 0 {
+            return Ok(None);
+        }
+        let line = line.trim_end();
+        if line.is_empty() {
+            break;
+        }
+        lines.push(line.to_owned());
+    }
+    let path = lines[0].split(' ').nth(1).unwrap().to_owned();
+    let headers: HashMap<_, _> = lines[1..]
+        .iter()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let mut body = vec![0; headers.get("content-length").map_or(0, |length| length.parse().unwrap())];
+    peer.read_exact(&mut body).await?;
+    let body = String::from_utf8(body).unwrap();
+    Ok(Some(Received { at: Instant::now(), path, headers, body, connection, taken: false }))
+}

@@ -1,0 +1,97 @@
+//! What a person, or a program, would do with webhooks.
+
+use reqwest::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+use shared::{Delivery, DeliveryDetail, DeliveryPage, DeliveryStatus, NewWebhook, Product, Webhook, WebhookEvent};
+
+use crate::{TestApp, eventually, receiver::Receiver};
+
+/// Lets webhooks lead to the receivers of the tests.
+pub const LOCAL: (&str, &str) = ("WEBHOOK_ALLOW_CIDRS", "127.0.0.1/32");
+
+impl TestApp {
+    pub async fn send_json(&self, method: Method, path: &str, body: &Value) -> Response {
+        self.client.request(method, self.url(path)).header("If-Match", "*").json(body).send().await.unwrap()
+    }
+
+    /// The JSON of the answer to a request that succeeds.
+    pub async fn done<T: serde::de::DeserializeOwned>(&self, method: Method, path: &str, body: &Value) -> T {
+        let response = self.send_json(method, path, body).await;
+        let status = response.status();
+        let text = response.text().await.unwrap();
+        assert!(status.is_success(), "{path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}: {text}"))
+    }
+
+    /// A webhook to `url`.
+    pub async fn webhook_to(&self, url: &str, events: &[WebhookEvent]) -> NewWebhook {
+        self.done(Method::POST, "/api/v1/webhooks", &json!({ "url": url, "events": events })).await
+    }
+
+    /// A webhook that is told of changes of products.
+    pub async fn webhook(&self, receiver: &Receiver) -> NewWebhook {
+        self.webhook_to(&receiver.url(), &WebhookEvent::CHOICES[..3]).await
+    }
+
+    pub async fn webhook_now(&self, id: i64) -> Webhook {
+        serde_json::from_value(self.json(&format!("/api/v1/webhooks/{id}")).await).unwrap()
+    }
+
+    pub async fn change_webhook(&self, id: i64, change: &Value) -> Webhook {
+        self.done(Method::PATCH, &format!("/api/v1/webhooks/{id}"), change).await
+    }
+
+    pub async fn create_product(&self, sku: &str) -> Product {
+        self.done(Method::POST, "/api/v1/products", &json!({ "sku": sku, "name": "Tea" })).await
+    }
+
+    pub async fn change_product(&self, id: i64, change: &Value) -> Product {
+        self.done(Method::PATCH, &format!("/api/v1/products/{id}"), change).await
+    }
+
+    pub async fn delete_product(&self, id: i64) {
+        let response = self.send(Method::DELETE, &format!("/api/v1/products/{id}")).await;
+        assert_eq!(response.status(), StatusCode::NO_CONTENT);
+    }
+
+    /// The newest deliveries, by a query such as `status=failed`.
+    pub async fn deliveries(&self, query: &str) -> Vec<Delivery> {
+        let page: DeliveryPage =
+            serde_json::from_value(self.json(&format!("/api/v1/webhooks/deliveries?limit=200&{query}")).await).unwrap();
+        page.items
+    }
+
+    pub async fn delivery(&self, id: i64) -> DeliveryDetail {
+        serde_json::from_value(self.json(&format!("/api/v1/webhooks/deliveries/{id}")).await).unwrap()
+    }
+
+    /// The delivery once so many attempts of it have ended.
+    pub async fn attempted(&self, id: i64, attempts: i64) -> DeliveryDetail {
+        eventually("an attempt", || async {
+            let detail = self.delivery(id).await;
+            (detail.delivery.attempts >= attempts).then_some(detail)
+        })
+        .await
+    }
+
+    /// The newest delivery, as soon as there is one that is as it should be.
+    pub async fn newest(&self, status: DeliveryStatus, attempts: i64) -> DeliveryDetail {
+        let id = eventually("a delivery", || async {
+            let newest = self.deliveries("").await.into_iter().next()?;
+            (newest.status == status && newest.attempts == attempts).then_some(newest.id)
+        })
+        .await;
+        self.delivery(id).await
+    }
+
+    /// Moves time: what waits for another attempt is due now.
+    pub async fn let_time_pass(&self) {
+        // Not for what is under way, whose lease this would end.
+        self.db
+            .execute(
+                "UPDATE webhook_deliveries AS d SET wake_at = now() WHERE status = 'pending' AND wake_at > now() AND EXISTS \
+                 (SELECT FROM webhook_attempts AS a WHERE a.delivery_id = d.id AND a.no = d.epoch)",
+            )
+            .await;
+    }
+}
