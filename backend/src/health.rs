@@ -1,0 +1,77 @@
+//! Whether this process lives, and whether it can work: for load balancers, and for who looks what is wrong.
+
+use std::{future::Future, time::Duration};
+
+use actix_web::{HttpResponse, get, web::Data};
+use shared::{Health, HealthCheck, HealthState};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::{app::App, db, tasks::Queue};
+
+/// A part that says nothing for so long is away.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+pub fn configure(config: &mut ServiceConfig) {
+    config.service(livez).service(readyz);
+}
+
+/// Tell that the process lives.
+///
+/// It asks nobody: a process is not to be restarted because the database is away.
+#[utoipa::path(tag = "operations", responses((status = 200, body = String, content_type = "text/plain")))]
+#[get("/livez")]
+async fn livez() -> &'static str {
+    "ok\n"
+}
+
+/// Tell which parts answer.
+///
+/// Without the broker the process is `degraded` and still answers 200: files are taken, products are changed, and the work
+/// is done when the broker is back.
+#[utoipa::path(tag = "operations", responses(
+    (status = 200, body = Health),
+    (status = 503, body = Health, description = "Requests would fail"),
+))]
+#[get("/readyz")]
+async fn readyz(app: Data<App>) -> HttpResponse {
+    let (database, migrations, broker, storage) =
+        tokio::join!(check(database(&app)), check(migrations(&app)), check(broker(&app)), check(storage(&app)));
+    let state = match (database.ok && migrations.ok && storage.ok, broker.ok) {
+        (false, _) => HealthState::Unready,
+        (true, false) => HealthState::Degraded,
+        (true, true) => HealthState::Ready,
+    };
+    let health = Health { state, database, migrations, broker, storage };
+    let mut response =
+        if state == HealthState::Unready { HttpResponse::ServiceUnavailable() } else { HttpResponse::Ok() };
+    response.insert_header(("Cache-Control", "no-store")).json(health)
+}
+
+async fn check(asking: impl Future<Output = anyhow::Result<()>>) -> HealthCheck {
+    match tokio::time::timeout(PATIENCE, asking).await {
+        Ok(Ok(())) => HealthCheck::ok(),
+        Ok(Err(error)) => HealthCheck::failed(format!("{error:#}")),
+        Err(_) => HealthCheck::failed(format!("no answer within {} s", PATIENCE.as_secs())),
+    }
+}
+
+async fn database(app: &App) -> anyhow::Result<()> {
+    db::ping(&mut *app.pool.get().await?).await
+}
+
+async fn migrations(app: &App) -> anyhow::Result<()> {
+    let missing = db::missing_migrations(&mut *app.pool.get().await?).await?;
+    anyhow::ensure!(missing == 0, "{missing} migrations are not applied; run `loadify migrate`");
+    Ok(())
+}
+
+async fn broker(app: &App) -> anyhow::Result<()> {
+    match &app.queue {
+        Queue::Celery(producer) => producer.probe().await,
+        Queue::Embedded(_) => Ok(()),
+    }
+}
+
+async fn storage(app: &App) -> anyhow::Result<()> {
+    app.storage.probe().await.map_err(|error| anyhow::anyhow!("{}: {error}", app.storage.place()))
+}
