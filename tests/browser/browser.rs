@@ -139,6 +139,11 @@ impl Browser {
         self.driver.execute(script, vec![]).await.unwrap().json().clone()
     }
 
+    /// What the script hands to its last argument, a function.
+    pub async fn script_async(&self, script: &str) -> Value {
+        self.driver.execute_async(script, vec![]).await.unwrap().json().clone()
+    }
+
     /// Asks until the answer is `Some`.
     pub async fn until<T>(&self, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
         let asking = async {
@@ -172,9 +177,84 @@ impl Browser {
             .await;
     }
 
+    /// Clicks as soon as it can be: it may be moving in, be covered for a moment, or be drawn anew.
     pub async fn click(&self, testid: &str) {
         self.wait_for(testid).await;
-        self.find(testid).await.unwrap().click().await.unwrap();
+        self.until(testid, async || self.find(testid).await?.click().await.ok()).await;
+    }
+
+    /// Clicks one of several of the same name, with Shift held or not.
+    pub async fn click_nth(&self, testid: &str, index: usize, shift: bool) {
+        let elements = self.driver.find_all(By::Css(format!("[data-testid='{testid}']"))).await.unwrap();
+        let chain = self.driver.action_chain();
+        let chain = if shift { chain.key_down(Key::Shift) } else { chain };
+        let chain = chain.click_element(&elements[index]);
+        let chain = if shift { chain.key_up(Key::Shift) } else { chain };
+        chain.perform().await.unwrap();
+    }
+
+    /// Types a text in the place of what stands in a field.
+    pub async fn enter(&self, testid: &str, text: &str) {
+        self.wait_for(testid).await;
+        let field = self.find(testid).await.unwrap();
+        field.send_keys(Key::Control + "a").await.unwrap();
+        field.send_keys(text).await.unwrap();
+    }
+
+    /// Picks an option by its value.
+    pub async fn choose(&self, testid: &str, value: &str) {
+        self.wait_for(testid).await;
+        let option = format!("[data-testid='{testid}'] option[value='{value}']");
+        self.driver.find(By::Css(option)).await.unwrap().click().await.unwrap();
+    }
+
+    /// What stands in a field; empty where it is not there.
+    pub async fn value(&self, testid: &str) -> String {
+        match self.find(testid).await {
+            Some(field) => field.prop("value").await.ok().flatten().unwrap_or_default(),
+            None => String::new(),
+        }
+    }
+
+    /// Presses a key where the focus is.
+    pub async fn press(&self, key: Key) {
+        self.type_data(key.into()).await;
+    }
+
+    /// Types where the focus is.
+    pub async fn type_keys(&self, text: &str) {
+        self.type_data(text.into()).await;
+    }
+
+    pub async fn type_data(&self, keys: TypingData) {
+        self.driver.active_element().await.unwrap().send_keys(keys).await.unwrap();
+    }
+
+    /// Presses a key while nothing has the focus.
+    pub async fn press_in_page(&self, key: &str) {
+        self.script("document.activeElement?.blur()").await;
+        self.driver.find(By::Tag("body")).await.unwrap().send_keys(key).await.unwrap();
+    }
+
+    pub async fn focused_testid(&self) -> String {
+        self.script("return document.activeElement.dataset.testid ?? ''").await.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// How the column of this header is sorted.
+    pub async fn sort_of(&self, testid: &str) -> String {
+        let read = format!("return document.querySelector(`[data-testid='{testid}']`).closest('th').ariaSort");
+        self.script(&read).await.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The query of the address, without its question mark.
+    pub async fn query(&self) -> String {
+        self.driver.current_url().await.unwrap().query().unwrap_or_default().to_owned()
+    }
+
+    /// Whether the system is said to be light or dark.
+    pub async fn prefer(&self, scheme: &str) {
+        let features = serde_json::json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.driver.cdp().send_raw("Emulation.setEmulatedMedia", features).await.unwrap();
     }
 
     /// Picks a file with this content.

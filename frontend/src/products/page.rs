@@ -1,97 +1,212 @@
-use std::collections::HashSet;
-
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
-use shared::ProductPage;
+use leptos_router::components::Outlet;
+use shared::{ProductFilter, Total};
 
-use super::table::{OpenRows, ProductTable};
-use crate::api;
+use super::bulk::BulkBar;
+use super::catalogue::Catalogue;
+use super::delete_all::DeleteAllDialog;
+use super::filters::{FilterChips, clear};
+use super::guard::{Guard, GuardDialog};
+use super::keyboard::{Help, HelpDialog, listen};
+use super::news::NewsBar;
+use super::pager::Pager;
+use super::panel::SidePanel;
+use super::prefs::use_prefs;
+use super::query::Panel;
+use super::selection::Selection;
+use super::table::ProductTable;
+use super::toolbar::Toolbar;
 use crate::ui::format::{counted, thousands};
 use crate::ui::{Glyph, Icon, ProblemNotice, Skeleton, page_title};
 
-const PAGE_SIZE: u32 = 50;
-
-/// All products, page by page (`?cursor=` in the address).
+/// Products as the address names them, and beside them the one that is open.
 #[component]
 pub fn ProductsPage() -> impl IntoView {
-    let query = use_query_map();
-    let cursor = Memo::new(move |_| query.read().get("cursor"));
-    let products = LocalResource::new(move || api::products(cursor.get(), PAGE_SIZE));
-    // Above the table, which is made anew for each page.
-    let open: OpenRows = RwSignal::new(HashSet::new());
-    let (pending, set_pending) = signal(false);
-    let total = Signal::derive(move || products.get().and_then(Result::ok).map(|page| page.total.count));
-    page_title(|| "Products".to_owned());
+    let catalogue = Catalogue::provide();
+    let selection = Selection::provide(catalogue);
+    let guard = Guard::provide(catalogue);
+    let help = Help(RwSignal::new(false));
+    provide_context(help);
+    listen(catalogue, selection, guard, help);
+    let prefs = use_prefs();
+    let deleting_all = RwSignal::new(false);
+    page_title(move || match guard.shown.get() {
+        Panel::Closed => "Products".to_owned(),
+        Panel::New { .. } => "New product".to_owned(),
+        Panel::Edit(id) => format!("Product {id}"),
+        Panel::Nowhere => "No such product".to_owned(),
+    });
     view! {
-        <div class="page">
-            <header class="page-head">
-                <div>
-                    <h1>"Products"</h1>
-                    <p class="page-lead" data-testid="products-total" data-value=move || total.get()>
-                        {move || total.get().map_or_else(|| "Counting …".to_owned(), |total| counted(total, "product"))}
-                    </p>
-                </div>
+        <div class="page products-page">
+            <Head />
+            <Toolbar prefs deleting_all />
+            <FilterChips />
+            <NewsBar />
+            {move || match catalogue.problem.get() {
+                Some(problem) => {
+                    view! { <ProblemNotice problem retry=move || catalogue.load() /> }.into_any()
+                }
+                None => view! { <Loaded><ProductTable prefs /><Pager /></Loaded> }.into_any(),
+            }}
+            <BulkBar />
+            <SidePanel />
+            <GuardDialog />
+            <HelpDialog />
+            <DeleteAllDialog open=deleting_all />
+            <Outlet />
+        </div>
+    }
+}
+
+#[component]
+fn Head() -> impl IntoView {
+    let catalogue = Catalogue::expect();
+    let filter = Memo::new(move |_| catalogue.listing.with(|l| l.as_ref().map(|l| l.view.filter.clone())));
+    let text = move || match (catalogue.total.get(), filter.get()) {
+        (Some(total), Some(filter)) => total_text(total, &filter),
+        _ => "Counting …".to_owned(),
+    };
+    let value = move || catalogue.total.get().map(|total| total.count);
+    let exact = move || catalogue.total.get().is_some_and(|total| total.exact).to_string();
+    view! {
+        <header class="page-head">
+            <div>
+                <h1>"Products"</h1>
+                <p class="page-lead" role="status" data-testid="products-total" data-value=value data-exact=exact>
+                    {text}
+                </p>
+            </div>
+            <div class="page-actions">
                 <a class="button" href="/">
                     <Icon glyph=Glyph::Upload />
                     "Import a file"
                 </a>
-            </header>
-            <div class="loads" class:loads-pending=move || pending.get()>
-                <Transition fallback=|| view! { <Skeleton rows=14 /> } set_pending>
-                    {move || Suspend::new(async move {
-                        match products.await {
-                            Ok(page) if page.items.is_empty() => view! { <NoProducts /> }.into_any(),
-                            Ok(page) => view! { <Listing page open /> }.into_any(),
-                            Err(problem) => view! { <ProblemNotice problem retry=move || products.refetch() /> }.into_any(),
-                        }
-                    })}
-                </Transition>
+                <a
+                    class="button button-primary"
+                    href=move || catalogue.href(Panel::New { copy: None })
+                    data-noscroll
+                    data-testid="new-product"
+                    aria-keyshortcuts="n"
+                >
+                    <Icon glyph=Glyph::Plus />
+                    "Add product"
+                </a>
+            </div>
+        </header>
+    }
+}
+
+fn total_text(total: Total, filter: &ProductFilter) -> String {
+    match (total.exact, filter.is_empty()) {
+        (true, true) => counted(total.count, "product"),
+        (true, false) => {
+            format!("{} {}", counted(total.count, "product"), if total.count == 1 { "matches" } else { "match" })
+        }
+        (false, true) => format!("more than {} products", thousands(total.count)),
+        (false, false) => format!("more than {} products match", thousands(total.count)),
+    }
+}
+
+/// The list once there is one; what to do where it is empty.
+#[component]
+fn Loaded(children: ChildrenFn) -> impl IntoView {
+    let catalogue = Catalogue::expect();
+    let state = Memo::new(move |_| {
+        catalogue.listing.with(|listing| match listing {
+            None => State::Loading,
+            Some(listing) if !listing.rows.is_empty() => State::Rows,
+            Some(listing) if listing.view.cursor.is_some() => State::PastTheEnd,
+            Some(listing) if listing.view.filter.is_empty() => State::Empty,
+            Some(_) => State::NoMatch,
+        })
+    });
+    let pending = move || catalogue.loading.get() && state.get() != State::Loading;
+    view! {
+        <div class="loads" class:loads-pending=pending>
+            {move || match state.get() {
+                State::Loading => view! { <Skeleton rows=14 /> }.into_any(),
+                State::Rows => children(),
+                State::Empty => view! { <NoProducts /> }.into_any(),
+                State::NoMatch => view! { <NoMatch /> }.into_any(),
+                State::PastTheEnd => view! { <PastTheEnd /> }.into_any(),
+            }}
+        </div>
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Loading,
+    Rows,
+    /// There are no products at all.
+    Empty,
+    NoMatch,
+    /// All products of this page are gone.
+    PastTheEnd,
+}
+
+#[component]
+fn NoProducts() -> impl IntoView {
+    let catalogue = Catalogue::expect();
+    view! {
+        <div class="empty" data-testid="no-products">
+            <Icon glyph=Glyph::Products />
+            <p class="empty-title">"No products yet"</p>
+            <p>"Import a CSV file with the columns sku and name, or add the first one by hand."</p>
+            <div class="empty-actions">
+                <a class="button button-primary" href="/">"Import a file"</a>
+                <a class="button" href=move || catalogue.href(Panel::New { copy: None }) data-noscroll>"Add product"</a>
             </div>
         </div>
     }
 }
 
 #[component]
-fn Listing(page: ProductPage, open: OpenRows) -> impl IntoView {
-    let shown = page.items.len();
-    let ProductPage { items, total, next, previous } = page;
+fn NoMatch() -> impl IntoView {
+    let catalogue = Catalogue::expect();
+    let q = catalogue.listing.with_untracked(|l| l.as_ref().map(|l| l.view.filter.q.trim().to_owned()));
+    let title = match q.filter(|q| !q.is_empty()) {
+        Some(q) => format!("Nothing matches “{q}”"),
+        None => "Nothing matches these filters".to_owned(),
+    };
     view! {
-        <ProductTable products=items open />
-        <nav class="pager" aria-label="Pages of products">
-            <span class="pager-note">{format!("{shown} of {}", thousands(total.count))}</span>
-            <PageLink cursor=previous testid="previous-page">
-                <Icon glyph=Glyph::Previous />
-                "Previous"
-            </PageLink>
-            <PageLink cursor=next testid="next-page">
-                "Next"
-                <Icon glyph=Glyph::Next />
-            </PageLink>
-        </nav>
-    }
-}
-
-/// A link to another page, or its place where there is none.
-#[component]
-fn PageLink(cursor: Option<String>, testid: &'static str, children: Children) -> impl IntoView {
-    let href = cursor.map(|cursor| format!("/products?cursor={}", api::encode(&cursor)));
-    let disabled = href.is_none().then_some("true");
-    // A link without an address takes no focus; its role keeps it understandable.
-    view! {
-        <a class="button" href=href role="link" aria-disabled=disabled data-testid=testid>
-            {children()}
-        </a>
+        <div class="empty" data-testid="no-match">
+            <Icon glyph=Glyph::Search />
+            <p class="empty-title">{title}</p>
+            <p>"Every word must occur in the SKU, the name or the description."</p>
+            <button type="button" class="button" data-testid="clear-all" on:click=move |_| clear(catalogue)>
+                "Clear search and filters"
+            </button>
+        </div>
     }
 }
 
 #[component]
-fn NoProducts() -> impl IntoView {
+fn PastTheEnd() -> impl IntoView {
+    let catalogue = Catalogue::expect();
     view! {
         <div class="empty">
             <Icon glyph=Glyph::Products />
-            <p class="empty-title">"No products yet"</p>
-            <p>"Import a CSV file with the columns sku and name, and they are here a moment later."</p>
-            <a class="button button-primary" href="/">"Import a file"</a>
+            <p class="empty-title">"Nothing is left on this page"</p>
+            <a class="button" href=move || catalogue.view.with(|view| view.at(None).href()) data-noscroll>
+                "Go to the first page"
+            </a>
         </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_that_is_not_exact_says_so() {
+        let (all, some) = (ProductFilter::default(), ProductFilter { q: "tea".into(), ..ProductFilter::default() });
+        let text = |count, exact, filter| total_text(Total { count, exact }, filter);
+        assert_eq!(text(1, true, &all), "1 product");
+        assert_eq!(text(1, true, &some), "1 product matches");
+        assert_eq!(text(0, true, &some), "0 products match");
+        assert_eq!(text(10_000, false, &all), "more than 10,000 products");
+        assert_eq!(text(10_000, false, &some), "more than 10,000 products match");
     }
 }

@@ -1,135 +1,128 @@
-use std::collections::{BTreeMap, HashSet};
+use leptos::{html, prelude::*};
+use shared::ProductSort;
 
-use leptos::{either::Either, prelude::*};
-use shared::Product;
+use super::catalogue::Catalogue;
+use super::prefs::{Column, Density, Prefs};
+use super::row::ProductRow;
+use super::selection::{PageState, Selection};
+use crate::ui::{Glyph, Icon};
 
-use crate::ui::time::absolute;
-use crate::ui::{Glyph, Icon, Relative};
-
-/// Ids of the products whose details are shown.
-pub type OpenRows = RwSignal<HashSet<i64>>;
-
+/// The products in hand, with a head that sorts them. On a narrow window its rows become cards.
 #[component]
-pub fn ProductTable(products: Vec<Product>, open: OpenRows) -> impl IntoView {
+pub fn ProductTable(prefs: RwSignal<Prefs>) -> impl IntoView {
+    let catalogue = Catalogue::expect();
+    let columns = Memo::new(move |_| prefs.with(Prefs::shown));
+    let compact = move || prefs.with(|prefs| prefs.density == Density::Compact);
+    let rows = move || catalogue.listing.with(|listing| listing.as_ref().map(|l| l.rows.clone()).unwrap_or_default());
     view! {
         <div class="table-frame">
-            <table class="table table-cards products-table" data-testid="products-table">
+            <table
+                class="table table-cards products-table"
+                class:products-compact=compact
+                class:products-wide=move || columns.with(|columns| columns.len() > 4)
+                data-testid="products-table"
+                aria-busy=move || catalogue.loading.get().to_string()
+            >
+                <caption class="visually-hidden">"Products"</caption>
                 <thead>
                     <tr>
-                        <th scope="col" class="cell-toggle">
-                            <span class="visually-hidden">"Details"</span>
+                        <th scope="col" class="cell-tick">
+                            <PageTick />
                         </th>
-                        <th scope="col">"SKU"</th>
-                        <th scope="col">"Name"</th>
-                        <th scope="col">"Description"</th>
-                        <th scope="col">"Status"</th>
-                        <th scope="col">"Updated"</th>
+                        <SortHeader label="SKU" class="cell-sku" ascending=ProductSort::Sku descending=ProductSort::SkuDesc />
+                        <SortHeader label="Name" class="cell-name" ascending=ProductSort::Name descending=ProductSort::NameDesc />
+                        <For each=move || columns.get() key=Clone::clone children=|column| column_header(&column) />
                     </tr>
                 </thead>
-                <tbody>{products.into_iter().map(|product| view! { <ProductRow product open /> }).collect_view()}</tbody>
+                <tbody>
+                    <For each=rows key=|row| row.id children=move |row| view! { <ProductRow row columns /> } />
+                </tbody>
             </table>
         </div>
     }
 }
 
+fn column_header(column: &Column) -> AnyView {
+    let (label, class) = (column.label().to_owned(), column.class());
+    match column {
+        Column::Created => {
+            view! { <SortHeader label class ascending=ProductSort::Created descending=ProductSort::CreatedDesc /> }
+                .into_any()
+        }
+        Column::Updated => {
+            view! { <SortHeader label class ascending=ProductSort::Updated descending=ProductSort::UpdatedDesc /> }
+                .into_any()
+        }
+        _ => view! { <th scope="col" class=class>{label}</th> }.into_any(),
+    }
+}
+
+/// A column that sorts: once the one way, again the other way. Times begin with the newest.
 #[component]
-fn ProductRow(product: Product, open: OpenRows) -> impl IntoView {
-    let id = product.id;
-    let is_open = Memo::new(move |_| open.with(|open| open.contains(&id)));
-    let toggle = move |_| {
-        open.update(|open| {
-            if !open.remove(&id) {
-                open.insert(id);
-            }
-        });
+fn SortHeader(
+    #[prop(into)] label: String,
+    class: &'static str,
+    ascending: ProductSort,
+    descending: ProductSort,
+) -> impl IntoView {
+    let catalogue = Catalogue::expect();
+    let sort = Memo::new(move |_| catalogue.view.with(|view| view.sort));
+    let first = if matches!(ascending, ProductSort::Created | ProductSort::Updated) { descending } else { ascending };
+    let order = move || match sort.get() {
+        sort if sort == ascending => "ascending",
+        sort if sort == descending => "descending",
+        _ => "none",
     };
-    let summary = one_line(&product.description);
-    let (tone, state) = if product.active { ("good", "Active") } else { ("neutral", "Inactive") };
-    let (sku, name, updated_at) = (product.sku.clone(), product.name.clone(), product.updated_at);
+    let turn = move |_| {
+        let next = match sort.get_untracked() {
+            sort if sort == ascending => descending,
+            sort if sort == descending => ascending,
+            _ => first,
+        };
+        catalogue.show(&catalogue.view.get_untracked().with_sort(next), false);
+    };
+    let sign = move || match order() {
+        "ascending" => Some(view! { <Icon glyph=Glyph::ArrowUp /> }),
+        "descending" => Some(view! { <Icon glyph=Glyph::ArrowDown /> }),
+        _ => None,
+    };
+    let testid = format!("sort-{}", ascending.as_str());
     view! {
-        <tr class:row-open=move || is_open.get()>
-            <td class="cell-toggle">
-                <button
-                    type="button"
-                    class="toggle"
-                    aria-expanded=move || is_open.get().to_string()
-                    aria-label=format!("Details of {sku}")
-                    on:click=toggle
-                >
-                    <Icon glyph=Glyph::Chevron />
-                </button>
-            </td>
-            <td class="cell-sku"><code>{sku}</code></td>
-            <td class="cell-name">{name}</td>
-            <td class="cell-description"><div class="clamp">{summary}</div></td>
-            <td class="cell-state"><span class="badge" data-tone=tone>{state}</span></td>
-            <td class="cell-time" data-label="Updated"><Relative at=updated_at /></td>
-        </tr>
-        {move || is_open.get().then(|| view! { <Details product=product.clone() /> })}
+        <th scope="col" class=class aria-sort=order>
+            <button type="button" class="sort" data-testid=testid on:click=turn>
+                {label}
+                {sign}
+            </button>
+        </th>
     }
 }
 
-/// What does not fit a line: the whole description and the columns that were kept.
+/// Ticks all products of the page.
 #[component]
-fn Details(product: Product) -> impl IntoView {
-    let description = if product.description.is_empty() { "None".to_owned() } else { product.description };
+fn PageTick() -> impl IntoView {
+    let selection = Selection::expect();
+    let state = Memo::new(move |_| selection.page_state());
+    let tick = NodeRef::<html::Input>::new();
+    Effect::new(move |_| {
+        if let Some(tick) = tick.get() {
+            tick.set_checked(state.get() == PageState::All);
+            tick.set_indeterminate(state.get() == PageState::Some);
+        }
+    });
     view! {
-        <tr class="details-row">
-            <td colspan="6">
-                <dl class="details">
-                    <div class="details-wide">
-                        <dt>"Description"</dt>
-                        <dd class="details-text">{description}</dd>
-                    </div>
-                    {attributes(product.attributes)}
-                    <div>
-                        <dt>"Created"</dt>
-                        <dd>{absolute(product.created_at)}</dd>
-                    </div>
-                    <div>
-                        <dt>"Updated"</dt>
-                        <dd>{absolute(product.updated_at)}</dd>
-                    </div>
-                </dl>
-            </td>
-        </tr>
-    }
-}
-
-fn attributes(attributes: BTreeMap<String, String>) -> impl IntoView {
-    if attributes.is_empty() {
-        return Either::Left(());
-    }
-    let entry = |(name, value)| view! { <div><dt>{name}</dt><dd>{value}</dd></div> };
-    Either::Right(attributes.into_iter().map(entry).collect_view())
-}
-
-/// A text as one line: runs of white space become single spaces. Cut where no table shows more anyway.
-fn one_line(text: &str) -> String {
-    const LONGEST: usize = 300;
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        if line.len() > LONGEST {
-            line.push('…');
-            break;
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    line
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_description_becomes_one_line() {
-        assert_eq!(one_line("  Sencha,\r\n\tfirst   harvest\n"), "Sencha, first harvest");
-        assert_eq!(one_line(""), "");
-        let long = one_line(&"word ".repeat(1_000));
-        assert!(long.len() < 320 && long.ends_with('…'), "{long}");
+        <input
+            type="checkbox"
+            class="tick"
+            node_ref=tick
+            data-testid="select-page"
+            aria-label="Select all products of this page"
+            on:change=move |_| {
+                selection.toggle_page();
+                // Where nothing changed, nothing else would put the browser's own idea right.
+                if let Some(tick) = tick.get_untracked() {
+                    tick.set_checked(state.get_untracked() == PageState::All);
+                }
+            }
+        />
     }
 }

@@ -23,7 +23,7 @@ impl Tone {
         }
     }
 
-    const fn glyph(self) -> Glyph {
+    pub const fn glyph(self) -> Glyph {
         match self {
             Self::Neutral => Glyph::Clock,
             Self::Good => Glyph::Check,

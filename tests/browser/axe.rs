@@ -1,0 +1,162 @@
+//! No page and no dialog breaks a rule that axe-core knows, in light and in dark.
+
+use serde_json::{Value, json};
+use shared::DeliveryStatus;
+use tests::{
+    TestApp,
+    receiver::{Answer, Receiver},
+    webhooks::LOCAL,
+};
+
+use crate::browser::Browser;
+
+/// The text of axe-core, as `scripts/setup` installed it. The browser reaches nothing but the app, so it is handed over.
+fn axe() -> String {
+    let tools = std::env::var("LOADIFY_TOOLS").unwrap_or_else(|_| {
+        let cache =
+            std::env::var("XDG_CACHE_HOME").unwrap_or_else(|_| format!("{}/.cache", std::env::var("HOME").unwrap()));
+        format!("{cache}/loadify")
+    });
+    let path = format!("{tools}/npm/node_modules/axe-core/axe.min.js");
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}; scripts/setup test installs it"))
+}
+
+/// Fails where a rule is broken in what is now shown.
+async fn check(browser: &Browser, axe: &str, place: &str) {
+    // Where something still fades in, its contrast is not yet what it will be.
+    browser
+        .until("animations to end", async || {
+            let running = "return document.getAnimations().filter(a => a.effect.getTiming().iterations === 1).length";
+            (browser.script(running).await == 0).then_some(())
+        })
+        .await;
+    browser.script(&format!("if (!window.axe) {{ {axe} }}")).await;
+    let run = "const done = arguments[0];
+        axe.run().then(r => done({
+            violations: r.violations.map(v => `${v.id}: ${v.nodes.slice(0, 3).map(n => n.html).join(' | ')}`),
+            passes: r.passes.length,
+        }), e => done({ violations: [String(e)], passes: 0 }))";
+    let result = browser.script_async(run).await;
+    assert_eq!(result["violations"], json!([]), "at {place}");
+    assert!(result["passes"].as_u64().is_some_and(|passes| passes > 10), "axe has looked at {place}: {result}");
+}
+
+#[tokio::test]
+async fn no_page_and_no_dialog_breaks_a_rule_of_accessibility_in_light_and_dark() {
+    let app = TestApp::start_with(&[LOCAL]).await;
+    app.import("sku,name,description,price\ntea-1,Green tea,Sencha,1\ntea-2,Black tea,,2\n,Nameless,,3\n").await;
+    let id = app.db.number("SELECT max(id) FROM products").await;
+    let receiver = Receiver::behaving(|_| Answer::Full(500, "x-trace: 7\r\n", "the database is away".into())).await;
+    let hook = app.webhook(&receiver).await.webhook.id;
+    app.create_product("hooked").await;
+    let delivery = app.newest(DeliveryStatus::Pending, 1).await.delivery.id;
+    let (axe, browser) = (axe(), Browser::open(&app, "/").await);
+    for scheme in ["light", "dark"] {
+        browser.prefer(scheme).await;
+        let dark = browser.script("return matchMedia('(prefers-color-scheme: dark)').matches").await;
+        assert_eq!(dark, Value::Bool(scheme == "dark"));
+        for width in [1280, 390] {
+            browser.resize(width, 900).await;
+            let hook_path = format!("/webhooks/{hook}");
+            let pages = [
+                "/",
+                "/imports",
+                "/imports/1",
+                "/products",
+                "/products?q=tea",
+                "/products?q=nothing",
+                "/webhooks",
+                &hook_path,
+                "/nowhere",
+            ];
+            for path in pages {
+                browser.go(path).await;
+                browser.until("a heading", async || (browser.count("h1").await > 0).then_some(())).await;
+                browser.settled().await;
+                check(&browser, &axe, &format!("{path}, {scheme}, {width} px")).await;
+            }
+            for path in ["/products/new", &format!("/products/{id}"), "/products/0"] {
+                browser.go(path).await;
+                browser.wait_for("panel").await;
+                browser.settled().await;
+                check(&browser, &axe, &format!("{path}, {scheme}, {width} px")).await;
+            }
+            conflict(&app, &browser, id).await;
+            check(&browser, &axe, &format!("two versions, {scheme}, {width} px")).await;
+            browser.click("close-panel").await;
+            browser.click("discard-changes").await;
+            dialogs(&browser, &axe, &format!("{scheme}, {width} px")).await;
+            webhook(&browser, &axe, &format!("{hook_path}?delivery={delivery}"), &format!("{scheme}, {width} px"))
+                .await;
+        }
+    }
+}
+
+/// Changes a product while it is being edited.
+async fn conflict(app: &TestApp, browser: &Browser, id: i64) {
+    browser.go(&format!("/products/{id}")).await;
+    browser.wait_for("field-name").await;
+    browser.enter("field-name", "My tea").await;
+    let version = app.product(id).await.version;
+    assert!(app.patch(id, version, json!({ "description": format!("Theirs {version}") })).await.status().is_success());
+    browser.click("save").await;
+    browser.wait_for("conflict").await;
+}
+
+/// What opens above the list of products.
+async fn dialogs(browser: &Browser, axe: &str, how: &str) {
+    browser.go("/products").await;
+    browser.wait_for("product-row").await;
+    for (opener, shown) in [("filters", "filters-panel"), ("view", "view-panel"), ("more", "more-panel")] {
+        browser.click(opener).await;
+        browser.wait_for(shown).await;
+        check(browser, axe, &format!("{shown}, {how}")).await;
+        browser.press(thirtyfour::Key::Escape).await;
+    }
+    browser.click("select-row").await;
+    browser.wait_for("bulk-bar").await;
+    check(browser, axe, &format!("the bar of what is selected, {how}")).await;
+    browser.click("clear-selection").await;
+    browser.press_in_page("?").await;
+    browser.wait_for("close-help").await;
+    check(browser, axe, &format!("the help, {how}")).await;
+    browser.click("close-help").await;
+    browser.click("more").await;
+    browser.click("delete-all").await;
+    browser.wait_for("delete-all-confirm").await;
+    check(browser, axe, &format!("the dialog of deleting all, {how}")).await;
+    browser.press(thirtyfour::Key::Escape).await;
+    browser.click("new-product").await;
+    browser.wait_for("field-sku").await;
+    browser.enter("field-name", "Tea").await;
+    browser.click("save").await;
+    browser.until("what is wrong", async || (!browser.text("error-sku").await.is_empty()).then_some(())).await;
+    check(browser, axe, &format!("a form that is not valid, {how}")).await;
+    browser.click("close-panel").await;
+    browser.wait_for("discard-changes").await;
+    check(browser, axe, &format!("the question about changes, {how}")).await;
+    browser.click("discard-changes").await;
+}
+
+/// What opens on the page of a webhook.
+async fn webhook(browser: &Browser, axe: &str, path: &str, how: &str) {
+    browser.go(path).await;
+    browser.wait_for("redeliver").await;
+    check(browser, axe, &format!("a delivery, {how}")).await;
+    browser.click("close-delivery").await;
+    browser.click("send-test").await;
+    browser.wait_for("response-body").await;
+    check(browser, axe, &format!("the answer to a test, {how}")).await;
+    for (opener, shown) in
+        [("edit-webhook", "webhook-form"), ("rotate-secret", "confirm-rotate"), ("replay", "replay-since")]
+    {
+        browser.click(opener).await;
+        browser.wait_for(shown).await;
+        check(browser, axe, &format!("{shown}, {how}")).await;
+        browser.press(thirtyfour::Key::Escape).await;
+    }
+    browser.click("enabled").await;
+    browser.wait_for("disabled-notice").await;
+    check(browser, axe, &format!("a webhook that is off, {how}")).await;
+    browser.click("enabled").await;
+}

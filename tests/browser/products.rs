@@ -1,0 +1,465 @@
+//! The products page: found, changed, deleted and brought back, with the mouse and with the keyboard.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use serde_json::json;
+use tests::{TestApp, eventually};
+use thirtyfour::Key;
+
+use crate::browser::Browser;
+
+/// An app with so many products: `tea-0001`, `tea-0002` and so on, every tenth of them green.
+async fn with_products(rows: usize) -> TestApp {
+    let app = TestApp::start().await;
+    let line = |row: usize| {
+        let kind = if row.is_multiple_of(10) { "Green" } else { "Black" };
+        format!("tea-{row:04},{kind} tea {row},\"Harvest, number {row}\",{row}.50\n")
+    };
+    let lines: String = (1..=rows).map(line).collect();
+    app.import(format!("sku,name,description,price\n{lines}")).await;
+    app
+}
+
+/// A browser at the list, which is there.
+async fn at_list(app: &TestApp, path: &str) -> Browser {
+    let browser = Browser::open(app, path).await;
+    browser.wait_for("product-row").await;
+    browser
+}
+
+impl Browser {
+    /// SKUs of the page from top to bottom.
+    async fn skus(&self) -> Vec<String> {
+        let read = "return [...document.querySelectorAll('[data-testid=product-row] .cell-sku')].map(c => c.innerText)";
+        serde_json::from_value(self.script(read).await).unwrap()
+    }
+
+    async fn until_skus(&self, what: &str, expected: &[&str]) {
+        self.until(what, async || (self.skus().await == expected).then_some(())).await;
+    }
+
+    async fn until_text(&self, testid: &str, expected: &str) {
+        self.until(expected, async || self.text(testid).await.contains(expected).then_some(())).await;
+    }
+
+    async fn until_gone(&self, testid: &str) {
+        let selector = format!("[data-testid='{testid}']");
+        self.until(&format!("{testid} to go"), async || (self.count(&selector).await == 0).then_some(())).await;
+    }
+
+    async fn until_total(&self, total: i64) {
+        self.until("the count", async || (self.number("products-total").await == Some(total)).then_some(())).await;
+    }
+
+    /// What the toasts say.
+    async fn until_toast(&self, expected: &str) {
+        let read = "return [...document.querySelectorAll('[data-testid=toast]')].map(t => t.innerText).join('\\n')";
+        self.until(expected, async || self.script(read).await.as_str()?.contains(expected).then_some(())).await;
+    }
+}
+
+#[tokio::test]
+async fn results_come_while_one_types_with_every_word_marked_and_the_address_following() {
+    let app = with_products(300).await;
+    let browser = at_list(&app, "/products").await;
+    browser.until_total(300).await;
+    assert_eq!(browser.skus().await.len(), 50);
+
+    browser.enter("search", "GREEN 0").await;
+    browser.until_total(30).await;
+    let marked = browser.script("return [...document.querySelectorAll('mark')].map(m => m.innerText)").await;
+    let marked: Vec<String> = serde_json::from_value(marked).unwrap();
+    assert!(marked.iter().any(|word| word == "Green") && marked.iter().any(|word| word == "0"), "{marked:?}");
+    assert_eq!(browser.query().await, "q=GREEN%200");
+
+    // Typing makes no steps of the history; a filter makes one.
+    browser.click("status-inactive").await;
+    browser.wait_for("no-match").await;
+    browser.back().await;
+    browser.until_total(30).await;
+    browser.reload().await;
+    browser.until_total(30).await;
+    assert_eq!(browser.attribute("search", "value").await, None, "the value is typed, not written");
+    assert_eq!(browser.value("search").await, "GREEN 0");
+
+    browser.enter("search", "tea-0042").await;
+    browser.until_skus("the one product", &["tea-0042"]).await;
+    browser.enter("search", "coffee").await;
+    browser.wait_for("no-match").await;
+    browser.click("clear-all").await;
+    browser.until_total(300).await;
+    assert_eq!(browser.value("search").await, "");
+    browser.assert_silent().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_late_never_overwrites_a_newer_one() {
+    let app = with_products(60).await;
+    let browser = at_list(&app, "/products").await;
+    // The first answers are held back until the last one is there.
+    browser
+        .script(
+            "const fetch = window.fetch; window.held = [];
+             window.fetch = (url, options) => String(url).includes('q=tea-00&') || String(url).endsWith('q=tea-00')
+                 ? new Promise(go => window.held.push(() => go(fetch(url, { ...options, signal: undefined }))))
+                 : fetch(url, options);",
+        )
+        .await;
+    browser.enter("search", "tea-00").await;
+    browser
+        .until("the slow request", async || (browser.script("return held.length").await.as_i64()? > 0).then_some(()))
+        .await;
+    assert_eq!(browser.skus().await.len(), 50, "the old rows stay meanwhile");
+    browser.enter("search", "tea-0007").await;
+    browser.until_skus("the newer answer", &["tea-0007"]).await;
+    browser.script_async("held.forEach(go => go()); setTimeout(arguments[0], 500)").await;
+    assert_eq!(browser.skus().await, ["tea-0007"]);
+}
+
+#[tokio::test]
+async fn filters_orders_and_pages_are_in_the_address_and_each_can_be_taken_away() {
+    let app = with_products(120).await;
+    app.create(json!({ "sku": "coffee-1", "name": "Coffee" })).await;
+    let browser = at_list(&app, "/products").await;
+    browser.until_total(121).await;
+
+    browser.click("filters").await;
+    browser.choose("filter-description", "false").await;
+    browser.until_skus("the one without a description", &["coffee-1"]).await;
+    assert_eq!(browser.count("[data-testid=chip]").await, 1);
+    browser.press(Key::Escape).await;
+    browser.until_gone("filters-panel").await;
+    browser.click("chip").await;
+    browser.until_total(121).await;
+
+    browser.click("sort-sku").await;
+    browser.until("SKUs in order", async || (browser.skus().await.first()? == "coffee-1").then_some(())).await;
+    assert_eq!(browser.sort_of("sort-sku").await, "ascending");
+    browser.click("sort-sku").await;
+    browser.until("SKUs turned round", async || (browser.skus().await.first()? == "tea-0120").then_some(())).await;
+    assert_eq!(browser.sort_of("sort-sku").await, "descending");
+
+    let first = browser.skus().await;
+    browser.click("next-page").await;
+    browser.until("the second page", async || (browser.skus().await.first()? == "tea-0070").then_some(())).await;
+    browser.click("previous-page").await;
+    browser.until("the first page", async || (browser.skus().await == first).then_some(())).await;
+    browser.choose("page-size", "100").await;
+    browser.until("a longer page", async || (browser.skus().await.len() == 100).then_some(())).await;
+    assert!(browser.query().await.contains("limit=100"), "{}", browser.query().await);
+    browser.assert_silent().await;
+}
+
+#[tokio::test]
+async fn a_product_is_added_edited_duplicated_deleted_and_brought_back() {
+    let app = with_products(3).await;
+    let browser = at_list(&app, "/products").await;
+
+    browser.click("new-product").await;
+    browser.wait_for("field-sku").await;
+    browser.click("save").await;
+    browser.until_text("error-sku", "SKU is missing").await;
+    browser.enter("field-sku", "TEA-0002").await;
+    browser.enter("field-name", "Oolong").await;
+    browser.click("save").await;
+    browser.wait_for("other-product").await;
+    browser.enter("field-sku", "oolong-1").await;
+    browser.click("add-attribute").await;
+    browser.enter("attribute-name", "origin").await;
+    browser.enter("attribute-value", "Taiwan").await;
+    browser.click("save").await;
+    browser.until_gone("panel").await;
+    browser.until_total(4).await;
+    browser.until("the new one first", async || (browser.skus().await.first()? == "oolong-1").then_some(())).await;
+
+    browser.click("product-row").await;
+    browser.wait_for("field-name").await;
+    assert_eq!(browser.value("attribute-value").await, "Taiwan");
+    browser.enter("field-name", "Fine oolong").await;
+    // What is not saved is not lost by a key.
+    browser.press(Key::Escape).await;
+    browser.wait_for("discard-changes").await;
+    browser.press(Key::Escape).await;
+    browser.click("save").await;
+    browser.until_gone("panel").await;
+    browser.until_text("product-row", "Fine oolong").await;
+
+    browser.click("product-row").await;
+    browser.click("duplicate").await;
+    browser.until("the copy", async || (browser.path().await == "/products/new").then_some(())).await;
+    browser.until("its name", async || (browser.value("field-name").await == "Fine oolong").then_some(())).await;
+    browser.until("its SKU", async || browser.value("field-sku").await.is_empty().then_some(())).await;
+    browser.enter("field-sku", "oolong-2").await;
+    browser.click("save").await;
+    browser.until_total(5).await;
+
+    browser.until_gone("panel").await;
+    browser.click("product-row").await;
+    browser.wait_for("delete-product").await;
+    browser.click("delete-product").await;
+    browser.until_toast("oolong-2 was deleted").await;
+    browser.until_total(4).await;
+    browser.click("toast-action").await;
+    browser.until_toast("1 product restored").await;
+    browser.until_total(5).await;
+    assert_eq!(browser.skus().await[0], "oolong-2");
+    let row =
+        app.db.number("SELECT count(*) FROM products WHERE sku = 'oolong-2' AND attributes->>'origin' = 'Taiwan'");
+    assert_eq!(row.await, 1);
+}
+
+#[tokio::test]
+async fn a_product_is_switched_off_in_its_row_and_a_stale_row_says_so() {
+    let app = with_products(2).await;
+    let browser = at_list(&app, "/products?sort=sku").await;
+    browser.click("toggle-active").await;
+    eventually("the product to be inactive", || async {
+        (app.db.number("SELECT count(*) FROM products WHERE NOT active").await == 1).then_some(())
+    })
+    .await;
+    assert_eq!(browser.attribute("toggle-active", "aria-checked").await.as_deref(), Some("false"));
+
+    // Somebody else renames it: the row is of before.
+    let id = app.db.number("SELECT id FROM products WHERE sku = 'tea-0001'").await;
+    let version = app.product(id).await.version;
+    assert_eq!(app.patch(id, version, json!({ "name": "White tea" })).await.status(), StatusCode::OK);
+    browser.click("toggle-active").await;
+    browser.until_toast("tea-0001 was changed meanwhile").await;
+    browser.until_text("product-row", "White tea").await;
+    assert_eq!(browser.attribute("toggle-active", "aria-checked").await.as_deref(), Some("false"));
+    browser.click("toggle-active").await;
+    eventually("the product to be active", || async {
+        (app.db.number("SELECT count(*) FROM products WHERE NOT active").await == 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_people_edit_one_product_and_the_second_chooses() {
+    let app = with_products(1).await;
+    let id = app.db.number("SELECT id FROM products").await;
+    let path = format!("/products/{id}");
+    let (one, two) = tokio::join!(at_list(&app, &path), at_list(&app, &path));
+    for browser in [&one, &two] {
+        browser.wait_for("field-name").await;
+    }
+    one.enter("field-name", "Sencha").await;
+    one.enter("attribute-value", "9.99").await;
+    one.click("save").await;
+    one.until_gone("panel").await;
+
+    two.enter("field-name", "Gyokuro").await;
+    two.enter("field-description", "From Uji").await;
+    two.click("save").await;
+    two.wait_for("conflict").await;
+    let shown = two.text("conflict").await;
+    for text in ["Sencha", "Gyokuro", "From Uji", "9.99", "1.50"] {
+        assert!(shown.contains(text), "{text} in {shown}");
+    }
+    // Mine where I changed it, theirs where only they did; and the name is given up.
+    assert_eq!(two.count("[data-testid=difference]").await, 3);
+    two.click("theirs-Name").await;
+    two.click("save-merged").await;
+    two.until_gone("panel").await;
+    let merged = app.json(&format!("/api/v1/products/{id}")).await;
+    assert_eq!(
+        (&merged["name"], &merged["description"], &merged["attributes"]["price"]),
+        (&json!("Sencha"), &json!("From Uji"), &json!("9.99"))
+    );
+    two.until_text("product-row", "Sencha").await;
+}
+
+#[tokio::test]
+async fn changes_of_others_are_announced_and_shown_only_when_asked_for() {
+    let app = with_products(3).await;
+    let (reader, writer) = tokio::join!(at_list(&app, "/products"), at_list(&app, "/products"));
+    writer.click("toggle-active").await;
+    reader.until_text("news", "1 product changed").await;
+    assert_eq!(reader.attribute("toggle-active", "aria-checked").await.as_deref(), Some("true"));
+    assert_eq!(writer.count("[data-testid=news]").await, 0, "one's own changes are no news");
+    reader.click("show-news").await;
+    reader.until_gone("news").await;
+    reader
+        .until("the change", async || {
+            (reader.attribute("toggle-active", "aria-checked").await? == "false").then_some(())
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn selected_products_are_changed_deleted_and_brought_back() {
+    let app = with_products(60).await;
+    let browser = at_list(&app, "/products?sort=sku").await;
+    let inactive = || app.db.number("SELECT count(*) FROM products WHERE NOT active");
+
+    // The second to the fifth, by a range.
+    browser.click_nth("select-row", 1, false).await;
+    browser.click_nth("select-row", 4, true).await;
+    browser.until_text("bulk-count", "4 selected").await;
+    browser.click("bulk-deactivate").await;
+    browser.until_toast("4 products deactivated").await;
+    assert_eq!(inactive().await, 4);
+    browser.click("bulk-activate").await;
+    browser.until_toast("4 products activated").await;
+    assert_eq!(inactive().await, 0);
+    let export = browser.attribute("bulk-export", "href").await.unwrap();
+    let csv = app.get(&export).await.text().await.unwrap();
+    assert_eq!(csv.trim_end().lines().count(), 5, "{csv}");
+
+    browser.click("bulk-delete").await;
+    browser.until_toast("4 products deleted").await;
+    browser.until_total(56).await;
+    browser.until_gone("bulk-bar").await;
+    browser.press_in_page("z").await;
+    browser.until_toast("4 products restored").await;
+    browser.until_total(60).await;
+    assert_eq!(browser.skus().await[..2], ["tea-0001", "tea-0002"]);
+}
+
+#[tokio::test]
+async fn all_that_match_are_changed_by_a_job_that_shows_how_far_it_is() {
+    let app = with_products(9_000).await;
+    let browser = at_list(&app, "/products?q=tea").await;
+    browser.until_total(9_000).await;
+    browser.click("select-page").await;
+    browser.until_text("bulk-count", "50 selected").await;
+    browser.click("select-all").await;
+    browser.until_text("bulk-count", "9,000 selected").await;
+    browser.click("bulk-deactivate").await;
+    browser.wait_for("job-bar").await;
+    browser.until_text("job-text", "of 9,000 products").await;
+    browser.until_toast("9,000 products deactivated").await;
+    browser.until_gone("job-bar").await;
+    assert_eq!(app.db.number("SELECT count(*) FROM products WHERE active").await, 0);
+    browser
+        .until("the rows", async || {
+            (browser.attribute("toggle-active", "aria-checked").await? == "false").then_some(())
+        })
+        .await;
+
+    // Deleting that many is asked about first.
+    browser.click("select-page").await;
+    browser.click("select-all").await;
+    browser.click("bulk-delete").await;
+    browser.wait_for("confirm-bulk-delete").await;
+    browser.click("confirm-bulk-delete").await;
+    browser.until_toast("9,000 products deleted").await;
+    browser.wait_for("no-match").await;
+    assert_eq!(app.db.number("SELECT count(*) FROM products").await, 0);
+}
+
+#[tokio::test]
+async fn a_job_that_waits_for_a_worker_shows_it_and_can_be_cancelled() {
+    let app = TestApp::serve(&[]).await;
+    let worker = app.worker(&[]).await;
+    let rows: String = (1..=60).map(|row| format!("tea-{row},Tea\n")).collect();
+    app.import(format!("sku,name\n{rows}")).await;
+    drop(worker);
+    let browser = at_list(&app, "/products").await;
+    browser.until_total(60).await;
+    browser.click("select-page").await;
+    browser.click("select-all").await;
+    browser.click("bulk-deactivate").await;
+    browser.until_text("job-text", "Deactivating 0 of").await;
+    browser.click("cancel-job").await;
+    let _worker = app.worker(&[]).await;
+    browser.until_toast("Cancelled. 0 products deactivated").await;
+    browser.until_gone("job-bar").await;
+    assert_eq!(app.db.number("SELECT count(*) FROM products WHERE NOT active").await, 0);
+}
+
+#[tokio::test]
+async fn deleting_everything_wants_the_count_to_be_typed() {
+    let app = with_products(1_200).await;
+    let browser = at_list(&app, "/products").await;
+    browser.click("more").await;
+    browser.click("delete-all").await;
+    browser.until("the count", async || (browser.number("delete-all-count").await == Some(1_200)).then_some(())).await;
+    browser.enter("delete-all-confirm", "120").await;
+    assert_eq!(browser.count("[data-testid=delete-all-now]:disabled").await, 1);
+    browser.enter("delete-all-confirm", "1,200").await;
+    browser.click("delete-all-now").await;
+    browser.until_toast("1,200 products deleted").await;
+    browser.wait_for("no-products").await;
+    assert_eq!(app.db.number("SELECT count(*) FROM products").await, 0);
+    assert_eq!(app.db.number("SELECT count(*) FROM imports").await, 1);
+}
+
+#[tokio::test]
+async fn everything_is_within_reach_of_the_keyboard() {
+    let app = with_products(5).await;
+    let browser = at_list(&app, "/products?sort=sku").await;
+    let focused = async || {
+        browser.script("return document.activeElement.closest('tr')?.querySelector('.cell-sku').innerText").await
+    };
+
+    browser.press_in_page("/").await;
+    browser.type_keys("tea-000").await;
+    browser.until("the search", async || browser.query().await.contains("q=tea-000").then_some(())).await;
+    browser.settled().await;
+    browser.press(Key::Down).await;
+    assert_eq!(focused().await, "tea-0001");
+    browser.type_keys("jj").await;
+    browser.press(Key::Up).await;
+    assert_eq!(focused().await, "tea-0002");
+    browser.type_keys("x").await;
+    browser.until_text("bulk-count", "1 selected").await;
+    browser.press(Key::Escape).await;
+    browser.until_gone("bulk-bar").await;
+
+    browser.press(Key::Enter).await;
+    browser.wait_for("field-name").await;
+    browser.press(Key::Escape).await;
+    browser.until_gone("panel").await;
+    browser.until("the focus to come back", async || (focused().await == "tea-0002").then_some(())).await;
+
+    browser.type_keys("?").await;
+    browser.wait_for("help").await;
+    browser.press(Key::Escape).await;
+    browser.until("the help to close", async || (browser.count("dialog[open]").await == 0).then_some(())).await;
+    browser.type_keys("n").await;
+    browser.wait_for("field-sku").await;
+    browser.until("the field", async || (browser.focused_testid().await == "field-sku").then_some(())).await;
+    browser.type_keys("tea-0006").await;
+    browser.press(Key::Tab).await;
+    browser.type_keys("Typed").await;
+    browser.type_data(Key::Control + Key::Enter).await;
+    browser.until_toast("tea-0006 was added").await;
+    browser.until_total(6).await;
+}
+
+#[tokio::test]
+async fn columns_and_density_are_kept_in_the_browser() {
+    let app = with_products(3).await;
+    let browser = at_list(&app, "/products?sort=sku").await;
+    browser.click("view").await;
+    browser.click("compact").await;
+    browser.click("column-price").await;
+    browser.click("column-Description").await;
+    browser.until_text("product-row", "1.50").await;
+    assert!(!browser.text("product-row").await.contains("Harvest"));
+    browser.reload().await;
+    browser.wait_for("product-row").await;
+    browser.until_text("product-row", "1.50").await;
+    assert!(!browser.text("product-row").await.contains("Harvest"));
+    assert_eq!(browser.count(".products-compact").await, 1);
+}
+
+#[tokio::test]
+async fn a_step_back_does_not_lose_what_was_typed() {
+    let app = with_products(2).await;
+    let browser = at_list(&app, "/products?sort=sku").await;
+    browser.click("product-row").await;
+    browser.wait_for("field-name").await;
+    browser.enter("field-name", "Half a thought").await;
+    browser.back().await;
+    browser.wait_for("discard-changes").await;
+    browser.press(Key::Escape).await;
+    assert_eq!(browser.value("field-name").await, "Half a thought");
+    browser.until("the address", async || browser.path().await.starts_with("/products/").then_some(())).await;
+    browser.back().await;
+    browser.click("discard-changes").await;
+    browser.until_gone("panel").await;
+    tokio::time::timeout(Duration::from_secs(10), browser.until_text("product-row", "tea-0001")).await.unwrap();
+}
