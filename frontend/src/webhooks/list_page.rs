@@ -1,0 +1,107 @@
+use leptos::prelude::*;
+use shared::{Problem, Webhook, WebhookList};
+
+use super::card::WebhookCard;
+use super::form::{Saved, WebhookDialog};
+use super::refresh::Refresh;
+use super::requests;
+use super::secret::{SecretDialog, Shown};
+use crate::ui::{Glyph, Icon, ProblemNotice, Skeleton, page_title};
+
+/// All webhooks, and how each has been doing.
+#[component]
+pub fn WebhooksPage() -> impl IntoView {
+    page_title(|| "Webhooks".to_owned());
+    let refresh = Refresh::on_deliveries(|_| true);
+    let list = LocalResource::new(move || {
+        refresh.track();
+        requests::list()
+    });
+    let adding = RwSignal::new(false);
+    let nothing = Signal::stored(None::<Webhook>);
+    let secret = RwSignal::new(None);
+    let on_saved = move |saved| {
+        if let Saved::New(value) = saved {
+            secret.set(Some(Shown { secret: value, note: "Keep it where the receiver reads its settings." }));
+        }
+        refresh.now();
+    };
+    view! {
+        <div class="page webhooks-page">
+            <header class="page-head">
+                <div>
+                    <h1>"Webhooks"</h1>
+                    <p class="page-lead">"Systems that are told when a person changes a product, or an import ends."</p>
+                </div>
+                <button
+                    type="button"
+                    class="button button-primary"
+                    data-testid="new-webhook"
+                    on:click=move |_| adding.set(true)
+                >
+                    <Icon glyph=Glyph::Plus />
+                    "Add webhook"
+                </button>
+            </header>
+            <Webhooks list refresh adding />
+            <WebhookDialog open=adding webhook=nothing on_saved />
+            <SecretDialog shown=secret />
+        </div>
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum State {
+    Loading,
+    Failed(Problem),
+    Empty,
+    Some,
+}
+
+#[component]
+fn Webhooks(
+    list: LocalResource<Result<WebhookList, Problem>>,
+    refresh: Refresh,
+    adding: RwSignal<bool>,
+) -> impl IntoView {
+    let state = Memo::new(move |_| match list.get() {
+        None => State::Loading,
+        Some(Err(problem)) => State::Failed(problem),
+        Some(Ok(list)) if list.items.is_empty() => State::Empty,
+        Some(Ok(_)) => State::Some,
+    });
+    let webhooks = Memo::new(move |_| list.get().and_then(Result::ok).map(|list| list.items).unwrap_or_default());
+    // A card stays when its figures change: the focus may be in it.
+    let card = move |first: Webhook| {
+        let webhook = Memo::new(move |before: Option<&Webhook>| {
+            let found = webhooks.with(|all| all.iter().find(|webhook| webhook.id == first.id).cloned());
+            found.unwrap_or_else(|| before.unwrap_or(&first).clone())
+        });
+        view! { <WebhookCard webhook refresh /> }
+    };
+    move || match state.get() {
+        State::Loading => view! { <Skeleton rows=5 /> }.into_any(),
+        State::Failed(problem) => view! { <ProblemNotice problem retry=move || refresh.now() /> }.into_any(),
+        State::Empty => view! { <NoWebhooks adding /> }.into_any(),
+        State::Some => view! {
+            <ul class="webhook-list" data-testid="webhooks">
+                <For each=move || webhooks.get() key=|webhook| webhook.id children=card />
+            </ul>
+        }
+        .into_any(),
+    }
+}
+
+#[component]
+fn NoWebhooks(adding: RwSignal<bool>) -> impl IntoView {
+    view! {
+        <div class="empty" data-testid="no-webhooks">
+            <Icon glyph=Glyph::External />
+            <p class="empty-title">"No webhooks yet"</p>
+            <p>"Enter a URL of your system: it gets a signed message for each change that is made by hand."</p>
+            <button type="button" class="button button-primary" on:click=move |_| adding.set(true)>
+                "Add the first webhook"
+            </button>
+        </div>
+    }
+}

@@ -1,0 +1,97 @@
+use chrono::{DateTime, Local, NaiveDateTime, TimeDelta, TimeZone, Utc};
+use leptos::{ev, prelude::*};
+use shared::Webhook;
+use wasm_bindgen_futures::spawn_local;
+
+use super::refresh::Refresh;
+use super::requests;
+use crate::ui::{Modal, Toasts};
+
+/// As `<input type="datetime-local">` has it, in the browser's time zone.
+pub fn to_field(at: DateTime<Utc>) -> String {
+    at.with_timezone(&Local).format("%Y-%m-%dT%H:%M").to_string()
+}
+
+/// The moment that such a field names, if it names one. Of two in the hour that a clock is set back, the first.
+pub fn from_field(text: &str) -> Option<DateTime<Utc>> {
+    let formats = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"];
+    let local = formats.into_iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())?;
+    Some(Local.from_local_datetime(&local).earliest()?.with_timezone(&Utc))
+}
+
+/// Asks since when what has failed should be sent again.
+#[component]
+pub fn ReplayDialog(open: RwSignal<bool>, webhook: Memo<Webhook>, refresh: Refresh) -> impl IntoView {
+    view! {
+        <Modal open title="Replay failed deliveries" id="replay-dialog">
+            // Made anew each time: a day ago is another moment then.
+            <Show when=move || open.get()>
+                <Question open webhook refresh />
+            </Show>
+        </Modal>
+    }
+}
+
+#[component]
+fn Question(open: RwSignal<bool>, webhook: Memo<Webhook>, refresh: Refresh) -> impl IntoView {
+    let toasts = Toasts::expect();
+    let since = RwSignal::new(to_field(Utc::now() - TimeDelta::days(1)));
+    let moment = Memo::new(move |_| since.with(|text| from_field(text)));
+    let replay = move |event: ev::SubmitEvent| {
+        event.prevent_default();
+        let Some(moment) = moment.get_untracked() else { return };
+        let id = webhook.with_untracked(|webhook| webhook.id);
+        open.set(false);
+        spawn_local(async move {
+            match requests::replay(id, moment).await {
+                Ok(outcome) if outcome.deliveries == 0 => toasts.warn("Nothing has failed since then"),
+                Ok(outcome) if outcome.deliveries == 1 => toasts.say("1 delivery is sent again"),
+                Ok(outcome) => toasts.say(format!("{} deliveries are sent again", outcome.deliveries)),
+                Err(problem) => toasts.refuse("Nothing was replayed", &problem),
+            }
+            refresh.now();
+        });
+    };
+    view! {
+        <form novalidate on:submit=replay>
+            <p>"Every delivery that was made since then and has failed for good is sent again, with the same message and
+                the same webhook-id, so a receiver that took it already can tell."</p>
+            <div class="field dialog-field">
+                <label class="field-label" for="replay-since">"Failed since"</label>
+                <input
+                    class="input"
+                    id="replay-since"
+                    type="datetime-local"
+                    data-testid="replay-since"
+                    aria-invalid=move || moment.get().is_none().then_some("true")
+                    aria-describedby="replay-since-error"
+                    prop:value=since
+                    on:input=move |event| since.set(event_target_value(&event))
+                />
+                <p class="field-error" id="replay-since-error" role="alert">
+                    {move || moment.get().is_none().then_some("Enter a date and a time")}
+                </p>
+            </div>
+            <div class="dialog-actions">
+                <button type="button" class="button" on:click=move |_| open.set(false)>
+                    "Cancel"
+                </button>
+                <button type="submit" class="button button-primary" data-testid="confirm-replay">
+                    "Replay"
+                </button>
+            </div>
+        </form>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_names_a_moment_to_the_minute_or_none() {
+        let at = DateTime::from_timestamp(1_800_000_000, 0).expect("a moment");
+        assert_eq!(from_field(&to_field(at)), Some(at));
+        assert_eq!(from_field("2026-11-24"), None);
+    }
+}
