@@ -6,7 +6,10 @@ use anyhow::Context;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use futures_util::StreamExt;
 
-use crate::{app::App, events::CHANNEL};
+use crate::{
+    app::App,
+    events::{ATTEMPTED, CATALOGUE, DUE, IMPORTS, JOBS, ids},
+};
 
 /// Pauses between attempts to connect: the first, and the longest.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
@@ -31,7 +34,10 @@ pub async fn listen(app: &App) {
 
 async fn hear(app: &App, pause: &mut Duration) -> anyhow::Result<std::convert::Infallible> {
     let mut conn = AsyncPgConnection::establish(&app.config.database.database_url).await?;
-    diesel::sql_query(format!("LISTEN {CHANNEL}")).execute(&mut conn).await?;
+    for channel in [IMPORTS, JOBS, CATALOGUE, ATTEMPTED, DUE] {
+        diesel::sql_query(format!("LISTEN {channel}")).execute(&mut conn).await?;
+    }
+    app.wakeups.announce_gap();
     tracing::info!("Listening for events");
     *pause = BACK_OFF.0;
     loop {
@@ -39,9 +45,10 @@ async fn hear(app: &App, pause: &mut Duration) -> anyhow::Result<std::convert::I
             let mut notifications = pin!(conn.notifications_stream());
             while let Ok(next) = tokio::time::timeout(PULSE, notifications.next()).await {
                 let notification = next.context("the connection ended")??;
-                if let Ok(import_id) = notification.payload.parse() {
-                    app.wakeups.announce(import_id);
+                if notification.channel == DUE {
+                    app.queue.ring_for_deliveries(&ids(&notification.payload));
                 }
+                app.wakeups.announce(&notification.channel, &notification.payload);
             }
         }
         // A connection that died without a word looks like a quiet one.

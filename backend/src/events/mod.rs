@@ -7,40 +7,90 @@
 
 mod listen;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use diesel::{prelude::*, sql_types::Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::ImportEvent;
+use shared::{CatalogueNews, ImportEvent};
 use tokio::sync::broadcast;
 
 pub use listen::listen;
 
-use crate::schema::import_events;
+use crate::{db, schema::import_events};
 
-/// The channel of `LISTEN` and `NOTIFY`; its payload is the id of the import.
-const CHANNEL: &str = "loadify_import";
+/// The channel of `LISTEN` and `NOTIFY` for imports; its payload is the id of the import.
+const IMPORTS: &str = "loadify_import";
+/// For jobs that change many products; its payload is the id of the job.
+const JOBS: &str = "loadify_bulk_job";
+/// For changes of products by hand; its payload is [`CatalogueNews`].
+const CATALOGUE: &str = "loadify_catalogue";
+/// For deliveries that were attempted; its payload is their ids, with commas between.
+const ATTEMPTED: &str = "loadify_attempted";
+/// For deliveries that are to be attempted; its payload is the ids of some of them, with commas between.
+const DUE: &str = "loadify_due";
 
-/// Tells the streams of this process that an import has new events.
+/// Ids in one notification, whose text may have 8,000 bytes.
+const IDS_AT_ONCE: usize = 300;
+
+/// Deliveries of webhooks that one notification told of.
+pub type DeliveryIds = Arc<[i64]>;
+
+/// Tells the streams of this process what is new, here or in another process.
 pub struct Wakeups {
-    sender: broadcast::Sender<i64>,
+    imports: broadcast::Sender<i64>,
+    jobs: broadcast::Sender<i64>,
+    catalogue: broadcast::Sender<CatalogueNews>,
+    deliveries: broadcast::Sender<DeliveryIds>,
 }
 
 impl Default for Wakeups {
     fn default() -> Self {
         // A stream that falls behind by so many is told that it did, and looks.
-        Self { sender: broadcast::channel(1024).0 }
+        Self {
+            imports: broadcast::channel(1024).0,
+            jobs: broadcast::channel(1024).0,
+            catalogue: broadcast::channel(1024).0,
+            deliveries: broadcast::channel(1024).0,
+        }
     }
 }
 
 impl Wakeups {
-    /// Hears of everything that is published from now on.
+    /// Hears of every event of an import that is published from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<i64> {
-        self.sender.subscribe()
+        self.imports.subscribe()
     }
 
-    fn announce(&self, import_id: i64) {
-        // Nobody listening is an ordinary state.
-        let _ = self.sender.send(import_id);
+    /// Hears of every job that moves from now on.
+    pub fn jobs(&self) -> broadcast::Receiver<i64> {
+        self.jobs.subscribe()
+    }
+
+    /// Hears of every change of products by hand from now on.
+    pub fn catalogue(&self) -> broadcast::Receiver<CatalogueNews> {
+        self.catalogue.subscribe()
+    }
+
+    /// Hears of deliveries of webhooks that are attempted from now on.
+    pub fn deliveries(&self) -> broadcast::Receiver<DeliveryIds> {
+        self.deliveries.subscribe()
+    }
+
+    /// Passes a notification on. Nobody listening is an ordinary state.
+    fn announce(&self, channel: &str, payload: &str) {
+        match channel {
+            CATALOGUE => drop(serde_json::from_str(payload).map(|news| self.catalogue.send(news))),
+            ATTEMPTED => drop(self.deliveries.send(ids(payload).into())),
+            DUE => {}
+            JOBS => drop(payload.parse().map(|id| self.jobs.send(id))),
+            _ => drop(payload.parse().map(|id| self.imports.send(id))),
+        }
+    }
+
+    /// Notifications may have been missed. The other streams poll; who watches the catalogue must be told.
+    fn announce_gap(&self) {
+        let _ = self.catalogue.send(CatalogueNews { count: None, ids: Vec::new(), client: None });
     }
 }
 
@@ -57,12 +107,49 @@ pub async fn append(conn: &mut AsyncPgConnection, import_id: i64, event: &Import
         ))
         .execute(conn)
         .await?;
-    diesel::sql_query("SELECT pg_notify($1, $2)")
-        .bind::<Text, _>(CHANNEL)
-        .bind::<Text, _>(import_id.to_string())
-        .execute(conn)
-        .await?;
+    notify(conn, IMPORTS, &import_id.to_string()).await
+}
+
+/// Tells that a job has moved, once the caller commits.
+pub async fn job_moved(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
+    notify(conn, JOBS, &id.to_string()).await
+}
+
+/// Tells of changed products, once the caller commits. `news` must be short: Postgres takes less than 8,000 bytes.
+pub async fn catalogue_changed(conn: &mut AsyncPgConnection, news: &CatalogueNews) -> QueryResult<()> {
+    let payload =
+        serde_json::to_string(news).map_err(|error| diesel::result::Error::SerializationError(error.into()))?;
+    notify(conn, CATALOGUE, &payload).await
+}
+
+/// Tells the streams of deliveries that were attempted, once the caller commits.
+pub async fn deliveries_attempted(conn: &mut AsyncPgConnection, attempted: &[i64]) -> QueryResult<()> {
+    for some in attempted.chunks(IDS_AT_ONCE) {
+        notify(conn, ATTEMPTED, &listed(some)).await?;
+    }
     Ok(())
+}
+
+/// Has the bell rung for deliveries, by every web process that hears of it, once the caller commits.
+pub async fn deliveries_due(conn: &mut AsyncPgConnection, due: &[i64]) -> QueryResult<()> {
+    notify(conn, DUE, &listed(due)).await
+}
+
+fn listed(ids: &[i64]) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn ids(payload: &str) -> Vec<i64> {
+    payload.split(',').filter_map(|id| id.parse().ok()).collect()
+}
+
+async fn notify(conn: &mut AsyncPgConnection, channel: &str, payload: &str) -> QueryResult<()> {
+    diesel::sql_query("SELECT pg_notify($1, $2)")
+        .bind::<Text, _>(channel)
+        .bind::<Text, _>(payload)
+        .execute(conn)
+        .await
+        .map(drop)
 }
 
 /// An event as it stands in the table.
@@ -88,6 +175,17 @@ pub async fn after(
         .limit(limit)
         .load(conn)
         .await
+}
+
+/// The last event of an import, if it has one.
+pub async fn latest(conn: &mut AsyncPgConnection, import_id: i64) -> QueryResult<Option<StoredEvent>> {
+    let last = import_events::table
+        .filter(import_events::import_id.eq(import_id))
+        .select((import_events::seq, import_events::kind, import_events::data))
+        .order(import_events::seq.desc())
+        .first(conn)
+        .await;
+    db::optional(last)
 }
 
 /// The database's clock, the only one that events know.

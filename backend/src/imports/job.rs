@@ -12,13 +12,14 @@ use diesel::{
     prelude::*,
     sql_types::{BigInt, Timestamptz},
 };
-use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
-use shared::{EventKind, ImportPhase, ImportStatus};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use shared::{EventKind, Import, ImportPhase, ImportStatus, WebhookEvent};
 
 use crate::{
     db,
     imports::queries::{self, ImportRow},
     schema::{import_lanes, imports},
+    webhooks,
 };
 
 /// Times that an import is taken without making progress before it is given up: its file kills workers.
@@ -33,6 +34,20 @@ pub struct Claim {
     pub import: ImportRow,
     /// Checkpoint of each lane: every row of the lane up to this row number is dealt with.
     pub rows_done: Vec<i64>,
+    lease: Duration,
+}
+
+impl Claim {
+    /// Called first in each transaction of a claim. A worker that freezes in the middle of one would keep its locks for
+    /// as long as its connection lasts, and who wants to take over would wait for them: the database ends its session
+    /// when the lease is over.
+    pub async fn bound(&self, conn: &mut AsyncPgConnection) -> QueryResult<()> {
+        bound(conn, self.lease).await
+    }
+}
+
+async fn bound(conn: &mut AsyncPgConnection, lease: Duration) -> QueryResult<()> {
+    conn.batch_execute(&format!("SET LOCAL idle_in_transaction_session_timeout = {}", lease.as_millis())).await
 }
 
 /// Where the work on a claim went wrong for a reason that is not its own.
@@ -48,6 +63,7 @@ fn after_now(delay: Duration) -> SqlLiteral<Timestamptz> {
 /// given up just now.
 pub async fn claim(conn: &mut AsyncPgConnection, id: i64, lanes: u16, lease: Duration) -> QueryResult<Option<Claim>> {
     conn.transaction(async |conn| {
+        bound(conn, lease).await?;
         let due = imports::status
             .eq_any([ImportStatus::Queued.as_str(), ImportStatus::Running.as_str()])
             .and(imports::wake_at.le(now));
@@ -85,7 +101,7 @@ pub async fn claim(conn: &mut AsyncPgConnection, id: i64, lanes: u16, lease: Dur
         let kind = if row.started_at.is_none() { EventKind::Started } else { EventKind::Resumed };
         let rows_done = take_lanes(conn, id, epoch, lanes).await?;
         let import = queries::publish(conn, id, kind).await?;
-        Ok(Some(Claim { import, rows_done }))
+        Ok(Some(Claim { import, rows_done, lease }))
     })
     .await
 }
@@ -130,6 +146,7 @@ async fn sum_lanes(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
 
 /// Locks the import for its holder.
 async fn hold(conn: &mut AsyncPgConnection, claim: &Claim) -> QueryResult<Option<ImportRow>> {
+    claim.bound(conn).await?;
     let held = imports::id
         .eq(claim.import.id)
         .and(imports::epoch.eq(claim.import.epoch))
@@ -317,7 +334,17 @@ async fn end(conn: &mut AsyncPgConnection, id: i64, kind: EventKind, reason: Opt
         ))
         .execute(conn)
         .await?;
-    queries::publish(conn, id, kind).await
+    let row = queries::publish(conn, id, kind).await?;
+    let news = match kind {
+        EventKind::Completed => WebhookEvent::ImportCompleted,
+        EventKind::Failed => WebhookEvent::ImportFailed,
+        _ => return Ok(row),
+    };
+    let import: Import = row.clone().into();
+    let at = import.finished_at.unwrap_or_default();
+    // Not rung for: nobody waits for these by the second, and the sweep sees them in the next one.
+    webhooks::fan_out(conn, news, at, &[webhooks::message::import(&import)]).await?;
+    Ok(row)
 }
 
 /// Imports that somebody should take: their message was lost, or their worker was. Each is named again only after

@@ -60,7 +60,7 @@ pub async fn write(app: &App, claim: &Claim, lane: usize, mut batches: mpsc::Rec
         // One order for all: two imports that touch the same products wait for each other, but never in a circle.
         batch.rows.sort_unstable_by(|left, right| left.sku_key.cmp(&right.sku_key));
         let written = loop {
-            match commit(&mut conn, &batch, upsert, &checkpoint).await {
+            match commit(&mut conn, claim, &batch, upsert, &checkpoint).await {
                 // Rolled back; and it does not expect the same again.
                 Err(error) if upsert.is_refuted_by(&error) => {}
                 result => break result?,
@@ -82,11 +82,13 @@ struct Checkpoint {
 
 async fn commit(
     conn: &mut AsyncPgConnection,
+    claim: &Claim,
     batch: &Batch,
     upsert: Upsert,
     checkpoint: &Checkpoint,
 ) -> anyhow::Result<Outcome> {
     conn.transaction(async |conn| {
+        claim.bound(conn).await?;
         // A crash of the database may lose the latest batches, together with their checkpoints; they are then written
         // again. The events that speak of them are committed with a flush, which covers them as well.
         conn.batch_execute("SET LOCAL synchronous_commit = off; SET LOCAL statement_timeout = '60s'").await?;

@@ -8,7 +8,7 @@ use actix_web::{
 };
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
-use shared::{FieldError, Import, ImportPage, ImportStatus, Problem, RejectedPage, RejectedRow};
+use shared::{FieldError, Import, ImportPage, ImportStatus, Problem, RejectedPage, RejectedRow, formula};
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -253,12 +253,6 @@ async fn rejected_csv(app: Data<App>, id: Path<i64>) -> ApiResult<HttpResponse> 
 
 async fn csv(cells: [String; 6]) -> anyhow::Result<Bytes> {
     let mut writer = csv_async::AsyncWriter::from_writer(Vec::new());
-    // A spreadsheet would run a cell that begins so as a formula (OWASP, CSV injection).
-    writer
-        .write_record(
-            cells
-                .map(|cell| if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell }),
-        )
-        .await?;
+    writer.write_record(cells.each_ref().map(|cell| formula::defused(cell).into_owned())).await?;
     Ok(writer.into_inner().await.map_err(|error| anyhow::anyhow!("{error}"))?.into())
 }

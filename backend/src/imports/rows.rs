@@ -4,6 +4,7 @@ use csv_async::ByteRecord;
 use shared::{
     RowErrorCode,
     detect::Layout,
+    formula,
     product::{self, FieldProblem, sku_key},
 };
 
@@ -86,7 +87,7 @@ pub fn check<'record>(record: &'record ByteRecord, layout: &Layout) -> Result<Fi
 
 fn text(record: &ByteRecord, index: usize) -> &str {
     // Checked for every field before the first use; the check costs less than carrying its result.
-    std::str::from_utf8(&record[index]).unwrap_or_default()
+    formula::armed(std::str::from_utf8(&record[index]).unwrap_or_default())
 }
 
 fn fault(column: &str, missing: RowErrorCode, problem: FieldProblem) -> RowError {
@@ -182,6 +183,13 @@ mod tests {
             }
         );
         assert_eq!(parse("sku,name", &[b"a", b"b"]).expect("a product").attributes, None);
+    }
+
+    #[test]
+    fn a_cell_that_an_export_has_defused_is_what_it_was() {
+        let row = parse("sku,name,'+x", &[b"'=1", b"'quoted'", b"''@y"]).expect("a product");
+        assert_eq!((row.sku_key.as_str(), row.sku.as_str(), row.name.as_str()), ("=1", "=1", "'quoted'"));
+        assert_eq!(row.attributes.as_deref(), Some(r#"{"+x":"'@y"}"#));
     }
 
     #[test]
