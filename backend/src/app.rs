@@ -11,6 +11,7 @@ use crate::{
     events::Wakeups,
     storage::Storage,
     tasks::Queue,
+    webhooks::Courier,
 };
 
 /// One per process, shared by all of it.
@@ -21,6 +22,8 @@ pub struct App {
     pub queue: Queue,
     /// News of events, from this and every other process.
     pub wakeups: Wakeups,
+    /// Sends to webhooks.
+    pub courier: Courier,
     /// Cancelled when the process is asked to stop.
     pub shutdown: CancellationToken,
     /// Tasks in hand, waited for when the process stops.
@@ -31,6 +34,7 @@ impl App {
     /// Opens what the configuration names. Nothing is connected yet but what must be there at start.
     pub fn new(config: Config, queue: Queue) -> anyhow::Result<Arc<Self>> {
         let pool = db::pool(&config)?;
+        let courier = Courier::new(&config)?;
         let storage = Storage::open(&config.storage_url)?;
         Ok(Arc::new(Self {
             config,
@@ -38,6 +42,7 @@ impl App {
             storage,
             queue,
             wakeups: Wakeups::default(),
+            courier,
             shutdown: CancellationToken::new(),
             running: TaskTracker::new(),
         }))

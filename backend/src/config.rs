@@ -1,8 +1,13 @@
 //! Settings, read once, from the environment or from flags of the same name.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::Args;
+use ipnet::IpNet;
 use url::Url;
 
 /// Where the database is; all that `migrate` needs.
@@ -70,6 +75,34 @@ pub struct Config {
     /// Imports that one process works on at the same time
     #[arg(long, env, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub import_concurrency: u16,
+
+    /// Products that one transaction of a change of many deals with
+    #[arg(long, env, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    pub bulk_batch_rows: u32,
+
+    /// Requests to webhooks that one process has under way at the same time
+    #[arg(long, env, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub webhook_concurrency: u16,
+
+    /// How many of them may go to the same webhook, so that one that does not answer does not hold up the others
+    #[arg(long, env, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub webhook_endpoint_concurrency: u16,
+
+    /// Milliseconds that a webhook has for everything: name server, connection, TLS, head and body of its answer
+    #[arg(long, env, default_value_t = 15_000, value_parser = clap::value_parser!(u32).range(100..=60_000))]
+    pub webhook_deadline_ms: u32,
+
+    /// Days for which messages to webhooks are kept, with what became of them
+    #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u16).range(7..=3_650))]
+    pub webhook_retention_days: u16,
+
+    /// Networks that webhooks may lead to although they are not public, with commas between, such as 10.1.0.0/16
+    #[arg(long, env, value_delimiter = ',', value_parser = network)]
+    pub webhook_allow_cidrs: Vec<IpNet>,
+
+    /// Name server for the hosts of webhooks, as address:port; without it, those of the system
+    #[arg(long, env)]
+    pub webhook_dns: Option<SocketAddr>,
 }
 
 impl Config {
@@ -86,9 +119,20 @@ impl Config {
         Duration::from_secs(self.import_lease_seconds.into())
     }
 
+    pub fn webhook_deadline(&self) -> Duration {
+        Duration::from_millis(self.webhook_deadline_ms.into())
+    }
+
     pub fn slice(&self) -> Duration {
         Duration::from_secs(self.import_slice_seconds.into())
     }
+}
+
+/// A block of addresses, or one address.
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    net.map_err(|_| format!("{text} is no network; expected for instance 10.1.0.0/16"))
 }
 
 fn default_storage() -> Url {
@@ -122,6 +166,13 @@ mod tests {
         assert!(broker_url("redis://localhost").unwrap_err().contains("amqp://"));
         assert!(broker_url("localhost:5672").unwrap_err().contains("amqp://"));
         assert!(broker_url("amqps://user:secret@host/vhost").is_ok());
+    }
+
+    #[test]
+    fn a_network_is_a_block_or_an_address() {
+        assert_eq!(network(" 10.1.0.0/16"), Ok("10.1.0.0/16".parse().expect("a block")));
+        assert_eq!(network("::1"), Ok("::1/128".parse().expect("a block")));
+        assert!(network("intranet").unwrap_err().contains("10.1.0.0/16"));
     }
 
     #[test]

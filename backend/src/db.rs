@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use deadpool::Runtime;
-use diesel::{QueryResult, pg::Pg};
+use diesel::{QueryDsl, QueryResult, migration::MigrationSource, pg::Pg};
 use diesel_async::{
-    AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection,
+    AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
     pooled_connection::{
         AsyncDieselConnectionManager,
         deadpool::{Object, Pool as DeadPool, PoolError},
@@ -55,15 +55,44 @@ pub async fn migrate(database_url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Asks the database for nothing.
+pub async fn ping(conn: &mut AsyncPgConnection) -> anyhow::Result<()> {
+    Ok(conn.batch_execute("SELECT 1").await?)
+}
+
+/// How many migrations of this program have not been applied.
+pub async fn missing_migrations(conn: &mut AsyncPgConnection) -> anyhow::Result<usize> {
+    let applied: Vec<String> =
+        diesel_migrations_table::table.select(diesel_migrations_table::version).load(conn).await?;
+    let known = MigrationSource::<Pg>::migrations(&MIGRATIONS)
+        .map_err(|error| anyhow::anyhow!("the migrations cannot be read: {error}"))?;
+    Ok(known.iter().filter(|migration| !applied.contains(&migration.name().version().to_string())).count())
+}
+
+diesel::table! {
+    #[sql_name = "__diesel_schema_migrations"]
+    diesel_migrations_table (version) {
+        version -> Text,
+    }
+}
+
 /// Whether an error says that the database is away or busy with its own affairs, so that the same call may succeed later.
 pub fn is_unavailable(error: &diesel::result::Error) -> bool {
     use diesel::result::{DatabaseErrorKind, Error};
     match error {
         Error::DatabaseError(kind, info) => {
             matches!(kind, DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand)
-                || ["terminating connection", "shutting down", "starting up", "connection closed", "too many clients"]
-                    .iter()
-                    .any(|text| info.message().contains(text))
+                || [
+                    "terminating connection",
+                    "shutting down",
+                    "starting up",
+                    "connection closed",
+                    "too many clients",
+                    "due to lock timeout",
+                    "deadlock detected",
+                ]
+                .iter()
+                .any(|text| info.message().contains(text))
         }
         Error::BrokenTransactionManager => true,
         _ => false,

@@ -7,6 +7,7 @@ use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
     body::MessageBody,
     dev::{ResourceDef, ServiceRequest, ServiceResponse},
+    error::JsonPayloadError,
     http::{
         StatusCode,
         header::{self, HeaderValue},
@@ -163,8 +164,22 @@ pub fn configure_extractors(config: &mut web::ServiceConfig) {
     let query = web::QueryConfig::default().error_handler(|error, _| {
         ApiError::BadRequest(format!("a parameter cannot be read: {error}; see /api/docs")).into()
     });
-    let json = web::JsonConfig::default().error_handler(|error, _| ApiError::BadRequest(error.to_string()).into());
+    let json = web::JsonConfig::default().error_handler(|error, _| unreadable(&error).into());
     config.app_data(path).app_data(query).app_data(json);
+}
+
+/// Why a body that should be JSON cannot be taken.
+fn unreadable(error: &JsonPayloadError) -> ApiError {
+    match error {
+        JsonPayloadError::ContentType => {
+            ApiError::UnsupportedMediaType("the body must be JSON, and its Content-Type must say so".into())
+        }
+        JsonPayloadError::Overflow { limit } | JsonPayloadError::OverflowKnownLength { limit, .. } => {
+            ApiError::TooLarge { max_bytes: u64::try_from(*limit).unwrap_or(u64::MAX) }
+        }
+        JsonPayloadError::Deserialize(error) => ApiError::BadRequest(format!("the body cannot be read: {error}")),
+        error => ApiError::BadRequest(error.to_string()),
+    }
 }
 
 /// Gives problem details to the answers that actix makes by itself, such as 405 for a method that a path does not have.
@@ -178,7 +193,10 @@ pub async fn explain_bare_errors(
         let allowed = Methods::of(response.request());
         response.headers_mut().insert(header::ALLOW, allowed);
     }
-    let explained = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json");
+    // Actix's own refusals are bare, or plain text.
+    let kinds = ["application/problem+json", "application/json"];
+    let explained =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|found| kinds.iter().any(|kind| found == kind));
     let status = response.status();
     if explained || !(status.is_client_error() || status.is_server_error()) {
         return Ok(response.map_into_left_body());

@@ -9,6 +9,7 @@ mod config;
 mod db;
 mod error;
 mod events;
+mod health;
 mod imports;
 mod openapi;
 mod products;
@@ -17,6 +18,7 @@ mod schema;
 mod server;
 mod storage;
 mod tasks;
+mod webhooks;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 

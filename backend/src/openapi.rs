@@ -4,7 +4,7 @@ use actix_web::dev::{ServiceFactory, ServiceRequest};
 use utoipa::OpenApi;
 use utoipa_actix_web::{AppExt, UtoipaApp};
 
-use crate::{imports, products};
+use crate::{health, imports, products, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -13,6 +13,8 @@ use crate::{imports, products};
     tags(
         (name = "imports", description = "Files on their way into the catalogue"),
         (name = "products", description = "The catalogue"),
+        (name = "webhooks", description = "Other systems that are told of changes"),
+        (name = "operations", description = "How a process is doing"),
     )
 )]
 struct Document;
@@ -22,8 +24,14 @@ pub fn routes<T>(app: UtoipaApp<T>) -> UtoipaApp<T>
 where
     T: ServiceFactory<ServiceRequest, Config = (), Error = actix_web::Error, InitError = ()>,
 {
-    app.openapi(Document::openapi())
-        .service(utoipa_actix_web::scope("/api/v1").configure(imports::configure).configure(products::configure))
+    let mut document = Document::openapi();
+    webhooks::describe(&mut document);
+    app.openapi(document).configure(health::configure).service(
+        utoipa_actix_web::scope("/api/v1")
+            .configure(imports::configure)
+            .configure(products::configure)
+            .configure(webhooks::configure),
+    )
 }
 
 /// The whole document.

@@ -41,6 +41,46 @@ diesel::table! {
 }
 
 diesel::table! {
+    bulk_jobs (id) {
+        id -> BigInt,
+        action -> Text,
+        filter -> Jsonb,
+        client -> Nullable<Text>,
+        status -> Text,
+        cancel_requested -> Bool,
+        last_id -> BigInt,
+        id_done -> BigInt,
+        total -> BigInt,
+        done -> BigInt,
+        changed -> BigInt,
+        epoch -> BigInt,
+        attempts -> Integer,
+        wake_at -> Timestamptz,
+        rung_at -> Nullable<Timestamptz>,
+        error -> Nullable<Text>,
+        created_at -> Timestamptz,
+        finished_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    deleted_products (id) {
+        id -> BigInt,
+        sku_key -> Text,
+        sku -> Text,
+        name -> Text,
+        description -> Text,
+        active -> Bool,
+        attributes -> Jsonb,
+        version -> BigInt,
+        import_id -> Nullable<BigInt>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        deleted_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     imports (id) {
         id -> BigInt,
         file_name -> Text,
@@ -106,3 +146,64 @@ diesel::table! {
         raw -> Text,
     }
 }
+
+diesel::table! {
+    webhooks (id) {
+        id -> BigInt,
+        url -> Text,
+        description -> Text,
+        events -> Array<Text>,
+        secret -> Text,
+        old_secret -> Nullable<Text>,
+        old_secret_until -> Nullable<Timestamptz>,
+        enabled -> Bool,
+        disabled_reason -> Nullable<Text>,
+        disabled_at -> Nullable<Timestamptz>,
+        enabled_at -> Timestamptz,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    webhook_events (id) {
+        id -> BigInt,
+        event_id -> Text,
+        kind -> Text,
+        payload -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    webhook_deliveries (id) {
+        id -> BigInt,
+        webhook_id -> BigInt,
+        event -> BigInt,
+        kind -> Text,
+        test -> Bool,
+        status -> Text,
+        epoch -> Integer,
+        failures -> Integer,
+        wake_at -> Timestamptz,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    webhook_attempts (delivery_id, no) {
+        delivery_id -> BigInt,
+        no -> Integer,
+        webhook_id -> BigInt,
+        test -> Bool,
+        at -> Timestamptz,
+        code -> Nullable<SmallInt>,
+        error -> Nullable<Text>,
+        duration_us -> BigInt,
+        wire -> Jsonb,
+    }
+}
+
+diesel::joinable!(webhook_deliveries -> webhook_events (event));
+diesel::joinable!(webhook_deliveries -> webhooks (webhook_id));
+diesel::allow_tables_to_appear_in_same_query!(webhooks, webhook_events, webhook_deliveries, webhook_attempts);

@@ -1,6 +1,6 @@
 //! Where uploaded files lie: a folder, a bucket, or memory. Web and workers see the same.
 
-use std::{io::SeekFrom, sync::Arc};
+use std::{io::SeekFrom, path::PathBuf, sync::Arc};
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -24,6 +24,7 @@ const PARTS_IN_FLIGHT: usize = 2;
 #[derive(Clone)]
 pub struct Storage {
     store: Arc<dyn ObjectStore>,
+    folder: Option<PathBuf>,
     /// Without credentials, for messages.
     place: String,
 }
@@ -32,6 +33,7 @@ impl Storage {
     /// # Errors
     /// When the folder cannot be made, or the settings of the bucket are incomplete.
     pub fn open(url: &Url) -> anyhow::Result<Self> {
+        let mut folder = None;
         let store: Arc<dyn ObjectStore> = match url.scheme() {
             "memory" => Arc::new(InMemory::new()),
             "s3" => {
@@ -39,21 +41,37 @@ impl Storage {
                 Arc::new(PrefixStore::new(bucket, url.path().trim_matches('/')))
             }
             _ => {
-                let folder = url.to_file_path().map_err(|()| anyhow::anyhow!("STORAGE_URL: {url} is not a path"))?;
-                std::fs::create_dir_all(&folder)
-                    .with_context(|| format!("STORAGE_URL: cannot make the folder {}", folder.display()))?;
-                Arc::new(LocalFileSystem::new_with_prefix(folder).context("STORAGE_URL")?)
+                let path = url.to_file_path().map_err(|()| anyhow::anyhow!("STORAGE_URL: {url} is not a path"))?;
+                std::fs::create_dir_all(&path)
+                    .with_context(|| format!("STORAGE_URL: cannot make the folder {}", path.display()))?;
+                folder = Some(path.clone());
+                Arc::new(LocalFileSystem::new_with_prefix(path).context("STORAGE_URL")?)
             }
         };
         let mut place = url.clone();
         // A URL of this kind may have no user at all, which is fine too.
         let _ = place.set_password(None);
-        Ok(Self { store, place: place.to_string() })
+        Ok(Self { store, folder, place: place.to_string() })
     }
 
     /// What to call this storage in a message.
     pub fn place(&self) -> &str {
         &self.place
+    }
+
+    /// Asks whether it answers.
+    pub async fn probe(&self) -> object_store::Result<()> {
+        if let Some(folder) = &self.folder {
+            // An object that is not there says nothing about the folder.
+            let found = tokio::fs::read_dir(folder).await;
+            return found
+                .map(drop)
+                .map_err(|error| object_store::Error::Generic { store: "file", source: error.into() });
+        }
+        match self.store.head(&Path::from("probe")).await {
+            Err(object_store::Error::NotFound { .. }) => Ok(()),
+            other => other.map(drop),
+        }
     }
 
     /// Begins a new object. Nobody sees it before it is finished.

@@ -6,7 +6,7 @@
 use csv_core::ReadRecordResult;
 use serde::{Deserialize, Serialize};
 
-use crate::problem::ErrorCode;
+use crate::{formula, problem::ErrorCode};
 
 /// How much of a file [`inspect`] wants to see, in bytes: the header record must end within it.
 pub const HEAD_BYTES: usize = 64 * 1024;
@@ -177,7 +177,7 @@ fn header(text: &[u8], delimiter: u8, whole: bool) -> Result<Option<Header<'_>>,
         if column.contains('\0') {
             return refuse(ErrorCode::NotText, "The header contains a NUL character. Save the file as CSV in UTF-8.");
         }
-        columns.push(column.trim().to_owned());
+        columns.push(formula::armed(column).trim().to_owned());
         start = *end;
     }
     debug_assert!(start <= written);

@@ -6,17 +6,26 @@
 pub mod bulk;
 pub mod detect;
 pub mod event;
+pub mod formula;
+pub mod health;
 pub mod import;
 pub mod problem;
 pub mod product;
 pub mod search;
+pub mod webhook;
 
 pub use bulk::{
     BulkAction, BulkJob, BulkOutcome, BulkRequest, BulkStatus, CatalogueNews, DeletedAll, RestoreOutcome,
     RestoreRequest,
 };
 pub use event::{EventKind, ImportEvent, ImportState};
+pub use health::{Health, HealthCheck, HealthState};
 pub use import::{Counts, Import, ImportPage, ImportPhase, ImportStatus, RejectedPage, RejectedRow, RowErrorCode};
 pub use problem::{ErrorCode, FieldError, Problem};
 pub use product::{Product, ProductChange, ProductInput, sku_key};
 pub use search::{IndexState, ProductFilter, ProductPage, ProductSort, Total};
+pub use webhook::{
+    Attempt, AttemptError, Delivery, DeliveryDetail, DeliveryPage, DeliveryStatus, DisabledReason, Header, NewWebhook,
+    RecentDelivery, ReplayOutcome, ReplayRequest, RotatedSecret, TestRequest, Timings, Webhook, WebhookChange,
+    WebhookEvent, WebhookHealth, WebhookInput, WebhookList,
+};

@@ -31,12 +31,14 @@ pub struct AmqpBroker {
 }
 
 impl AmqpBroker {
-    /// Connects and declares `queue`, durable.
-    pub async fn connect(url: &Url, queue: &str, prefetch: u16) -> lapin::Result<Self> {
+    /// Connects and declares `queues`, durable. Each consumer has `prefetch` of its own.
+    pub async fn connect(url: &Url, queues: &[&str], prefetch: u16) -> lapin::Result<Self> {
         let properties = ConnectionProperties::default().with_connection_name("loadify".into());
         let connection = Connection::connect(url.as_str(), properties).await?;
         let channel = connection.create_channel().await?;
-        channel.queue_declare(queue.into(), QueueDeclareOptions::durable(), FieldTable::default()).await?;
+        for queue in queues {
+            channel.queue_declare((*queue).into(), QueueDeclareOptions::durable(), FieldTable::default()).await?;
+        }
         channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         Ok(Self { url: url.clone(), connection, channel })

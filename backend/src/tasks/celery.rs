@@ -9,7 +9,7 @@
 //!   answers nothing but "OK", and the broker is then replaced: the field is public.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -22,7 +22,7 @@ use tokio::{
 };
 use url::Url;
 
-use messages::process_import;
+use messages::{deliver_webhook, process_import, run_bulk};
 
 use crate::{
     app::App,
@@ -48,11 +48,35 @@ mod messages {
         }
         Ok(())
     }
+
+    #[celery::task(name = "loadify.deliver_webhook", acks_late = true, max_retries = 0)]
+    pub async fn deliver_webhook(id: i64) -> TaskResult<()> {
+        if let Some(app) = APP.get() {
+            run(app, Task::DeliverWebhook(id)).await;
+        }
+        Ok(())
+    }
+
+    #[celery::task(name = "loadify.run_bulk", acks_late = true, max_retries = 0)]
+    pub async fn run_bulk(id: i64) -> TaskResult<()> {
+        if let Some(app) = APP.get() {
+            run(app, Task::RunBulk(id)).await;
+        }
+        Ok(())
+    }
+}
+
+/// Deliveries have a queue of their own, so that imports, which take long, do not stand before them.
+fn deliveries(queue: &str) -> String {
+    format!("{queue}.webhooks")
 }
 
 /// Sends tasks to the broker from a task of its own, so that no request waits for it.
 pub struct Producer {
     rings: mpsc::Sender<Task>,
+    /// Why the last attempt to send failed; `None` when it succeeded.
+    trouble: Arc<Mutex<Option<String>>>,
+    url: Url,
 }
 
 impl Producer {
@@ -60,8 +84,22 @@ impl Producer {
     pub fn start(url: Url, queue: String) -> Self {
         // What does not fit is left to the sweep.
         let (rings, waiting) = mpsc::channel(1_000);
-        tokio::spawn(produce(url, queue, waiting));
-        Self { rings }
+        let trouble = Arc::default();
+        tokio::spawn(produce(url.clone(), queue, waiting, Arc::clone(&trouble)));
+        Self { rings, trouble, url }
+    }
+
+    /// Asks whether the broker can be reached.
+    ///
+    /// # Errors
+    /// Why the last message could not be sent, or why no connection can be made.
+    pub async fn probe(&self) -> anyhow::Result<()> {
+        if let Some(trouble) = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            anyhow::bail!(trouble);
+        }
+        let addresses = self.url.socket_addrs(|| Some(if self.url.scheme() == "amqps" { 5671 } else { 5672 }))?;
+        tokio::net::TcpStream::connect(&*addresses).await.context("BROKER_URL")?;
+        Ok(())
     }
 
     pub fn ring(&self, task: Task) {
@@ -71,16 +109,19 @@ impl Producer {
     }
 }
 
-async fn produce(url: Url, queue: String, mut waiting: mpsc::Receiver<Task>) {
+async fn produce(url: Url, queue: String, mut waiting: mpsc::Receiver<Task>, trouble: Arc<Mutex<Option<String>>>) {
+    let note = |text: Option<String>| *trouble.lock().unwrap_or_else(PoisonError::into_inner) = text;
     let mut celery: Option<Celery> = None;
     while let Some(task) = waiting.recv().await {
         let mut pause = BACK_OFF.0;
         loop {
-            match tokio::time::timeout(PATIENCE, send(&mut celery, &url, &queue, task)).await {
-                Ok(Ok(())) => break,
-                Ok(Err(error)) => tracing::warn!(?task, "{task:?} is not sent yet: {error:#}"),
-                Err(_) => tracing::warn!(?task, "{task:?} is not sent yet: the broker does not answer"),
-            }
+            let sent = tokio::time::timeout(PATIENCE, send(&mut celery, &url, &queue, task)).await;
+            let Err(error) = sent.unwrap_or_else(|_| Err(anyhow::anyhow!("the broker does not answer"))) else {
+                note(None);
+                break;
+            };
+            tracing::warn!(?task, "{task:?} is not sent yet: {error:#}");
+            note(Some(format!("{error:#}")));
             celery = None;
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(BACK_OFF.1);
@@ -95,6 +136,8 @@ async fn send(celery: &mut Option<Celery>, url: &Url, queue: &str, task: Task) -
     };
     let sent = match task {
         Task::ProcessImport(id) => app.send_task(process_import::new(id)).await,
+        Task::DeliverWebhook(id) => app.send_task(deliver_webhook::new(id).with_queue(&deliveries(queue))).await,
+        Task::RunBulk(id) => app.send_task(run_bulk::new(id)).await,
     };
     sent.map(drop).map_err(explain)
 }
@@ -119,9 +162,12 @@ pub async fn consume(app: Arc<App>, url: Url) {
             // A peer that takes the connection and says nothing is no broker.
             let celery = tokio::time::timeout(PATIENCE, connecting).await.context("the broker does not answer")??;
             celery.register_task::<process_import>().await?;
+            celery.register_task::<deliver_webhook>().await?;
+            celery.register_task::<run_bulk>().await?;
             tracing::info!("Waiting for tasks on queue {}", celery.default_queue);
             pause = BACK_OFF.0;
-            Arc::new(celery).consume().await.map_err(explain)
+            let queue = app.config.broker_queue.as_str();
+            Arc::new(celery).consume_from(&[queue, &deliveries(queue)]).await.map_err(explain)
         };
         let result = tokio::select! {
             // Celery stops by itself on SIGTERM, too; it then waits for the tasks in hand, as `main` does.
@@ -138,7 +184,8 @@ pub async fn consume(app: Arc<App>, url: Url) {
 }
 
 async fn build(url: &Url, queue: &str, prefetch: u16) -> anyhow::Result<Celery> {
-    let broker = AmqpBroker::connect(url, queue, prefetch).await.context("cannot reach BROKER_URL")?;
+    let broker =
+        AmqpBroker::connect(url, &[queue, &deliveries(queue)], prefetch).await.context("cannot reach BROKER_URL")?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let stand_in = format!("redis://{}", listener.local_addr()?);
     let answering = tokio::spawn(answer_ok(listener));

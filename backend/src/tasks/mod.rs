@@ -18,7 +18,13 @@ pub use sweep::sweep;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Task {
     ProcessImport(i64),
+    /// Who hears it makes all attempts that are due, not only this one, until nothing is left.
+    DeliverWebhook(i64),
+    RunBulk(i64),
 }
+
+/// Workers that are woken for a batch of deliveries.
+const DELIVERY_RINGS: usize = 8;
 
 /// How a task reaches a worker.
 pub enum Queue {
@@ -29,6 +35,13 @@ pub enum Queue {
 }
 
 impl Queue {
+    /// Rings for deliveries that are committed. A few times, however many they are: see [`Task::DeliverWebhook`].
+    pub fn ring_for_deliveries(&self, ids: &[i64]) {
+        for id in ids.iter().take(DELIVERY_RINGS) {
+            self.ring(Task::DeliverWebhook(*id));
+        }
+    }
+
     /// Rings for a task whose row is committed. Best effort, and does not wait: the sweep makes up for a lost ring.
     pub fn ring(&self, task: Task) {
         match self {

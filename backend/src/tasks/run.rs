@@ -5,13 +5,15 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 use futures_util::FutureExt;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::{app::App, imports, tasks::Task};
+use crate::{app::App, imports, products, tasks::Task, webhooks};
 
 /// Runs a task to its end. Never fails and never panics: what goes wrong is logged, and the row says what comes next.
 pub async fn run(app: &Arc<App>, task: Task) {
     let work = async {
         match task {
             Task::ProcessImport(id) => imports::run_slice(app, id).await,
+            Task::DeliverWebhook(id) => webhooks::deliver(app, id).await,
+            Task::RunBulk(id) => products::run_slice(app, id).await,
         }
     };
     let result = app.running.track_future(AssertUnwindSafe(work).catch_unwind()).await;
@@ -28,19 +30,19 @@ pub async fn run(app: &Arc<App>, task: Task) {
 pub async fn run_embedded(app: Arc<App>, mut tasks: mpsc::UnboundedReceiver<Task>) {
     let places = Arc::new(Semaphore::new(app.config.import_concurrency.into()));
     loop {
-        let place = tokio::select! {
-            () = app.shutdown.cancelled() => return,
-            place = Arc::clone(&places).acquire_owned() => place,
-        };
         let task = tokio::select! {
             () = app.shutdown.cancelled() => return,
             task = tasks.recv() => task,
         };
         let Some(task) = task else { return };
-        let app = Arc::clone(&app);
+        let (app, places) = (Arc::clone(&app), Arc::clone(&places));
         tokio::spawn(async move {
-            run(&app, task).await;
-            drop(place);
+            // Deliveries have a limit of their own, and must not wait for imports.
+            let wanted = u32::from(!matches!(task, Task::DeliverWebhook(_)));
+            tokio::select! {
+                () = app.shutdown.cancelled() => {}
+                _place = places.acquire_many(wanted) => run(&app, task).await,
+            }
         });
     }
 }

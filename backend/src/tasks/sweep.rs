@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{app::App, imports, products::Tender, tasks::Task};
+use crate::{app::App, imports, products, tasks::Task, webhooks};
 
 const PERIOD: Duration = Duration::from_secs(1);
 
@@ -24,23 +24,33 @@ async fn ring(app: &App) {
 }
 
 async fn round(app: &App) -> anyhow::Result<()> {
-    for id in imports::due(&mut *app.pool.get().await?).await? {
+    let conn = &mut *app.pool.get().await?;
+    for id in imports::due(conn).await? {
         tracing::debug!(import.id = id, "Import {id} is due");
         app.queue.ring(Task::ProcessImport(id));
     }
+    if let Some(id) = webhooks::due(conn).await? {
+        app.queue.ring(Task::DeliverWebhook(id));
+    }
+    for id in products::due(conn).await? {
+        tracing::debug!(job.id = id, "Job {id} is due");
+        app.queue.ring(Task::RunBulk(id));
+    }
+    products::forget_deleted(conn).await?;
     Ok(())
 }
 
-/// Keeps the indexes of the catalogue in order, which may take a while: hence beside the sweep.
+/// Keeps webhooks and the indexes of the catalogue in order, which may take a while: hence beside the sweep.
 async fn tend(app: &App) {
-    let mut tender = Tender::default();
+    let mut tender = products::Tender::default();
     while !app.shutdown.is_cancelled() {
         let round = async {
+            webhooks::tend(app).await?;
             let busy = imports::is_running(&mut *app.pool.get().await?).await?;
             tender.round(app, busy).await
         };
         if let Err(error) = round.await {
-            tracing::warn!("The search index could not be tended, and is later: {error:#}");
+            tracing::warn!("The house could not be kept in order, and is later: {error:#}");
         }
         tokio::select! {
             () = app.shutdown.cancelled() => return,
