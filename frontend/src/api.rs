@@ -1,12 +1,12 @@
 //! Calls to the server. Every failure comes back as a [`Problem`], also one that never reached the server.
 
-use serde::de::DeserializeOwned;
-use shared::{ErrorCode, Import, ImportPage, Problem, ProductPage, RejectedPage};
+use serde::{Serialize, de::DeserializeOwned};
+use shared::{ErrorCode, Import, ImportPage, Problem, RejectedPage};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{RequestInit, Response};
+use web_sys::{AbortSignal, Headers, RequestInit, Response};
 
-const BASE: &str = "/api/v1";
+pub const BASE: &str = "/api/v1";
 
 pub async fn import(id: i64) -> Result<Import, Problem> {
     get(&format!("{BASE}/imports/{id}")).await
@@ -26,12 +26,6 @@ pub async fn cancel_import(id: i64) -> Result<Import, Problem> {
 /// The first rejected rows of an import, in file order.
 pub async fn rejected_rows(id: i64, limit: u32) -> Result<RejectedPage, Problem> {
     get(&format!("{BASE}/imports/{id}/rejected?limit={limit}")).await
-}
-
-/// One page of products; the first where there is no cursor.
-pub async fn products(cursor: Option<String>, limit: u32) -> Result<ProductPage, Problem> {
-    let cursor = cursor.map(|cursor| format!("&cursor={}", encode(&cursor))).unwrap_or_default();
-    get(&format!("{BASE}/products?limit={limit}{cursor}")).await
 }
 
 /// Where a file is sent to.
@@ -57,7 +51,8 @@ pub fn encode(text: &str) -> String {
 /// The answer of the server, or why it is none: used for `fetch` and for the upload alike.
 pub fn parse<T: DeserializeOwned>(status: u16, body: &str) -> Result<T, Problem> {
     if (200..300).contains(&status) {
-        return serde_json::from_str(body)
+        // An answer without a content says no more than that it is done.
+        return serde_json::from_str(if body.is_empty() { "null" } else { body })
             .map_err(|error| problem(status, ErrorCode::Unknown, &format!("The answer cannot be read: {error}.")));
     }
     // A proxy in between answers with a page of its own.
@@ -84,18 +79,64 @@ pub fn problem(status: u16, code: ErrorCode, detail: &str) -> Problem {
     }
 }
 
-async fn get<T: DeserializeOwned>(url: &str) -> Result<T, Problem> {
+/// What a request says beside its address.
+#[derive(Default)]
+pub struct Request<'a> {
+    /// JSON.
+    pub body: Option<String>,
+    /// The version of the thing that is known here, for `If-Match`.
+    pub version: Option<i64>,
+    /// Ends the request where nobody waits for it any more.
+    pub abort: Option<&'a AbortSignal>,
+}
+
+impl Request<'_> {
+    /// A request with this body.
+    pub fn json(body: &impl Serialize) -> Self {
+        // The words of `shared` have nothing that JSON cannot say.
+        Self { body: serde_json::to_string(body).ok(), ..Self::default() }
+    }
+}
+
+thread_local! {
+    /// Names this tab to the server, so that it knows the news of its own changes.
+    static CLIENT_ID: String = {
+        let part = || format!("{:x}", js_sys::Math::random().to_bits());
+        format!("{}{}", part(), part())
+    };
+}
+
+pub fn client_id() -> String {
+    CLIENT_ID.with(Clone::clone)
+}
+
+pub async fn get<T: DeserializeOwned>(url: &str) -> Result<T, Problem> {
     send("GET", url).await
 }
 
-async fn send<T: DeserializeOwned>(method: &str, url: &str) -> Result<T, Problem> {
-    let (status, body) = fetch(method, url).await.map_err(|_| unreachable())?;
+pub async fn send<T: DeserializeOwned>(method: &str, url: &str) -> Result<T, Problem> {
+    send_with(method, url, Request::default()).await
+}
+
+pub async fn send_with<T: DeserializeOwned>(method: &str, url: &str, request: Request<'_>) -> Result<T, Problem> {
+    let (status, body) = fetch(method, url, request).await.map_err(|_| unreachable())?;
     parse(status, &body)
 }
 
-async fn fetch(method: &str, url: &str) -> Result<(u16, String), JsValue> {
+async fn fetch(method: &str, url: &str, request: Request<'_>) -> Result<(u16, String), JsValue> {
     let options = RequestInit::new();
     options.set_method(method);
+    options.set_signal(request.abort);
+    let headers = Headers::new()?;
+    headers.set("X-Client-Id", &client_id())?;
+    if let Some(body) = request.body {
+        headers.set("Content-Type", "application/json")?;
+        options.set_body(&JsValue::from_str(&body));
+    }
+    if let Some(version) = request.version {
+        headers.set("If-Match", &format!("\"{version}\""))?;
+    }
+    options.set_headers(&headers);
     let response: Response =
         JsFuture::from(leptos::prelude::window().fetch_with_str_and_init(url, &options)).await?.dyn_into()?;
     let body = JsFuture::from(response.text()?).await?;
@@ -109,6 +150,7 @@ mod tests {
     #[test]
     fn an_answer_is_what_was_asked_for_or_a_problem() {
         assert_eq!(parse::<i64>(200, "7"), Ok(7));
+        assert_eq!(parse::<()>(204, ""), Ok(()));
         assert_eq!(parse::<i64>(200, "x").expect_err("not a number").code, ErrorCode::Unknown);
         let body = r#"{"type":"about:blank","title":"Not Found","status":404,"code":"not_found","detail":"Gone."}"#;
         assert_eq!(parse::<i64>(404, body).expect_err("refused").detail, "Gone.");

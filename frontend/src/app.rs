@@ -1,17 +1,19 @@
 //! The frame around every page, and which page stands at which address.
 
 use leptos::{html, prelude::*};
-use leptos_router::components::{A, Route, Router, Routes};
+use leptos_router::components::{A, ParentRoute, Route, Router, Routes};
 use leptos_router::hooks::use_location;
 use leptos_router::path;
 
 use crate::imports::{DropOverlay, HistoryPage, LivePage, StartPage, UploadPill, Uploads};
 use crate::products::ProductsPage;
-use crate::ui::{self, Glyph, Icon, Logo};
+use crate::ui::{self, Glyph, Icon, Logo, ToastList, Toasts};
+use crate::webhooks::{WebhookPage, WebhooksPage};
 
 #[component]
 pub fn App() -> impl IntoView {
     ui::provide_clock();
+    Toasts::provide();
     view! {
         <Router>
             <Frame />
@@ -33,7 +35,13 @@ fn Frame() -> impl IntoView {
                 <Route path=path!("/") view=StartPage />
                 <Route path=path!("/imports") view=HistoryPage />
                 <Route path=path!("/imports/:id") view=LivePage />
-                <Route path=path!("/products") view=ProductsPage />
+                <ParentRoute path=path!("/products") view=ProductsPage>
+                    // The list stays while the address names a product beside it; the page reads which.
+                    <Route path=path!("") view=|| () />
+                    <Route path=path!(":panel") view=|| () />
+                </ParentRoute>
+                <Route path=path!("/webhooks") view=WebhooksPage />
+                <Route path=path!("/webhooks/:id") view=WebhookPage />
             </Routes>
         </main>
         <footer class="footer">
@@ -41,6 +49,7 @@ fn Frame() -> impl IntoView {
             <a href="/api/docs" rel="external">"API documentation"</a>
         </footer>
         <DropOverlay />
+        <ToastList />
     }
 }
 
@@ -57,6 +66,7 @@ fn TopBar() -> impl IntoView {
                     <A href="/" exact=true>"Import"</A>
                     <A href="/imports">"Imports"</A>
                     <A href="/products">"Products"</A>
+                    <A href="/webhooks">"Webhooks"</A>
                 </nav>
                 <UploadPill />
                 <a class="topbar-docs" href="/api/docs" rel="external" title="API documentation">
@@ -69,11 +79,13 @@ fn TopBar() -> impl IntoView {
 }
 
 /// Moves the focus to the new page, so that the keyboard and a screen reader start there and not in the old place.
-/// A change of the query alone (the next page of a list) leaves it where it is.
+/// A change of the query alone (the next page of a list) leaves it where it is; so does what opens beside the list of
+/// products, which takes the focus itself.
 fn focus_on_navigation(main: NodeRef<html::Main>) {
     let path = use_location().pathname;
     Effect::new(move |previous: Option<String>| {
         let path = path.get();
+        let path = if path.starts_with("/products/") { "/products".to_owned() } else { path };
         if previous.is_some_and(|previous| previous != path)
             && let Some(main) = main.get_untracked()
         {

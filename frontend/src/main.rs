@@ -5,7 +5,9 @@ mod app;
 mod imports;
 mod live;
 mod products;
+mod stream;
 mod ui;
+mod webhooks;
 
 fn main() {
     console_error_panic_hook::set_once();

@@ -2,10 +2,21 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod assets;
+mod bulk;
 mod errors;
+mod export;
 mod files;
+mod health;
 mod imports;
 mod live;
+mod model;
+mod news;
 mod openapi;
+mod product;
 mod products;
 mod search;
+mod webhook_receivers;
+mod webhook_safety;
+mod webhook_sending;
+mod webhooks;
+mod wipe;

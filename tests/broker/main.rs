@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use nix::sys::signal::Signal;
-use shared::{EventKind, ImportStatus};
+use shared::{EventKind, Health, HealthState, ImportStatus};
 use tests::{TestApp, csv::Csv, eventually, oracle::Table, process::Process, proxy::Proxy, setting};
 
 /// A proxy to RabbitMQ, and the broker's URL through it.
@@ -152,4 +152,21 @@ async fn a_setting_that_cannot_be_is_refused_at_start_by_its_name() {
     let mut process = Process::start("serve", &[("STORAGE_URL", "memory:///".into())]);
     assert!(!process.ended().await.success());
     eventually("the reason", || async { process.log().contains("--database-url").then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn without_the_broker_a_web_process_is_degraded_not_unready() {
+    let (proxy, url) = broker_behind_proxy().await;
+    let app = TestApp::serve(&[("BROKER_URL", &url)]).await;
+    let state = || async { serde_json::from_value::<Health>(app.json("/readyz").await).unwrap() };
+    assert_eq!(state().await.state, HealthState::Ready);
+    proxy.cut();
+    app.upload("sku,name\na,b\n").await;
+    let health = eventually("the trouble to be known", || async {
+        Some(state().await).filter(|health| health.state == HealthState::Degraded)
+    })
+    .await;
+    assert!(health.database.ok && !health.broker.ok, "{health:?}");
+    proxy.mend();
+    eventually("the trouble to be over", || async { (state().await.state == HealthState::Ready).then_some(()) }).await;
 }

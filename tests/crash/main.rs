@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 #![expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "shares of small numbers of rows")]
 
+mod webhooks;
+
 use std::{
     io::Write,
     process::Command,
@@ -13,7 +15,7 @@ use std::{
 
 use nix::sys::signal::Signal;
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use shared::{Import, ImportStatus};
+use shared::{BulkStatus, Import, ImportStatus};
 use tests::{TestApp, csv::Csv, eventually, oracle::Table, setting, sse};
 
 const ROWS: usize = 50_000;
@@ -119,6 +121,48 @@ async fn a_worker_that_is_killed_twenty_times_loses_and_doubles_nothing() {
     say(&format!("killed 20 times, of which {lives} times with the import in hand, at row {read} the last time"));
     assert!(lives >= 15);
     ordeal.ends_well().await;
+}
+
+#[tokio::test]
+async fn a_job_whose_worker_is_killed_again_and_again_changes_each_product_once() {
+    let mut random = StdRng::seed_from_u64(seed());
+    let app = TestApp::serve(&[LEASE, ("BULK_BATCH_ROWS", "4")]).await;
+    let mut worker = app.worker(&[]).await;
+    let rows: String = (0..20_000).map(|n| format!("s{n},{}\n", if n % 4 == 0 { "Cup" } else { "Tea" })).collect();
+    app.import(format!("sku,name\n{rows}")).await;
+    // Some are as they are wanted already: dealt with, and not changed.
+    let already = app.begin_job("deactivate", serde_json::json!({ "q": "s1999" })).await;
+    let already = app.end_of_job(already.id).await;
+    assert_eq!((already.status, already.changed), (BulkStatus::Completed, 11));
+    let inactive = "SELECT count(*) FROM products WHERE NOT active AND name = 'Tea'";
+    let before = app.db.number(inactive).await;
+
+    let job = app.begin_job("deactivate", serde_json::json!({ "q": "tea" })).await;
+    assert_eq!(job.total, 15_000);
+    let mut done = 0;
+    for kill in 0..6 {
+        let now = eventually("the job to move", || async {
+            let job = app.job(job.id).await;
+            (job.done > done || job.status.is_final()).then_some(job)
+        })
+        .await;
+        assert!(!now.status.is_final(), "the job was over after {kill} kills: it needs more products");
+        tokio::time::sleep(Duration::from_millis(random.random_range(0..100))).await;
+        worker.kill();
+        done = app.job(job.id).await.done;
+        worker = app.process("work", &[]);
+    }
+    say(&format!("killed 6 times, at product {done} of 15000 the last time"));
+    let end = app.end_of_job(job.id).await;
+    assert_eq!((end.status, end.done, end.changed), (BulkStatus::Completed, 15_000, 15_000 - before));
+    for (expected, which) in [
+        (15_000, "NOT active AND version = 2 AND name = 'Tea'"),
+        (5_000 - (11 - before), "active AND version = 1 AND name = 'Cup'"),
+        (11 - before, "NOT active AND version = 2 AND name = 'Cup'"),
+    ] {
+        assert_eq!(app.db.number(&format!("SELECT count(*) FROM products WHERE {which}")).await, expected, "{which}");
+    }
+    assert!(app.db.number(&format!("SELECT epoch FROM bulk_jobs WHERE id = {}", job.id)).await > 5);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
-use shared::{Import, ImportEvent, Problem, RejectedRow};
+use shared::{BulkJob, BulkOutcome, Import, ImportEvent, Problem, Product, RejectedRow, RestoreOutcome};
 use tempfile::TempDir;
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     oracle::Table,
     process::Process,
     setting,
-    sse::{self, EventStream},
+    sse::{self, EventStream, NamedStream},
 };
 
 /// Settings of the environment, for one process or for all of a test.
@@ -155,6 +155,84 @@ impl TestApp {
             (import.counts.read >= rows || import.status.is_final()).then_some(import)
         })
         .await
+    }
+
+    /// A request with a body, and with headers.
+    pub async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &Value) -> Response {
+        let mut request = self.client.request(method, self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.json(body).send().await.unwrap()
+    }
+
+    /// Adds a product that is taken.
+    pub async fn create(&self, product: Value) -> Product {
+        let response = self.ask(Method::POST, "/api/v1/products", &[], &product).await;
+        assert_eq!(response.status(), StatusCode::CREATED, "{product}");
+        response.json().await.unwrap()
+    }
+
+    /// Changes a product that is at `version`.
+    pub async fn patch(&self, id: i64, version: i64, change: Value) -> Response {
+        let known = format!("\"{version}\"");
+        self.ask(Method::PATCH, &format!("/api/v1/products/{id}"), &[("If-Match", &known)], &change).await
+    }
+
+    pub async fn product(&self, id: i64) -> Product {
+        serde_json::from_value(self.json(&format!("/api/v1/products/{id}")).await).unwrap()
+    }
+
+    /// Deletes a product that is there.
+    pub async fn delete(&self, id: i64) {
+        let response = self.send(Method::DELETE, &format!("/api/v1/products/{id}")).await;
+        assert_eq!(response.status(), StatusCode::NO_CONTENT);
+    }
+
+    pub async fn restore(&self, ids: &[i64]) -> RestoreOutcome {
+        let wanted = serde_json::json!({ "ids": ids });
+        let response = self.ask(Method::POST, "/api/v1/products/restore", &[], &wanted).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        response.json().await.unwrap()
+    }
+
+    /// Changes products that are named. Gives how many are other than before.
+    pub async fn bulk(&self, action: &str, ids: &[i64]) -> i64 {
+        let bulk = serde_json::json!({ "action": action, "ids": ids });
+        let response = self.ask(Method::POST, "/api/v1/products/bulk", &[], &bulk).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        response.json::<BulkOutcome>().await.unwrap().changed
+    }
+
+    /// Begins a job for the products that match.
+    pub async fn begin_job(&self, action: &str, filter: Value) -> BulkJob {
+        let bulk = serde_json::json!({ "action": action, "filter": filter });
+        let response = self.ask(Method::POST, "/api/v1/products/bulk", &[], &bulk).await;
+        assert_eq!(response.status(), StatusCode::ACCEPTED);
+        let location = response.headers()["location"].to_str().unwrap().to_owned();
+        let job: BulkJob = response.json().await.unwrap();
+        assert_eq!(location, format!("/api/v1/products/jobs/{}", job.id));
+        job
+    }
+
+    pub async fn job(&self, id: i64) -> BulkJob {
+        serde_json::from_value(self.json(&format!("/api/v1/products/jobs/{id}")).await).unwrap()
+    }
+
+    /// The job once it has ended, by its stream of events.
+    pub async fn end_of_job(&self, id: i64) -> BulkJob {
+        let request = self.client.get(self.url(&format!("/api/v1/products/jobs/{id}/events")));
+        let mut stream = NamedStream::open(request).await;
+        let mut last: Option<BulkJob> = None;
+        while let Some((name, data)) = stream.next().await {
+            assert_eq!(name, "state");
+            let job: BulkJob = serde_json::from_value(data).unwrap();
+            assert!(last.as_ref().is_none_or(|last| last.done <= job.done), "figures never run back");
+            last = Some(job);
+        }
+        let last = last.expect("a state at least");
+        assert!(last.status.is_final(), "the stream ended before the job: {last:?}");
+        last
     }
 
     pub async fn rejected(&self, id: i64) -> Vec<RejectedRow> {

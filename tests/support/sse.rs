@@ -80,6 +80,45 @@ impl EventStream {
     }
 }
 
+/// A stream whose events are told apart by their names.
+pub struct NamedStream {
+    pub status: StatusCode,
+    bytes: BoxStream<'static, reqwest::Result<Bytes>>,
+    buffer: String,
+}
+
+impl NamedStream {
+    pub async fn open(request: reqwest::RequestBuilder) -> Self {
+        let response = request.header("Accept", "text/event-stream").send().await.unwrap();
+        Self { status: response.status(), bytes: response.bytes_stream().boxed(), buffer: String::new() }
+    }
+
+    /// Name and data of the next event, or `None` at the end of the stream.
+    pub async fn next(&mut self) -> Option<(String, serde_json::Value)> {
+        loop {
+            while let Some(end) = self.buffer.find("\n\n") {
+                let block: String = self.buffer.drain(..end + 2).collect();
+                let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::trim_start);
+                if let Some(name) = field("event:") {
+                    return Some((name.to_owned(), serde_json::from_str(field("data:")?).expect("JSON")));
+                }
+            }
+            let chunk = tokio::time::timeout(PATIENCE, self.bytes.next()).await.expect("the stream is silent");
+            self.buffer.push_str(std::str::from_utf8(&chunk?.expect("the stream is not cut")).expect("UTF-8"));
+        }
+    }
+
+    /// Waits until the server has taken the stream up: its first block is about reconnecting.
+    pub async fn ready(mut self) -> Self {
+        while !self.buffer.contains("retry:") {
+            let chunk = tokio::time::timeout(PATIENCE, self.bytes.next()).await.expect("the stream is silent");
+            let chunk = chunk.expect("the stream goes on").expect("the stream is not cut");
+            self.buffer.push_str(std::str::from_utf8(&chunk).expect("UTF-8"));
+        }
+        self
+    }
+}
+
 fn parse(block: &str) -> Block {
     let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::trim_start);
     if let Some(comment) = block.strip_prefix(':') {

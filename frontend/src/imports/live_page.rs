@@ -13,6 +13,7 @@ use super::progress::ProgressCard;
 use super::rejected::RejectedRows;
 use super::run::Run;
 use super::status::{StatusBadge, label};
+use crate::products::SortingIn;
 use crate::ui::format::{bytes, percent};
 use crate::ui::{Glyph, Icon, ProblemNotice, Relative, Skeleton, page_title};
 use crate::{api, live};
@@ -106,6 +107,7 @@ fn Head(run: RwSignal<Run>) -> impl IntoView {
                 <Actions run />
             </div>
         </header>
+        {move || (import.with(|import| import.status) == ImportStatus::Completed).then(|| view! { <SortingIn /> })}
         <p class="visually-hidden" role="status">{move || import.with(announcement)}</p>
     }
 }
@@ -121,13 +123,18 @@ fn Actions(run: RwSignal<Run>) -> impl IntoView {
         }
         ImportStatus::Completed => view! {
             <a class="button" href="/">"Import another file"</a>
-            <a class="button button-primary" href="/products" data-testid="products-link">
+            <a class="button button-primary" href=these_products(run) data-testid="products-link">
                 <Icon glyph=Glyph::Products />
-                "See the products"
+                "Show these products"
             </a>
         }
         .into_any(),
     }
+}
+
+/// The products that this import was the last to write.
+fn these_products(run: RwSignal<Run>) -> String {
+    format!("/products?import={}", run.with_untracked(|run| run.import.id))
 }
 
 /// What a screen reader hears when the phase changes; not each number.
