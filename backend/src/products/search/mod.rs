@@ -9,7 +9,7 @@
 //!
 //! * **`search_segments`**: each transaction that writes products adds one row that names them, and an import, which has
 //!   their texts at hand, adds to it lists of the products by their trigrams (`segment`), made in memory: some 130 bytes a
-//!   product, a tenth of the time of an import. It commits with the rows, so there is no moment at which a product cannot
+//!   product. It commits with the rows, so there is no moment at which a product cannot
 //!   be found by what it is. A segment is never changed. What is out of date in it does no harm, since every candidate is
 //!   read and looked at (`filter`); it costs, so the whole is written anew now and then (`tend`). Changes by hand are not
 //!   indexed at once: until some hundred have come together, every search reads them.
