@@ -103,3 +103,9 @@ pub fn is_unavailable(error: &diesel::result::Error) -> bool {
 pub fn optional<T>(result: QueryResult<T>) -> QueryResult<Option<T>> {
     diesel::OptionalExtension::optional(result)
 }
+
+/// A word of a column as the enum whose serde names are the same; only such words are written, and most columns have a
+/// CHECK that says so.
+pub fn word<T: serde::de::DeserializeOwned>(text: &str) -> T {
+    serde_json::from_value(text.into()).expect("the table holds only words that shared knows")
+}

@@ -6,6 +6,7 @@
 //! number it saw misses nothing.
 
 mod listen;
+mod stream;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use shared::{CatalogueNews, ImportEvent};
 use tokio::sync::broadcast;
 
 pub use listen::listen;
+pub use stream::{answer, news_of};
 
 use crate::{db, schema::import_events};
 

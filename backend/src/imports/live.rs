@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use actix_web::{
-    HttpRequest, HttpResponse, Responder, get,
+    HttpRequest, HttpResponse, get,
     web::{Data, Path},
 };
-use actix_web_lab::sse::{self, Sse};
+use actix_web_lab::sse;
 use shared::{Import, ImportState, Problem};
 use tokio::{
     sync::{broadcast, mpsc},
@@ -20,10 +20,6 @@ use crate::{
     imports::queries,
 };
 
-/// A comment so often keeps proxies from closing a quiet stream.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// How soon a browser comes back when the stream ends.
-const RETRY: Duration = Duration::from_secs(1);
 /// How often to look without being told: notifications do not come while the listener is without a connection.
 const POLL: Duration = Duration::from_secs(1);
 /// Events that are read at once.
@@ -59,13 +55,7 @@ async fn watch_import(app: Data<App>, id: Path<i64>, request: HttpRequest) -> Ap
     let (sender, receiver) = mpsc::channel(16);
     let stream = Stream { app: app.into_inner(), import_id: *id, seen: seen.unwrap_or(0), sender };
     actix_web::rt::spawn(stream.run(state, wakeups));
-    let response = Sse::from_infallible_receiver(receiver)
-        .with_keep_alive(KEEP_ALIVE)
-        .with_retry_duration(RETRY)
-        .customize()
-        .insert_header(("X-Accel-Buffering", "no"))
-        .respond_to(&request);
-    Ok(response.map_into_boxed_body())
+    Ok(events::answer(receiver, &request))
 }
 
 fn last_event_id(request: &HttpRequest) -> ApiResult<Option<i64>> {
@@ -101,7 +91,7 @@ impl Stream {
             tokio::select! {
                 () = self.app.shutdown.cancelled() => return,
                 () = self.sender.closed() => return,
-                _ = timeout(POLL, news_of(self.import_id, &mut wakeups)) => {}
+                _ = timeout(POLL, events::news_of(self.import_id, &mut wakeups)) => {}
             }
         }
     }
@@ -125,9 +115,4 @@ impl Stream {
             }
         }
     }
-}
-
-async fn news_of(import_id: i64, wakeups: &mut broadcast::Receiver<i64>) {
-    // To have missed some is news, too.
-    while matches!(wakeups.recv().await, Ok(other) if other != import_id) {}
 }

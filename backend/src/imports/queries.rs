@@ -44,11 +44,11 @@ pub struct ImportRow {
 
 impl ImportRow {
     pub fn status(&self) -> ImportStatus {
-        word(&self.status)
+        db::word(&self.status)
     }
 
     pub fn phase(&self) -> Option<ImportPhase> {
-        self.phase.as_deref().map(word)
+        self.phase.as_deref().map(db::word)
     }
 
     pub fn counts(&self) -> Counts {
@@ -80,11 +80,6 @@ impl ImportRow {
             error: self.error.clone(),
         }
     }
-}
-
-/// A word of the database as the enum whose serde names are the same; a CHECK keeps others out.
-fn word<T: serde::de::DeserializeOwned>(text: &str) -> T {
-    serde_json::from_value(text.into()).expect("the table allows only words that shared knows")
 }
 
 impl From<ImportRow> for Import {
@@ -177,7 +172,7 @@ pub struct ErrorRow {
 
 impl From<ErrorRow> for RejectedRow {
     fn from(row: ErrorRow) -> Self {
-        let code: RowErrorCode = word(&row.code);
+        let code: RowErrorCode = db::word(&row.code);
         Self { row_no: row.row_no, line: row.line, column: row.column, code, message: row.message, raw: row.raw }
     }
 }

@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{HttpRequest, HttpResponse, Responder, get, web::Data};
-use actix_web_lab::sse::{self, Sse};
+use actix_web::{HttpRequest, HttpResponse, get, web::Data};
+use actix_web_lab::sse;
 use shared::{CatalogueNews, ImportEvent, Problem};
 use tokio::{
     sync::{broadcast::error::RecvError, mpsc},
@@ -20,10 +20,6 @@ use crate::{
     events::{self, StoredEvent},
 };
 
-/// A comment so often keeps proxies from closing a quiet stream.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// How soon a browser comes back when the stream ends.
-const RETRY: Duration = Duration::from_secs(1);
 /// What imports write is told at most so often.
 const BETWEEN_IMPORT_NEWS: Duration = Duration::from_secs(1);
 
@@ -39,13 +35,7 @@ const BETWEEN_IMPORT_NEWS: Duration = Duration::from_secs(1);
 async fn watch_products(app: Data<App>, request: HttpRequest) -> ApiResult<HttpResponse> {
     let (sender, receiver) = mpsc::channel(16);
     actix_web::rt::spawn(tell(app.into_inner(), sender));
-    let response = Sse::from_infallible_receiver(receiver)
-        .with_keep_alive(KEEP_ALIVE)
-        .with_retry_duration(RETRY)
-        .customize()
-        .insert_header(("X-Accel-Buffering", "no"))
-        .respond_to(&request);
-    Ok(response.map_into_boxed_body())
+    Ok(events::answer(receiver, &request))
 }
 
 /// Ends with the process, or when nobody reads any more.

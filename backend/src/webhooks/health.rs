@@ -10,7 +10,7 @@ use diesel::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::{RecentDelivery, WebhookHealth};
 
-use crate::webhooks::{log::millis, queries::word};
+use crate::{db, webhooks::log::millis};
 
 #[derive(QueryableByName)]
 struct FiguresRow {
@@ -77,8 +77,12 @@ pub async fn of(conn: &mut AsyncPgConnection, webhooks: &[i64]) -> QueryResult<H
         })
         .collect();
     for row in recent(conn, webhooks).await? {
-        let delivery =
-            RecentDelivery { id: row.id, status: word(&row.status), duration_ms: millis(row.duration_us), at: row.at };
+        let delivery = RecentDelivery {
+            id: row.id,
+            status: db::word(&row.status),
+            duration_ms: millis(row.duration_us),
+            at: row.at,
+        };
         health.entry(row.webhook_id).or_default().recent.push(delivery);
     }
     Ok(health)

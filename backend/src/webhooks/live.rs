@@ -1,18 +1,14 @@
 //! Deliveries as they happen (Server-Sent Events). Best effort: who was not there looks at the log.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use actix_web::{HttpRequest, HttpResponse, Responder, get, web::Data};
-use actix_web_lab::sse::{self, Sse};
+use actix_web::{HttpRequest, HttpResponse, get, web::Data};
+use actix_web_lab::sse;
 use shared::{Delivery, Problem};
 use tokio::sync::{broadcast, mpsc};
 
-use crate::{app::App, events::DeliveryIds, webhooks::log};
+use crate::{app::App, events, events::DeliveryIds, webhooks::log};
 
-/// A comment so often keeps proxies from closing a quiet stream.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// How soon a browser comes back when the stream ends.
-const RETRY: Duration = Duration::from_secs(1);
 /// Deliveries that a stream reads at once.
 const PAGE: usize = 200;
 
@@ -29,13 +25,7 @@ async fn watch_deliveries(app: Data<App>, request: HttpRequest) -> HttpResponse 
     let (sender, receiver) = mpsc::channel(16);
     let news = app.wakeups.deliveries();
     actix_web::rt::spawn(stream(app.into_inner(), news, sender));
-    Sse::from_infallible_receiver(receiver)
-        .with_keep_alive(KEEP_ALIVE)
-        .with_retry_duration(RETRY)
-        .customize()
-        .insert_header(("X-Accel-Buffering", "no"))
-        .respond_to(&request)
-        .map_into_boxed_body()
+    events::answer(receiver, &request)
 }
 
 /// Ends with the process, or when nobody reads any more.

@@ -9,8 +9,9 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::{Attempt, AttemptError, Delivery, DeliveryDetail, DeliveryStatus, WebhookEvent};
 
 use crate::{
+    db,
     schema::{webhook_attempts, webhook_deliveries, webhook_events, webhooks},
-    webhooks::{exchange::Wire, queries::word},
+    webhooks::exchange::Wire,
 };
 
 /// Deliveries with what became of their last attempt; the conditions follow.
@@ -54,17 +55,17 @@ struct DeliveryRow {
 
 impl From<DeliveryRow> for Delivery {
     fn from(row: DeliveryRow) -> Self {
-        let status = word(&row.status);
+        let status = db::word(&row.status);
         Self {
             id: row.id,
             webhook_id: row.webhook_id,
             event_id: row.event_id,
-            kind: word(&row.kind),
+            kind: db::word(&row.kind),
             status,
             test: row.test,
             attempts: row.attempts.unwrap_or(0),
             last_code: row.code.and_then(|code| u16::try_from(code).ok()),
-            last_error: row.error.as_deref().map(word),
+            last_error: row.error.as_deref().map(db::word),
             last_duration_ms: row.duration_us.map(millis),
             last_attempt_at: row.at,
             next_attempt_at: (status == DeliveryStatus::Pending).then_some(row.wake_at),
@@ -152,7 +153,7 @@ impl From<AttemptRow> for Attempt {
             url: wire.url,
             address: wire.address,
             code: row.code.and_then(|code| u16::try_from(code).ok()),
-            error: row.error.as_deref().map(word::<AttemptError>),
+            error: row.error.as_deref().map(db::word::<AttemptError>),
             message: wire.message,
             duration_ms: millis(row.duration_us),
             timings: wire.timings,

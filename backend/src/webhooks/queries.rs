@@ -25,11 +25,6 @@ pub struct WebhookRow {
     updated_at: DateTime<Utc>,
 }
 
-/// A word of the database as the enum whose serde names are the same; only such words are written.
-pub fn word<T: serde::de::DeserializeOwned>(text: &str) -> T {
-    serde_json::from_value(text.into()).expect("the table holds only words that shared knows")
-}
-
 impl WebhookRow {
     /// With how it has been doing.
     pub fn with(self, health: WebhookHealth) -> Webhook {
@@ -37,9 +32,9 @@ impl WebhookRow {
             id: self.id,
             url: self.url,
             description: self.description,
-            events: self.events.iter().map(|event| word(event)).collect(),
+            events: self.events.iter().map(|event| db::word(event)).collect(),
             enabled: self.enabled,
-            disabled_reason: self.disabled_reason.as_deref().map(word::<DisabledReason>),
+            disabled_reason: self.disabled_reason.as_deref().map(db::word::<DisabledReason>),
             disabled_at: self.disabled_at,
             old_secret_until: self.old_secret_until.filter(|until| *until > Utc::now()),
             created_at: self.created_at,
@@ -53,7 +48,7 @@ impl WebhookRow {
         WebhookInput {
             url: self.url.clone(),
             description: self.description.clone(),
-            events: self.events.iter().map(|event| word(event)).collect(),
+            events: self.events.iter().map(|event| db::word(event)).collect(),
             enabled: self.enabled,
         }
     }

@@ -46,22 +46,17 @@ pub struct JobRow {
 
 impl JobRow {
     pub fn action(&self) -> BulkAction {
-        word(&self.action)
+        db::word(&self.action)
     }
 
     pub fn status(&self) -> BulkStatus {
-        word(&self.status)
+        db::word(&self.status)
     }
 
     /// Which products.
     pub fn filter(&self) -> serde_json::Result<ProductFilter> {
         serde_json::from_value(self.filter.clone())
     }
-}
-
-/// A word of the database as the enum whose serde names are the same; a CHECK keeps others out.
-fn word<T: serde::de::DeserializeOwned>(text: &str) -> T {
-    serde_json::from_value(text.into()).expect("the table allows only words that shared knows")
 }
 
 impl From<JobRow> for BulkJob {

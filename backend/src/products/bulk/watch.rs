@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use actix_web::{
-    HttpRequest, HttpResponse, Responder, get,
+    HttpRequest, HttpResponse, get,
     web::{Data, Path},
 };
-use actix_web_lab::sse::{self, Sse};
+use actix_web_lab::sse;
 use shared::{BulkJob, Problem};
 use tokio::{
     sync::{broadcast, mpsc},
@@ -14,12 +14,8 @@ use tokio::{
 };
 
 use super::{job, routes::missing};
-use crate::{app::App, error::ApiResult};
+use crate::{app::App, error::ApiResult, events};
 
-/// A comment so often keeps proxies from closing a quiet stream.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// How soon a browser comes back when the stream ends.
-const RETRY: Duration = Duration::from_secs(1);
 /// How often to look without being told: notifications do not come while the listener is without a connection.
 const POLL: Duration = Duration::from_secs(1);
 /// The only number that an event of this stream has: that of the last one.
@@ -49,13 +45,7 @@ async fn watch_job(app: Data<App>, id: Path<i64>, request: HttpRequest) -> ApiRe
     }
     let (sender, receiver) = mpsc::channel(16);
     actix_web::rt::spawn(tell(app.into_inner(), job, wakeups, sender));
-    let response = Sse::from_infallible_receiver(receiver)
-        .with_keep_alive(KEEP_ALIVE)
-        .with_retry_duration(RETRY)
-        .customize()
-        .insert_header(("X-Accel-Buffering", "no"))
-        .respond_to(&request);
-    Ok(response.map_into_boxed_body())
+    Ok(events::answer(receiver, &request))
 }
 
 /// Ends with the job, with the process, or when nobody reads any more.
@@ -80,7 +70,7 @@ async fn tell(
         tokio::select! {
             () = app.shutdown.cancelled() => return,
             () = sender.closed() => return,
-            _ = timeout(POLL, news_of(job.id, &mut wakeups)) => {}
+            _ = timeout(POLL, events::news_of(job.id, &mut wakeups)) => {}
         }
         let found = async { anyhow::Ok(job::get(&mut *app.pool.get().await?, job.id).await?) }.await;
         match found {
@@ -90,9 +80,4 @@ async fn tell(
             Err(error) => tracing::debug!(job.id, "A stream waits for the database: {error:#}"),
         }
     }
-}
-
-async fn news_of(id: i64, wakeups: &mut broadcast::Receiver<i64>) {
-    // To have missed some is news, too.
-    while matches!(wakeups.recv().await, Ok(other) if other != id) {}
 }
