@@ -19,6 +19,7 @@ mod schema;
 mod server;
 mod storage;
 mod tasks;
+mod uploads;
 mod webhooks;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
