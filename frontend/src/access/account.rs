@@ -79,7 +79,10 @@ fn Places(open: RwSignal<bool>) -> impl IntoView {
     })
 }
 
-fn link((href, name, glyph, _): (&'static str, &'static str, Glyph, Permission), open: RwSignal<bool>) -> impl IntoView {
+fn link(
+    (href, name, glyph, _): (&'static str, &'static str, Glyph, Permission),
+    open: RwSignal<bool>,
+) -> impl IntoView {
     view! {
         <li on:click=move |_| open.set(false)>
             <A href=href attr:class="menu-item" attr:data-testid=format!("nav{}", href.replace('/', "-"))>

@@ -26,7 +26,8 @@ const MAX_CHARS: usize = 40;
 
 /// Browser and system: `Firefox on Linux`; the first word of what is no browser.
 pub fn name(agent: &str) -> String {
-    let find = |names: &[(&str, &'static str)]| names.iter().find(|(sign, _)| agent.contains(sign)).map(|(_, name)| *name);
+    let find =
+        |names: &[(&str, &'static str)]| names.iter().find(|(sign, _)| agent.contains(sign)).map(|(_, name)| *name);
     match (find(&BROWSERS), find(&SYSTEMS)) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
         (Some(browser), None) => browser.to_owned(),
@@ -43,7 +44,8 @@ mod tests {
 
     #[test]
     fn a_browser_is_called_by_its_own_name() {
-        let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36";
+        let chrome =
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36";
         assert_eq!(name(chrome), "Chrome on Linux");
         assert_eq!(name(&format!("{chrome} Edg/130.0.0.0")), "Edge on Linux");
         let firefox = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:132.0) Gecko/20100101 Firefox/132.0";

@@ -62,7 +62,10 @@ fn Filters(view: Memo<AuditView>) -> impl IntoView {
             show.with_value(|show| show(next));
         }
     };
-    let moment = move |label: &'static str, testid: &'static str, value: Signal<String>, on: fn(&mut AuditView, String)| {
+    let moment = move |label: &'static str,
+                       testid: &'static str,
+                       value: Signal<String>,
+                       on: fn(&mut AuditView, String)| {
         view! {
             <label class="log-since">
                 <span>{label}</span>

@@ -55,7 +55,7 @@ impl Draft {
     /// What is wrong with a field, once the person wanted to save.
     fn problem_of(self, field: &'static str, label: &'static str) -> Memo<Option<String>> {
         Memo::new(move |_| {
-            let errors = self.submitted.get().then(|| self.input().check()).unwrap_or_default();
+            let errors = if self.submitted.get() { self.input().check() } else { Vec::new() };
             let refused = || self.refused.with(|problem| of_field(&problem.as_ref()?.errors, field));
             of_field(&errors, field).or_else(refused).map(|message| sentence(label, &message))
         })

@@ -44,8 +44,7 @@ pub fn KeysPage() -> impl IntoView {
     page_title(|| "API keys".to_owned());
     let making = RwSignal::new(false);
     let made = RwSignal::new(None::<NewKey>);
-    let keys =
-        Keys { list: LocalResource::new(requests::keys), asked: RwSignal::new(None), toasts: Toasts::expect() };
+    let keys = Keys { list: LocalResource::new(requests::keys), asked: RwSignal::new(None), toasts: Toasts::expect() };
     let on_made = move |key| {
         made.set(Some(key));
         keys.load();

@@ -32,9 +32,15 @@ mod tests {
         for path in ["/", "/products?q=a%2Fb&active=true", "/imports/7", "/api/docs"] {
             assert_eq!(local(path), Some(path));
         }
-        for path in
-            ["", "products", "//evil.example", "/\\evil.example", "/\t/evil.example", "https://evil.example", "javascript:1"]
-        {
+        for path in [
+            "",
+            "products",
+            "//evil.example",
+            "/\\evil.example",
+            "/\t/evil.example",
+            "https://evil.example",
+            "javascript:1",
+        ] {
             assert_eq!(local(path), None, "{path:?}");
         }
     }

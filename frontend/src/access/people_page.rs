@@ -244,7 +244,9 @@ fn PersonRow(person: Memo<Person>, people: People) -> impl IntoView {
 fn RoleSelect(person: Memo<Person>, people: People) -> impl IntoView {
     let role = Memo::new(move |_| person.with(|person| person.role));
     let choose = move |event: ev::Event| {
-        let Some(select) = event.target().and_then(|target| target.dyn_into::<HtmlSelectElement>().ok()) else { return };
+        let Some(select) = event.target().and_then(|target| target.dyn_into::<HtmlSelectElement>().ok()) else {
+            return;
+        };
         let chosen = Role::ALL.into_iter().find(|role| role.as_str() == select.value());
         // It shows what is, and that is not changed yet.
         select.set_value(role.get_untracked().as_str());
@@ -303,7 +305,9 @@ fn Question(people: People) -> impl IntoView {
         shown.with(|shown| shown.as_ref().map(|(person, act)| question(person, *act, people.is_me(person.id))))
     });
     let part = move |take: fn(&Words) -> &str| {
-        Signal::derive(move || words.with(|words| words.as_ref().map(|words| take(words).to_owned()).unwrap_or_default()))
+        Signal::derive(move || {
+            words.with(|words| words.as_ref().map(|words| take(words).to_owned()).unwrap_or_default())
+        })
     };
     let text = part(|words| &words.text);
     let confirmed = move || {

@@ -46,10 +46,7 @@ fn Sessions(open: RwSignal<bool>) -> impl IntoView {
     }
 }
 
-fn content(
-    answer: Option<Result<SessionList, Problem>>,
-    list: LocalResource<Result<SessionList, Problem>>,
-) -> AnyView {
+fn content(answer: Option<Result<SessionList, Problem>>, list: LocalResource<Result<SessionList, Problem>>) -> AnyView {
     match answer {
         None => view! { <Skeleton rows=2 /> }.into_any(),
         Some(Err(problem)) => view! { <ProblemNotice problem retry=move || list.refetch() /> }.into_any(),

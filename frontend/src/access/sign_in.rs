@@ -90,7 +90,7 @@ pub fn SignInForm(
             match answer {
                 Ok(info) => access.signed_in(info),
                 Err(refusal) if !trouble.told.is_disposed() => {
-                    trouble.tell(refusal);
+                    trouble.tell(&refusal);
                     select(fields.1);
                 }
                 Err(_) => {}
@@ -208,8 +208,8 @@ impl Trouble {
         }
     }
 
-    fn tell(self, refusal: Refusal) {
-        self.told.set(Some(Told::new(&refusal)));
+    fn tell(self, refusal: &Refusal) {
+        self.told.set(Some(Told::new(refusal)));
         let Some(seconds) = refusal.wait.filter(|_| refusal.problem.code == ErrorCode::TooManyRequests) else { return };
         self.wait.set(seconds);
         self.stop();

@@ -42,13 +42,11 @@ pub fn example_path(scopes: &[Scope]) -> &'static str {
 
 /// A problem of a field as a sentence that can stand below it: what says how the field is begins with its label.
 pub fn sentence(label: &str, message: &str) -> String {
-    match message.split(' ').next() {
-        Some("is" | "has" | "must") => format!("{label} {message}"),
-        _ => {
-            let mut chars = message.chars();
-            chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
-        }
+    if let Some("is" | "has" | "must") = message.split(' ').next() {
+        return format!("{label} {message}");
     }
+    let mut chars = message.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 /// What is said of a field, if anything is.
