@@ -55,7 +55,7 @@ fn Fields(form: Form, dirty: Memo<bool>) -> impl IntoView {
                     <span>"Active"</span>
                 </label>
                 <Attributes draft />
-                {move || known.get().map(|product| view! { <Record product /> })}
+                {move || known.get().map(|product| record(&product))}
             </div>
             <footer class="panel-foot">
                 {move || known.get().map(|product| view! { <OwnActions product /> })}
@@ -189,9 +189,8 @@ fn Description(draft: Draft) -> impl IntoView {
 }
 
 /// What the product has been through.
-#[component]
-pub fn Record(product: Product) -> impl IntoView {
-    let Product { id: number, created_at, updated_at, import, .. } = product;
+pub fn record(product: &Product) -> impl IntoView + use<> {
+    let Product { id: number, created_at, updated_at, import, .. } = *product;
     let import = import.map(|id| {
         view! {
             <div>

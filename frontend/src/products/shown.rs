@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use shared::Product;
 
-use super::fields::Record;
+use super::fields::record;
 
 /// All that is known of a product.
 #[component]
@@ -21,7 +21,7 @@ pub fn ProductShown(product: Product) -> impl IntoView {
                 {described.map(|text| view! { <div><dt>"Description"</dt><dd class="shown-text">{text}</dd></div> })}
                 {product.attributes.iter().map(attribute).collect_view()}
             </dl>
-            <Record product />
+            {record(&product)}
         </div>
     }
 }
