@@ -8,20 +8,22 @@ use super::fields::record;
 /// All that is known of a product.
 #[component]
 pub fn ProductShown(product: Product) -> impl IntoView {
-    let described = (!product.description.is_empty()).then(|| product.description.clone());
-    let attribute = |(name, value): (&String, &String)| {
-        view! { <div><dt>{name.clone()}</dt><dd>{value.clone()}</dd></div> }
-    };
+    let record = record(&product);
+    let Product { sku, name, description, active, attributes, .. } = product;
+    let described = (!description.is_empty()).then(|| {
+        view! { <div><dt>"Description"</dt><dd class="shown-text">{description}</dd></div> }
+    });
+    let attribute = |(name, value): (String, String)| view! { <div><dt>{name}</dt><dd>{value}</dd></div> };
     view! {
         <div class="panel-body" data-testid="product-shown">
             <dl class="shown">
-                <div><dt>"SKU"</dt><dd><code>{product.sku.clone()}</code></dd></div>
-                <div><dt>"Name"</dt><dd>{product.name.clone()}</dd></div>
-                <div><dt>"Status"</dt><dd><ActiveBadge active=product.active /></dd></div>
-                {described.map(|text| view! { <div><dt>"Description"</dt><dd class="shown-text">{text}</dd></div> })}
-                {product.attributes.iter().map(attribute).collect_view()}
+                <div><dt>"SKU"</dt><dd><code>{sku}</code></dd></div>
+                <div><dt>"Name"</dt><dd>{name}</dd></div>
+                <div><dt>"Status"</dt><dd><ActiveBadge active /></dd></div>
+                {described}
+                {attributes.into_iter().map(attribute).collect_view()}
             </dl>
-            {record(&product)}
+            {record}
         </div>
     }
 }
