@@ -28,6 +28,16 @@ pub enum ApiError {
     NotFound(String),
     #[error("{0}")]
     Conflict(String),
+    #[error("{0}")]
+    Unauthenticated(&'static str),
+    #[error("{0}")]
+    Forbidden(&'static str),
+    #[error(
+        "a page of another site asked for this, or it cannot be told that it was not; a program sends a key as `Authorization: Bearer ldf_…`"
+    )]
+    CrossSite,
+    #[error("too many {what}; try again in {wait_seconds} s")]
+    TooManyRequests { what: &'static str, wait_seconds: u64 },
     #[error("some parameters are not valid")]
     Invalid(Vec<FieldError>),
     #[error("{0}")]
@@ -66,6 +76,10 @@ impl ApiError {
         match self {
             Self::NotFound(_) => ErrorCode::NotFound,
             Self::Conflict(_) => ErrorCode::Conflict,
+            Self::Unauthenticated(_) => ErrorCode::Unauthenticated,
+            Self::Forbidden(_) => ErrorCode::Forbidden,
+            Self::CrossSite => ErrorCode::CrossSite,
+            Self::TooManyRequests { .. } => ErrorCode::TooManyRequests,
             Self::Invalid(_) => ErrorCode::Invalid,
             Self::BadRequest(_) => ErrorCode::BadRequest,
             Self::SkuTaken { .. } => ErrorCode::SkuTaken,
@@ -100,6 +114,9 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) | Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Conflict(_) | Self::SkuTaken { .. } => StatusCode::CONFLICT,
             Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
             Self::PreconditionFailed { .. } => StatusCode::PRECONDITION_FAILED,
@@ -118,8 +135,18 @@ impl ResponseError for ApiError {
             tracing::error!("Request failed: {source:#}");
         }
         let mut response = HttpResponse::build(self.status_code());
-        if let Self::Unavailable(_) = self {
-            response.insert_header((header::RETRY_AFTER, "5"));
+        match self {
+            Self::Unavailable(_) => {
+                response.insert_header((header::RETRY_AFTER, "5"));
+            }
+            Self::TooManyRequests { wait_seconds, .. } => {
+                response.insert_header((header::RETRY_AFTER, wait_seconds.to_string()));
+            }
+            // RFC 9110, section 15.5.2, demands it.
+            Self::Unauthenticated(_) => {
+                response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"Loadify\""));
+            }
+            _ => {}
         }
         response.content_type("application/problem+json").json(self.problem())
     }

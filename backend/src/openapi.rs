@@ -4,7 +4,7 @@ use actix_web::dev::{ServiceFactory, ServiceRequest};
 use utoipa::OpenApi;
 use utoipa_actix_web::{AppExt, UtoipaApp};
 
-use crate::{health, imports, products, webhooks};
+use crate::{access, health, imports, products, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -14,6 +14,7 @@ use crate::{health, imports, products, webhooks};
         (name = "imports", description = "Files on their way into the catalogue"),
         (name = "products", description = "The catalogue"),
         (name = "webhooks", description = "Other systems that are told of changes"),
+        (name = "access", description = "People, their sessions, keys, and the audit log"),
         (name = "operations", description = "How a process is doing"),
     )
 )]
@@ -26,11 +27,13 @@ where
 {
     let mut document = Document::openapi();
     webhooks::describe(&mut document);
+    access::describe(&mut document);
     app.openapi(document).configure(health::configure).service(
         utoipa_actix_web::scope("/api/v1")
             .configure(imports::configure)
             .configure(products::configure)
-            .configure(webhooks::configure),
+            .configure(webhooks::configure)
+            .configure(access::configure),
     )
 }
 

@@ -12,6 +12,7 @@ use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::{
+    access,
     app::App,
     assets::Assets,
     error::{self, Methods},
@@ -37,7 +38,9 @@ pub async fn serve(app: Arc<App>) -> anyhow::Result<()> {
             .service(SwaggerUi::new("/api/docs/{_:.*}").url("/api/openapi.json", document))
             .service(web::redirect("/api/docs", "/api/docs/"))
             .default_service(web::to(crate::assets::serve))
+            .wrap(from_fn(access::guard))
             .wrap(from_fn(error::explain_bare_errors))
+            .wrap(from_fn(access::protect))
             .wrap(Compress::default())
     })
     .disable_signals()
@@ -46,6 +49,7 @@ pub async fn serve(app: Arc<App>) -> anyhow::Result<()> {
     .with_context(|| format!("cannot listen on {address} (BIND, PORT)"))?;
     // Port 0 means any that is free.
     for address in server.addrs() {
+        access::invite(&app, address).await;
         tracing::info!("Loadify is at http://{address}");
     }
     let server = server.run();

@@ -1,6 +1,10 @@
 //! The API of one process, from outside.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod access;
+mod access_headers;
+mod access_rules;
+mod access_secrets;
 mod assets;
 mod bulk;
 mod errors;

@@ -69,6 +69,11 @@ impl Browser {
         self.driver.goto(format!("{}{path}", self.base)).await.unwrap();
     }
 
+    /// Goes elsewhere.
+    pub async fn visit(&self, url: &str) {
+        self.driver.goto(url).await.unwrap();
+    }
+
     pub async fn path(&self) -> String {
         self.driver.current_url().await.unwrap().path().to_owned()
     }
@@ -268,13 +273,19 @@ impl Browser {
 
     /// Fails where the browser's console has an error.
     pub async fn assert_silent(&self) {
+        let errors = self.console_errors().await;
+        assert_eq!(errors, "", "the console tells of errors");
+    }
+
+    /// The errors of the console since they were last asked for.
+    pub async fn console_errors(&self) -> String {
         let url = format!("{}session/{}/se/log", self.driver.handle().server_url(), self.driver.handle().session_id());
         let asked =
             reqwest::Client::new().post(url).json(&serde_json::json!({ "type": "browser" })).send().await.unwrap();
         let answer: Value = asked.json().await.unwrap();
-        let errors: Vec<&Value> =
-            answer["value"].as_array().expect("a log").iter().filter(|entry| entry["level"] == "SEVERE").collect();
-        assert!(errors.is_empty(), "the console tells of errors: {errors:?}");
+        let entries = answer["value"].as_array().expect("a log");
+        let errors = entries.iter().filter(|entry| entry["level"] == "SEVERE").map(ToString::to_string);
+        errors.collect::<Vec<_>>().join("\n")
     }
 }
 

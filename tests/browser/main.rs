@@ -3,6 +3,7 @@
 
 mod axe;
 mod browser;
+mod guard;
 mod products;
 mod webhooks;
 

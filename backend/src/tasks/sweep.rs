@@ -1,10 +1,12 @@
 //! Rings for rows that are due: their message was lost, their worker died, or their pause is over.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::{app::App, imports, products, tasks::Task, webhooks};
+use crate::{access, app::App, imports, products, tasks::Task, webhooks};
 
 const PERIOD: Duration = Duration::from_secs(1);
+/// Sessions and the audit log are kept for days: what has ended need not go within the second.
+const ACCESS_PERIOD: Duration = Duration::from_secs(600);
 
 /// Sweeps until the process stops. Any number of processes may sweep.
 pub async fn sweep(app: &App) {
@@ -43,9 +45,14 @@ async fn round(app: &App) -> anyhow::Result<()> {
 /// Keeps webhooks and the indexes of the catalogue in order, which may take a while: hence beside the sweep.
 async fn tend(app: &App) {
     let mut tender = products::Tender::default();
+    let mut swept = None;
     while !app.shutdown.is_cancelled() {
         let round = async {
             webhooks::tend(app).await?;
+            if swept.is_none_or(|at: Instant| at.elapsed() >= ACCESS_PERIOD) {
+                access::tend(app).await?;
+                swept = Some(Instant::now());
+            }
             let busy = imports::is_running(&mut *app.pool.get().await?).await?;
             tender.round(app, busy).await
         };
