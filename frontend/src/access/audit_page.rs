@@ -11,6 +11,17 @@ use crate::api::encode;
 use crate::ui::time::{from_field, to_field};
 use crate::ui::{Glyph, Icon, ProblemNotice, Relative, Skeleton, page_title};
 
+/// Kinds of things, by how the names of the actions on them begin.
+const AREAS: [(&str, &str); 7] = [
+    ("", "Everything"),
+    ("product.", "Products"),
+    ("import.", "Imports"),
+    ("webhook.", "Webhooks"),
+    ("session.", "Signing in and out"),
+    ("person.", "People"),
+    ("key.", "Keys"),
+];
+
 #[component]
 pub fn AuditPage() -> impl IntoView {
     page_title(|| "Audit log".to_owned());
@@ -62,6 +73,11 @@ fn Filters(view: Memo<AuditView>) -> impl IntoView {
             show.with_value(|show| show(next));
         }
     };
+    let action = Memo::new(move |_| view.with(|view| view.action.clone()));
+    let single = Memo::new(move |_| Some(action.get()).filter(|action| !AREAS.iter().any(|(area, _)| area == action)));
+    let area = move |(value, label): (&'static str, &'static str)| {
+        view! { <option value=value selected=move || action.with(|action| action == value)>{label}</option> }
+    };
     let moment = move |label: &'static str,
                        testid: &'static str,
                        value: Signal<String>,
@@ -80,22 +96,17 @@ fn Filters(view: Memo<AuditView>) -> impl IntoView {
             <input
                 class="input"
                 type="search"
-                placeholder="Who"
+                placeholder="Who: a name, or key and its name"
                 aria-label="Who: a name, or key and its name"
                 data-testid="audit-actor"
                 prop:value=move || view.with(|view| view.actor.clone())
                 on:change=change(|view, text| view.actor = text)
             />
-            <input
-                class="input"
-                type="search"
-                placeholder="What, as product.update"
-                aria-label="What was done, such as product.update"
-                data-testid="audit-action"
-                autocapitalize="off"
-                prop:value=move || view.with(|view| view.action.clone())
-                on:change=change(|view, text| view.action = text)
-            />
+            <select class="select" aria-label="What" data-testid="audit-action" on:change=change(|view, text| view.action = text)>
+                {AREAS.map(area).collect_view()}
+                // One action alone, as the link in a row asks for it.
+                {move || single.get().map(|action| view! { <option value=action.clone() selected=true>{action.clone()}</option> })}
+            </select>
             {moment("Since", "audit-since", since, |view, text| view.since = from_field(&text))}
             {moment("Until", "audit-until", until, |view, text| view.until = from_field(&text))}
             {move || view.with(AuditView::is_filtered).then(|| view! {
@@ -129,7 +140,7 @@ fn Entries(page: Page, view: Memo<AuditView>) -> impl IntoView {
                         <th scope="col" class="number">"Answer"</th>
                     </tr>
                 </thead>
-                <tbody>{page.items.into_iter().map(|entry| view! { <EntryRow entry /> }).collect_view()}</tbody>
+                <tbody>{page.items.into_iter().map(|entry| view! { <EntryRow entry view=at.clone() /> }).collect_view()}</tbody>
             </table>
         </div>
         <nav class="pager" aria-label="Pages of the audit log">{newest}{older}</nav>
@@ -137,13 +148,19 @@ fn Entries(page: Page, view: Memo<AuditView>) -> impl IntoView {
 }
 
 #[component]
-fn EntryRow(entry: AuditEntry) -> impl IntoView {
+fn EntryRow(
+    entry: AuditEntry,
+    /// What is shown now: the links in the row narrow it down.
+    view: AuditView,
+) -> impl IntoView {
     let (tone, answer) = answer(entry.status);
+    let of_actor = AuditView { actor: entry.actor.clone(), before: None, ..view.clone() }.href(encode);
+    let of_action = AuditView { action: entry.action.clone(), before: None, ..view }.href(encode);
     view! {
         <tr data-testid="audit-row">
             <td class="audit-when"><Relative at=entry.at /></td>
-            <td class="audit-who">{entry.actor}</td>
-            <td class="audit-what"><code>{entry.action}</code></td>
+            <td class="audit-who"><a href=of_actor data-noscroll title="Only this one">{entry.actor}</a></td>
+            <td class="audit-what"><a href=of_action data-noscroll title="Only this"><code>{entry.action}</code></a></td>
             <td class="audit-target"><code>{entry.target}</code></td>
             <td class="audit-from">{entry.address}</td>
             <td class="number audit-answer">

@@ -119,7 +119,7 @@ fn KeyRow(key_: ApiKey, keys: Keys) -> impl IntoView {
     view! {
         <tr data-testid="key-row">
             <td class="cell-title">{key.name.clone()}</td>
-            <td data-label="Begins with"><code>{key.prefix.clone()}</code></td>
+            <td class="key-prefix" data-label="Begins with"><code>{key.prefix.clone()}</code></td>
             <td class="key-scopes">
                 <ul class="event-tags" aria-label="Scopes">{key.scopes.iter().map(scopes).collect_view()}</ul>
             </td>

@@ -175,7 +175,7 @@ fn PersonRow(person: Memo<Person>, people: People) -> impl IntoView {
                 {name}
                 {move || people.is_me(id).then(|| view! { <span class="badge person-you">"You"</span> })}
             </td>
-            <td class="person-role" data-label="Role">
+            <td class="person-role">
                 <RoleSelect person people />
             </td>
             <td class="person-enabled">
@@ -200,7 +200,7 @@ fn PersonRow(person: Memo<Person>, people: People) -> impl IntoView {
                     None => "Never".into_any(),
                 }}
             </td>
-            <td data-label="Sessions">
+            <td class="person-sessions">
                 <span data-testid="person-sessions">{move || counted(sessions.get(), "session")}</span>
                 <Show when=is_signed_in>
                     <button
