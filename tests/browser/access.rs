@@ -21,7 +21,7 @@ impl Browser {
         self.click("sign-in").await;
     }
 
-    async fn until_gone(&self, testid: &str) {
+    async fn until_hidden(&self, testid: &str) {
         let shown = format!(
             "const it = document.querySelector(`[data-testid='{testid}']`); return !!it && it.getClientRects().length > 0"
         );
@@ -207,11 +207,11 @@ async fn an_editor_may_change_products_and_an_admin_everything() {
     browser.wait_for("people-table").await;
     // On a phone the pages of admins are in the menu of the account.
     browser.resize(390, 800).await;
-    browser.until_gone("manage").await;
+    browser.until_hidden("manage").await;
     browser.click("account").await;
     browser.click("nav-webhooks").await;
     browser.until_at("/webhooks").await;
-    browser.until_gone("account-panel").await;
+    browser.until_hidden("account-panel").await;
     let overflow = "return document.documentElement.scrollWidth > document.documentElement.clientWidth";
     assert_eq!(browser.script(overflow).await, false);
 }
@@ -235,8 +235,8 @@ async fn what_is_typed_survives_the_end_of_the_session_and_is_saved_after_the_ne
     browser.until_said("sign-in-problem", "is wrong").await;
     browser.enter("sign-in-password", ADMIN_PASSWORD).await;
     browser.click("sign-in").await;
-    browser.until_gone("sign-in-dialog").await;
-    browser.until_gone("panel").await;
+    browser.until_hidden("sign-in-dialog").await;
+    browser.until_hidden("panel").await;
     assert_eq!(app.db.number("SELECT count(*) FROM products WHERE sku = 'MUG-07'").await, 1);
 
     // What one person has typed is not for another.
@@ -265,7 +265,7 @@ async fn a_page_that_nobody_touches_learns_that_its_session_has_ended() {
     browser.wait_for("sign-in-dialog").await;
     browser.enter("sign-in-password", &password_of("viewer")).await;
     browser.click("sign-in").await;
-    browser.until_gone("sign-in-dialog").await;
+    browser.until_hidden("sign-in-dialog").await;
     // Another tab of the browser signs out.
     app.db.execute("DELETE FROM sessions").await;
     browser.script("new BroadcastChannel('loadify-session').postMessage(true)").await;
@@ -308,7 +308,7 @@ async fn an_admin_adds_people_changes_their_roles_and_cannot_shut_everybody_out(
     browser.click_of("Grace", "set-password-of").await;
     browser.enter("set-password", "another long password").await;
     browser.click("save-password").await;
-    browser.until_gone("set-password-form").await;
+    browser.until_hidden("set-password-form").await;
     app.sign_in("grace", "another long password").await;
 
     // The last admin stays one.
@@ -348,7 +348,7 @@ async fn a_key_is_shown_once_opens_what_its_scopes_say_and_nothing_once_it_is_re
     let example = browser.text("key-example").await;
     assert!(example.contains("curl") && example.contains(&app.base) && !example.contains(&secret), "{example}");
     browser.click("key-done").await;
-    browser.until_gone("key-secret").await;
+    browser.until_hidden("key-secret").await;
     browser.until_said("keys-table", "Shop front").await;
     browser.until_said("keys-table", &secret[..12]).await;
     let page = browser.script("return document.documentElement.outerHTML").await;
@@ -453,7 +453,7 @@ async fn a_person_sees_their_sessions_ends_one_and_changes_their_password() {
     browser.until_said("current-password-error", "is not right").await;
     browser.enter("current-password", &password_of("editor")).await;
     browser.click("save-new-password").await;
-    browser.until_gone("change-password-form").await;
+    browser.until_hidden("change-password-form").await;
     assert_eq!(app.knock("editor", &password_of("editor")).await.status(), 401);
     app.sign_in("editor", "quite another password").await;
     browser.click("account").await;
