@@ -55,7 +55,7 @@ async fn the_page_may_run_its_own_scripts_only() {
     let hash = policy.split_whitespace().find_map(|word| word.strip_prefix("'sha256-")).unwrap();
     assert_eq!(
         policy.replace(hash, "HASH"),
-        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' 'sha256-HASH; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' 'sha256-HASH style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     );
     let html = page.text().await.unwrap();
     assert_eq!(html.matches("<script").count(), 1, "the one whose hash it is: {html}");

@@ -20,11 +20,9 @@ const PAGES: [&str; 9] = [
 
 #[tokio::test]
 async fn no_log_and_no_later_answer_has_a_secret() {
-    let app = TestApp::closed(&[
-        ("RUST_LOG", "trace,h2=info,tokio_postgres=debug"),
-        ("WEBHOOK_ALLOW_CIDRS", "127.0.0.0/8"),
-    ])
-    .await;
+    let app =
+        TestApp::closed(&[("RUST_LOG", "trace,h2=info,tokio_postgres=debug"), ("WEBHOOK_ALLOW_CIDRS", "127.0.0.0/8")])
+            .await;
     let admin = app.admin().await;
     let (_, editor) = app.person(&admin, "Ada", Role::Editor).await;
     let (key, program) = app.key(&admin, &[Scope::ProductsWrite, Scope::Imports]).await;

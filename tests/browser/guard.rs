@@ -150,7 +150,7 @@ async fn the_page_needs_leave_to_run_webassembly() {
             continue;
         }
         browser
-            .until("the violation", async || browser.console_errors().await.contains("wasm-unsafe-eval").then_some(()))
+            .until("the violation", async || browser.console_errors().await.contains("WebAssembly").then_some(()))
             .await;
         assert_eq!(browser.count("main").await, 0, "the page has not started");
     }

@@ -14,7 +14,8 @@ pub const ADMIN_PASSWORD: &str = "correct horse battery staple";
 
 /// A client that sends these headers with every request.
 pub fn client(headers: &[(&'static str, &str)]) -> Client {
-    let pairs = headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
+    let pairs =
+        headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
     Client::builder().default_headers(pairs.collect::<HeaderMap>()).build().unwrap()
 }
 

@@ -5,11 +5,15 @@
 
 use actix_web::{
     HttpResponse, get,
-    http::header,
+    http::{StatusCode, header},
     web::{Bytes, Data, Json, Query},
 };
 use chrono::{DateTime, Utc};
-use diesel::prelude::*;
+use diesel::{
+    dsl::sql,
+    prelude::*,
+    sql_types::{Bool, Text},
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
@@ -32,13 +36,14 @@ fn line(text: &str) -> String {
     text.chars().map(|char| if char.is_control() { '\u{FFFD}' } else { char }).take(MAX_CHARS).collect()
 }
 
-/// Writes an entry. Gives its number.
+/// Writes an entry, with its outcome if that is known already. Gives its number.
 pub async fn begin(
     conn: &mut AsyncPgConnection,
     actor: &str,
     action: &str,
     target: &str,
     address: &str,
+    outcome: Option<StatusCode>,
 ) -> QueryResult<i64> {
     diesel::insert_into(audit_log::table)
         .values((
@@ -46,6 +51,7 @@ pub async fn begin(
             audit_log::action.eq(action),
             audit_log::target.eq(line(target)),
             audit_log::address.eq(address),
+            audit_log::status.eq(outcome.map(|status| i32::from(status.as_u16()))),
         ))
         .returning(audit_log::id)
         .get_result(conn)
@@ -121,13 +127,12 @@ async fn page(
         query = query.filter(audit_log::actor.eq(actor));
     }
     if let Some(action) = &filter.action {
-        // `starts_with` and not LIKE: an underscore is a letter of these names.
-        let prefix = action.clone();
-        query = if prefix.ends_with('.') {
-            let end = format!("{}/", prefix.trim_end_matches('.'));
-            query.filter(audit_log::action.gt(prefix).and(audit_log::action.lt(end)))
+        query = if action.ends_with('.') {
+            // Not LIKE: an underscore is a letter of these names.
+            let begins = sql::<Bool>("starts_with(action, ").bind::<Text, _>(action.clone()).sql(")");
+            query.filter(begins)
         } else {
-            query.filter(audit_log::action.eq(prefix))
+            query.filter(audit_log::action.eq(action))
         };
     }
     if let Some(since) = filter.since {

@@ -1,5 +1,6 @@
 //! `loadify key create` and `loadify set-password`, for who has a shell and no account.
 
+use actix_web::http::StatusCode;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
@@ -51,8 +52,8 @@ pub async fn create_key(command: KeyCommand) -> anyhow::Result<()> {
     let mut conn = connect(&database).await?;
     let secret = secrets::new_key();
     let key = queries::insert_key(&mut conn, &secret, &input, SHELL).await?;
-    let entry = audit::begin(&mut conn, SHELL, "key.create", &format!("/keys/{}", key.id), SHELL).await?;
-    audit::finish(&mut conn, entry, 201, None).await?;
+    audit::begin(&mut conn, SHELL, "key.create", &format!("/keys/{}", key.id), SHELL, Some(StatusCode::CREATED))
+        .await?;
     println!("{secret}");
     Ok(())
 }
@@ -78,9 +79,8 @@ pub async fn set_password(command: PasswordCommand) -> anyhow::Result<()> {
     let person = queries::person_named(&mut conn, &command.name).await?;
     let person = person.with_context(|| format!("nobody is called {}", command.name))?;
     let target = format!("/people/{}", person.id);
-    let entry = audit::begin(&mut conn, SHELL, "person.set_password", &target, SHELL).await?;
+    audit::begin(&mut conn, SHELL, "person.set_password", &target, SHELL, Some(StatusCode::NO_CONTENT)).await?;
     queries::set_password(&mut conn, person.id, &passwords::hash(password)?, None).await?;
-    audit::finish(&mut conn, entry, 204, None).await?;
     eprintln!("Done; all sessions of {} have ended.", person.name);
     Ok(())
 }

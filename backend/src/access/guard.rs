@@ -95,8 +95,18 @@ async fn admit(app: &App, request: &ServiceRequest) -> ApiResult<Admitted> {
         Need::SignedIn => !matches!(caller, Caller::Stranger),
         Need::May(permission) => caller.may(permission),
     };
+    let written = async |outcome| {
+        let Some(action) = rule.audited else { return ApiResult::Ok(None) };
+        let target = request.path().strip_prefix("/api/v1").unwrap_or(request.path());
+        let (actor, address) = (caller.name(), origin.address.to_string());
+        Ok(Some(audit::begin(&mut *app.db().await?, &actor, action, target, &address, outcome).await?))
+    };
     if !allowed {
-        return Err(refuse(&caller, &rule));
+        let refusal = refuse(&caller, &rule);
+        if !matches!(caller, Caller::Stranger) {
+            written(Some(refusal.status_code())).await?;
+        }
+        return Err(refusal);
     }
     if !origin::is_safe(request.method()) && !matches!(caller, Caller::Key { .. }) {
         let sender = origin::sender(request.headers(), &origin.host, config.public_url.as_ref());
@@ -104,14 +114,7 @@ async fn admit(app: &App, request: &ServiceRequest) -> ApiResult<Admitted> {
             return Err(ApiError::CrossSite);
         }
     }
-    let audit_entry = match rule.audited {
-        Some(action) => {
-            let target = request.path().strip_prefix("/api/v1").unwrap_or(request.path());
-            let (actor, address) = (caller.name(), origin.address.to_string());
-            Some(audit::begin(&mut *app.db().await?, &actor, action, target, &address).await?)
-        }
-        None => None,
-    };
+    let audit_entry = written(None).await?;
     Ok(Admitted { visit: visit(caller), budget, audit_entry })
 }
 

@@ -65,7 +65,7 @@ pub async fn sign_in(
     let mut conn = app.db().await?;
     let usual = queries::has_signed_in_from(&mut conn, &name, &address).await?;
     let guess = Guess::begin(&mut conn, &key, &visit.network, usual).await?;
-    let entry = audit::begin(&mut conn, &name, "session.sign_in", "/session", &address).await?;
+    let entry = audit::begin(&mut conn, &name, "session.sign_in", "/session", &address, None).await?;
     let person = queries::person_named(&mut conn, &name).await?;
     // Nothing is held while the hash is made, which takes a while.
     drop(conn);
@@ -235,7 +235,7 @@ pub async fn set_up(app: Data<App>, visit: Visit, request: HttpRequest, input: J
     let hash = app.access.passwords.hash(password).await?;
     let mut conn = app.db().await?;
     let address = visit.address.to_string();
-    let entry = audit::begin(&mut conn, &name, "person.create_first", "/setup", &address).await?;
+    let entry = audit::begin(&mut conn, &name, "person.create_first", "/setup", &address, None).await?;
     let made = queries::insert_first(&mut conn, &name, &hash).await?;
     let person = made.ok_or(ApiError::Unauthenticated(stale))?;
     audit::finish(&mut conn, entry, 201, Some(&format!("/people/{}", person.id))).await?;
