@@ -56,6 +56,14 @@ pub struct Config {
     #[arg(long, env, default_value_t = 4 << 30)]
     pub max_upload_bytes: u64,
 
+    /// Seconds without a byte after which a request of a resumable upload is ended; what arrived is kept
+    #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub upload_idle_seconds: u32,
+
+    /// Hours after its last byte for which an unfinished upload is kept
+    #[arg(long, env, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=8_760))]
+    pub upload_expiry_hours: u32,
+
     /// Connections that write one import at the same time, 1 to 16
     #[arg(long, env, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=16))]
     pub import_lanes: u16,
@@ -117,6 +125,10 @@ impl Config {
 
     pub fn lease(&self) -> Duration {
         Duration::from_secs(self.import_lease_seconds.into())
+    }
+
+    pub fn upload_idle(&self) -> Duration {
+        Duration::from_secs(self.upload_idle_seconds.into())
     }
 
     pub fn webhook_deadline(&self) -> Duration {

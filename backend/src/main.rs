@@ -18,6 +18,7 @@ mod schema;
 mod server;
 mod storage;
 mod tasks;
+mod uploads;
 mod webhooks;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};

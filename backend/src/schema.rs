@@ -207,3 +207,33 @@ diesel::table! {
 diesel::joinable!(webhook_deliveries -> webhook_events (event));
 diesel::joinable!(webhook_deliveries -> webhooks (webhook_id));
 diesel::allow_tables_to_appear_in_same_query!(webhooks, webhook_events, webhook_deliveries, webhook_attempts);
+
+diesel::table! {
+    uploads (id) {
+        id -> Text,
+        file_name -> Text,
+        metadata -> Nullable<Text>,
+        length -> Nullable<BigInt>,
+        received -> BigInt,
+        hash -> Binary,
+        layout -> Nullable<Jsonb>,
+        writer -> BigInt,
+        holder -> Nullable<BigInt>,
+        status -> Text,
+        problem -> Nullable<Jsonb>,
+        import_id -> Nullable<BigInt>,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    upload_blocks (object_key) {
+        object_key -> Text,
+        upload_id -> Nullable<Text>,
+        start -> BigInt,
+        size -> BigInt,
+        accepted -> Bool,
+        created_at -> Timestamptz,
+    }
+}

@@ -15,7 +15,7 @@ use crate::{
     app::App,
     assets::Assets,
     error::{self, Methods},
-    openapi,
+    openapi, uploads,
 };
 
 /// How long a stop waits for requests in hand. Streams of events end at once, so they do not use it up.
@@ -39,6 +39,8 @@ pub async fn serve(app: Arc<App>) -> anyhow::Result<()> {
             .default_service(web::to(crate::assets::serve))
             .wrap(from_fn(error::explain_bare_errors))
             .wrap(Compress::default())
+            // Outermost: all that is behind it sees the method that is meant.
+            .wrap(from_fn(uploads::override_method))
     })
     .disable_signals()
     .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())

@@ -37,6 +37,12 @@ pub enum ErrorCode {
     NoHeader,
     /// The upload ended before it was whole.
     UploadIncomplete,
+    /// The request does not speak tus 1.0.0: `Tus-Resumable` is missing, or names another version.
+    UnsupportedVersion,
+    /// The bytes are not those that the client meant to send.
+    ChecksumMismatch,
+    /// It was here, and has expired.
+    Gone,
     /// A part that is needed does not answer; try again after `Retry-After` seconds.
     Unavailable,
     Internal,

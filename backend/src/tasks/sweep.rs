@@ -2,13 +2,26 @@
 
 use std::time::Duration;
 
-use crate::{app::App, imports, products, tasks::Task, webhooks};
+use crate::{app::App, imports, products, tasks::Task, uploads, webhooks};
 
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Sweeps until the process stops. Any number of processes may sweep.
 pub async fn sweep(app: &App) {
-    tokio::join!(ring(app), tend(app));
+    tokio::join!(ring(app), tend(app), clear(app));
+}
+
+/// Clears away unfinished uploads, whose objects take their time to be deleted.
+async fn clear(app: &App) {
+    while !app.shutdown.is_cancelled() {
+        if let Err(error) = uploads::tend(app).await {
+            tracing::warn!("Old uploads could not be cleared away, and are later: {error:#}");
+        }
+        tokio::select! {
+            () = app.shutdown.cancelled() => return,
+            () = tokio::time::sleep(PERIOD) => {}
+        }
+    }
 }
 
 async fn ring(app: &App) {
