@@ -4,6 +4,7 @@
 mod axe;
 mod browser;
 mod products;
+mod uploads;
 mod webhooks;
 
 use std::time::Duration;

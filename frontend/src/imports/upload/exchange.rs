@@ -75,7 +75,8 @@ impl<'a> Request<'a> {
         line.0.replace(Some(xhr.clone()));
         xhr.send_with_opt_blob(self.body)?;
         JsFuture::from(ended).await?;
-        line.0.replace(None);
+        // By now it may be the turn of another request.
+        line.0.borrow_mut().take_if(|current| *current == xhr);
         Ok(read(&xhr))
     }
 }

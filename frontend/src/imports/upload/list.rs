@@ -70,13 +70,13 @@ fn UploadRow(id: u32) -> impl IntoView {
     let outcome = move || {
         match state.get() {
         Some(State::Arrived(import)) => view! {
-            <a class="button" href=format!("/imports/{import}") aria-label=format!("Show the import of {name}") data-testid="upload-link">
+            <a class="button" href=format!("/imports/{import}") aria-label=format!("Show import of {name}") data-testid="upload-link">
                 "Show import"
             </a>
         }
         .into_any(),
         Some(State::Failed(Refusal { retry: true, .. })) => view! {
-            <button type="button" class="button" aria-label=format!("Send {name} again") on:click=move |_| uploads.retry(id)>
+            <button type="button" class="button" aria-label=format!("Send again: {name}") on:click=move |_| uploads.retry(id)>
                 "Send again"
             </button>
         }

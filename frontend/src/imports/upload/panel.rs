@@ -23,6 +23,7 @@ pub fn UploadPanel() -> impl IntoView {
     // The panel stays for one moment longer than the upload.
     let read = move |read: fn(&Upload) -> String| move || shown.with(|s| s.as_ref().map(read).unwrap_or_default());
     let share = Signal::derive(move || shown.with(|s| s.as_ref().and_then(bar_share)));
+    let id = Memo::new(move |_| shown.with(|s| s.as_ref().map(|s| s.id)));
     let bar = Signal::derive(move || shown.with(|s| s.as_ref().map_or(BarState::Moving, bar_state)));
     let course = move || shown.with(|s| s.as_ref().map(|s| course(s, now.get())).unwrap_or_default());
     let state = move || shown.with(|s| s.as_ref().map_or("", |s| s.state.as_str()));
@@ -40,7 +41,11 @@ pub fn UploadPanel() -> impl IntoView {
                 <strong class="upload-name">{read(|s| s.file_name.clone())}</strong>
                 <span class="upload-percent" data-testid="upload-percent">{read(|s| percent(s.share()))}</span>
             </div>
-            <ProgressBar share label="Bytes sent" state=bar />
+            // A bar for each file: that of the next one shall not run back from where the last one ended.
+            {move || {
+                id.track();
+                view! { <ProgressBar share label="Bytes sent" state=bar /> }
+            }}
             <div class="upload-foot">
                 <span>{read(|s| format!("{} of {}", bytes(s.sent), bytes(s.size)))}</span>
                 <span class="upload-course" data-testid="upload-course">{course}</span>
@@ -60,7 +65,7 @@ pub fn UploadPanel() -> impl IntoView {
                 <label class="button upload-add">
                     <Icon glyph=Glyph::Plus />
                     "Add files"
-                    <FilePicker label="Add CSV files of products" testid="file-input" />
+                    <FilePicker label="Add files of products" testid="file-input" />
                 </label>
             </div>
             <p class="upload-hint">

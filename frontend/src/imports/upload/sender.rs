@@ -288,7 +288,7 @@ impl Run {
         let answer = request.send(&self.line, moved).await;
         let seconds = (Utc::now() - begun).as_seconds_f64();
         self.uploads.blocks.update_value(|blocks| match answer.status {
-            200..300 => blocks.taken(bytes, seconds),
+            200..300 => blocks.taken(answer.offset.unwrap_or(offset) - offset, seconds),
             0 | 408 | 502 | 504 if !self.is_over() => blocks.cut(seconds),
             _ => {}
         });

@@ -104,7 +104,12 @@ impl Answer {
 
     /// The reason of a refusal.
     pub fn problem(&self) -> Problem {
-        let unexplained = || api::problem(self.status, ErrorCode::Unknown, "The server gives no reason.");
+        // The answer to HEAD never has a body.
+        if self.body.is_empty() {
+            let detail = format!("The server refuses the file and gives no reason ({}).", self.status);
+            return api::problem(self.status, ErrorCode::Unknown, &detail);
+        }
+        let unexplained = || api::problem(self.status, ErrorCode::Unknown, "The server's answer cannot be understood.");
         api::parse::<serde_json::Value>(self.status, &self.body).err().unwrap_or_else(unexplained)
     }
 }

@@ -27,7 +27,8 @@ fn Unfinished(kept: Kept) -> impl IntoView {
         // The server's answer may come later than what was known here.
         move || unfinished.with(|list| title(list.iter().find(|other| other.url == url).unwrap_or(&kept)))
     });
-    let (choose, discard) = (format!("Choose {file_name} again"), format!("Discard what is here of {file_name}"));
+    let (choose, discard) =
+        (format!("Choose the file {file_name} again"), format!("Discard what is here of {file_name}"));
     view! {
         <div class="unfinished" data-testid="unfinished">
             <Notice tone=Tone::Neutral title>
