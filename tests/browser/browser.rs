@@ -70,6 +70,23 @@ impl Browser {
         self.driver.goto(format!("{}{path}", self.base)).await.unwrap();
     }
 
+    /// Opens another tab and goes on there. Gives the one before.
+    pub async fn open_tab(&self, path: &str) -> WindowHandle {
+        let before = self.driver.window().await.unwrap();
+        let tab = self.driver.new_tab().await.unwrap();
+        self.driver.switch_to_window(tab).await.unwrap();
+        self.go(path).await;
+        before
+    }
+
+    /// Closes another tab than this one.
+    pub async fn close_tab(&self, tab: WindowHandle) {
+        let here = self.driver.window().await.unwrap();
+        self.driver.switch_to_window(tab).await.unwrap();
+        self.driver.close_window().await.unwrap();
+        self.driver.switch_to_window(here).await.unwrap();
+    }
+
     pub async fn path(&self) -> String {
         self.driver.current_url().await.unwrap().path().to_owned()
     }

@@ -299,6 +299,12 @@ async fn an_upload_that_has_expired_begins_anew() {
     browser.until_kept(10).await;
     browser.click("upload-control").await;
     browser.until_upload_is("paused").await;
+    // The request that was ended may still write down what came of it.
+    browser
+        .until("the server to hold nothing", async || {
+            (app.db.number("SELECT count(*) FROM uploads WHERE holder IS NOT NULL").await == 0).then_some(())
+        })
+        .await;
     app.db.execute("UPDATE uploads SET expires_at = now() - interval '1 hour'").await;
     browser.line(-1, false).await;
     browser.click("upload-control").await;
@@ -306,6 +312,50 @@ async fn an_upload_that_has_expired_begins_anew() {
     browser.wait_for("products-link").await;
     let sent = browser.sent().await;
     assert_eq!(count(&sent, "POST"), 2, "{sent:?}");
+    app.table().await.assert_equals(&expected);
+}
+
+#[tokio::test]
+async fn who_is_elsewhere_when_a_file_arrives_stays_there_and_is_told() {
+    let app = TestApp::start().await;
+    let browser = Browser::open(&app, "/").await;
+    let (file, _) = products(&browser, 49);
+    browser.line(SLOW, false).await;
+    browser.pick("file-input", &[&file]).await;
+    browser.until_kept(10).await;
+    browser.script("document.querySelector('nav a[href=\"/products\"]').click()").await;
+    browser.wait_for("upload-pill").await;
+    browser.line(-1, false).await;
+    browser.until_read("toast", "products.csv has arrived").await;
+    assert_eq!(browser.path().await, "/products");
+    browser.click("toast-action").await;
+    browser.wait_for("products-link").await;
+    assert_eq!(browser.path().await, "/imports/1");
+    browser.assert_silent().await;
+}
+
+#[tokio::test]
+async fn two_tabs_do_not_send_the_same_upload() {
+    let app = TestApp::start().await;
+    let browser = Browser::open(&app, "/").await;
+    let (file, expected) = products(&browser, 50);
+    browser.line(SLOW, false).await;
+    browser.pick("file-input", &[&file]).await;
+    browser.until_kept(10).await;
+    browser.click("upload-control").await;
+    browser.until_upload_is("paused").await;
+
+    let first = browser.open_tab("/").await;
+    browser.wait_for("drop-zone").await;
+    browser.settled().await;
+    assert_eq!(browser.count("[data-testid=unfinished]").await, 0, "it is in good hands");
+    browser.pick("file-input", &[&file]).await;
+    browser.until_read("file-problem", "products.csv is being sent in another tab").await;
+
+    browser.close_tab(first).await;
+    browser.click("send-again").await;
+    browser.wait_for("products-link").await;
+    assert_eq!(app.db.number("SELECT count(*) FROM uploads").await, 1);
     app.table().await.assert_equals(&expected);
 }
 

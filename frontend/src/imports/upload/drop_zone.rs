@@ -78,7 +78,7 @@ pub fn FileProblem() -> impl IntoView {
                     <p>{detail}</p>
                     {retry.then(|| {
                         view! {
-                            <button type="button" class="button" on:click=move |_| uploads.retry(id)>
+                            <button type="button" class="button" data-testid="send-again" on:click=move |_| uploads.retry(id)>
                                 "Send it again"
                             </button>
                         }

@@ -2,9 +2,9 @@
 
 use leptos::prelude::*;
 
-use super::Uploads;
 use super::panel::course;
 use super::queue::{Queue, Refusal, State, Upload};
+use super::{Uploads, focus_first};
 use crate::ui::format::{bytes, percent};
 use crate::ui::{Glyph, Icon};
 
@@ -66,6 +66,10 @@ fn UploadRow(id: u32) -> impl IntoView {
         return ().into_any();
     };
     let remove = format!("Remove {name}");
+    let removed = move |_| {
+        uploads.remove(id);
+        focus_first();
+    };
     let title = name.clone();
     let outcome = move || {
         match state.get() {
@@ -105,7 +109,7 @@ fn UploadRow(id: u32) -> impl IntoView {
                     aria-label=remove.clone()
                     title=remove.clone()
                     data-testid="upload-remove"
-                    on:click=move |_| uploads.remove(id)
+                    on:click=removed
                 >
                     <Icon glyph=Glyph::Cross />
                 </button>

@@ -3,6 +3,7 @@
 //! It lives above the pages: a person may look around while it goes on. `blocks`, `queue`, `tus` and the fingerprint in
 //! `kept` are pure; `sender` sends by them.
 
+mod admission;
 mod blocks;
 mod drop_zone;
 mod exchange;
@@ -22,8 +23,9 @@ use chrono::Utc;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
+use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{BeforeUnloadEvent, File, FileList};
+use web_sys::{BeforeUnloadEvent, File, FileList, HtmlElement};
 
 use self::{blocks::Blocks, exchange::Line, kept::Kept, sender::Job};
 use crate::ui::Toasts;
@@ -208,4 +210,17 @@ impl Uploads {
         }
         self.go();
     }
+}
+
+/// Moves the focus after the button that had it is gone: into the list, or to where the next file is chosen.
+fn focus_first() {
+    request_animation_frame(|| {
+        let found = [".upload-row-remove", ".drop-zone input", ".upload-actions button"]
+            .iter()
+            .find_map(|selector| document().query_selector(selector).ok().flatten());
+        if let Some(element) = found.and_then(|element| element.dyn_into::<HtmlElement>().ok()) {
+            // An element that cannot take the focus is no reason to fail.
+            let _ = element.focus();
+        }
+    });
 }

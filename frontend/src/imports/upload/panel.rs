@@ -6,7 +6,7 @@ use leptos_router::hooks::use_location;
 
 use super::drop_zone::FilePicker;
 use super::queue::{Pause, State, Upload};
-use super::{Queue, Uploads};
+use super::{Queue, Uploads, focus_first};
 use crate::ui::format::{bytes, percent, time_left};
 use crate::ui::{BarState, Glyph, Icon, ProgressBar, use_now};
 
@@ -31,7 +31,7 @@ pub fn UploadPanel() -> impl IntoView {
     let cancel = move |_| {
         if let Some(id) = shown.with_untracked(|s| s.as_ref().map(|s| s.id)) {
             uploads.remove(id);
-            focus_drop_zone();
+            focus_first();
         }
     };
     view! {
@@ -42,10 +42,7 @@ pub fn UploadPanel() -> impl IntoView {
                 <span class="upload-percent" data-testid="upload-percent">{read(|s| percent(s.share()))}</span>
             </div>
             // A bar for each file: that of the next one shall not run back from where the last one ended.
-            {move || {
-                id.track();
-                view! { <ProgressBar share label="Bytes sent" state=bar /> }
-            }}
+            <For each=move || id.get() key=|id| *id children=move |_| view! { <ProgressBar share label="Bytes sent" state=bar /> } />
             <div class="upload-foot">
                 <span>{read(|s| format!("{} of {}", bytes(s.sent), bytes(s.size)))}</span>
                 <span class="upload-course" data-testid="upload-course">{course}</span>
@@ -112,18 +109,6 @@ impl Control {
             Self::TryNow => uploads.try_now(),
         }
     }
-}
-
-/// The button that had the focus is gone with its panel.
-fn focus_drop_zone() {
-    request_animation_frame(|| {
-        let input = document().query_selector(".drop-zone input").ok().flatten();
-        if let Some(input) = input.and_then(|input| wasm_bindgen::JsCast::dyn_into::<web_sys::HtmlElement>(input).ok())
-        {
-            // An element that cannot take the focus is no reason to fail.
-            let _ = input.focus();
-        }
-    });
 }
 
 /// How full the bar is; to and fro while the server puts the file together.

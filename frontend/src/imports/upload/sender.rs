@@ -26,14 +26,14 @@ const STANDSTILL: u32 = 2;
 
 /// What is needed to send a file.
 pub struct Job {
-    file: File,
-    fingerprint: String,
+    pub file: File,
+    pub fingerprint: String,
     /// Of the upload at the server, once there is one.
     pub url: Option<String>,
     /// Keeps other tabs from sending it, too.
-    claim: Option<Claim>,
+    pub claim: Option<Claim>,
     /// Bytes that the server was heard to have.
-    offset: i64,
+    pub offset: i64,
     /// Tries in a row that did not get a byte further.
     failures: usize,
     /// Times that the upload was created.
@@ -58,69 +58,6 @@ struct Run {
 }
 
 impl Uploads {
-    /// Looks at a file that was chosen: whether it can be imported, whether a part of it is at the server already.
-    pub(super) async fn admit(self, id: u32) {
-        let Some(file) = self.job(id, |job| job.file.clone()) else { return };
-        let fingerprint = match inspect::inspect(&file).await {
-            Ok(fingerprint) => fingerprint,
-            Err(refusal) => return self.fail(id, refusal),
-        };
-        let is_there = self.jobs.with_value(|jobs| {
-            let same = |(other, job): (&u32, &Job)| *other != id && job.fingerprint == fingerprint;
-            jobs.iter().any(same)
-        });
-        if is_there {
-            self.toasts.warn(format!("{} is in the list already", file.name()));
-            return self.remove(id);
-        }
-        let known = kept::all().into_iter().find(|kept| kept.fingerprint == fingerprint);
-        self.job(id, |job| job.fingerprint = fingerprint);
-        if let Some(kept) = known
-            && let Err(refusal) = self.take_up(id, kept).await
-        {
-            return self.fail(id, refusal);
-        }
-        self.update(id, |upload| upload.state = State::Waiting);
-    }
-
-    /// The file is one whose upload has begun earlier.
-    async fn take_up(self, id: u32, kept: Kept) -> Result<(), Refusal> {
-        if self.job(id, |job| job.claim.is_some()) == Some(true) {
-            return Ok(());
-        }
-        let Some(claim) = tabs::claim(&kept.url).await else {
-            let title = format!("{} is being sent in another tab", kept.file_name);
-            let detail = "It goes on there. Where that tab is closed, send it again here: it goes on where it was.";
-            return Err(Refusal { retry: true, ..Refusal::new(title, detail) });
-        };
-        self.unfinished.update(|list| list.retain(|other| other.url != kept.url));
-        self.job(id, |job| (job.url, job.claim, job.offset) = (Some(kept.url), Some(claim), kept.offset));
-        self.update(id, |upload| (upload.sent, upload.is_kept) = (kept.offset, true));
-        Ok(())
-    }
-
-    /// Finds what was begun before this page was loaded, and asks the server how much it has of it.
-    pub(super) async fn look_for_unfinished(self) {
-        let claimed = tabs::claimed().await;
-        let begun: Vec<_> = kept::all().into_iter().filter(|kept| !claimed.contains(&kept.url)).collect();
-        // At once, with what was known last: the page shall not jump when the server answers.
-        self.unfinished.set(begun.clone());
-        for kept in begun {
-            let answer = Request::new("HEAD", &kept.url).send(&Line::default(), |_| ()).await;
-            match answer.verdict(kept.size) {
-                Verdict::At(offset) => self.unfinished.update(|list| {
-                    list.iter_mut().filter(|other| other.url == kept.url).for_each(|other| other.offset = offset);
-                }),
-                Verdict::Arrived(_) | Verdict::Expired => {
-                    kept::forget(&kept.url);
-                    self.unfinished.update(|list| list.retain(|other| other.url != kept.url));
-                }
-                // Nothing is known; it is asked again when its file is chosen.
-                _ => {}
-            }
-        }
-    }
-
     /// Sends the next file, unless one is being sent.
     pub(super) fn go(self) {
         if let Some(id) = self.queue.with_untracked(super::Queue::next) {
@@ -161,7 +98,7 @@ impl Uploads {
         });
     }
 
-    fn job<T>(self, id: u32, act: impl FnOnce(&mut Job) -> T) -> Option<T> {
+    pub(super) fn job<T>(self, id: u32, act: impl FnOnce(&mut Job) -> T) -> Option<T> {
         self.jobs.try_update_value(|jobs| jobs.get_mut(&id).map(act)).flatten()
     }
 }
