@@ -15,6 +15,8 @@ mod openapi;
 mod product;
 mod products;
 mod search;
+mod upload_races;
+mod uploads;
 mod webhook_receivers;
 mod webhook_safety;
 mod webhook_sending;

@@ -13,6 +13,7 @@ pub mod process;
 pub mod proxy;
 pub mod receiver;
 pub mod sse;
+pub mod tus;
 pub mod webhooks;
 
 use std::{future::Future, time::Duration};

@@ -34,7 +34,9 @@ pub async fn override_method(
         Some(Ok(method)) => request.head_mut().method = method,
         Some(Err(_)) => {
             let error = ApiError::BadRequest(format!("{METHOD_OVERRIDE} does not name a method"));
-            return Ok(request.into_response(error.error_response()).map_into_right_body());
+            let mut response = request.into_response(error.error_response());
+            response.headers_mut().insert(named(TUS_RESUMABLE), HeaderValue::from_static(VERSION));
+            return Ok(response.map_into_right_body());
         }
     }
     next.call(request).await.map(ServiceResponse::map_into_left_body)

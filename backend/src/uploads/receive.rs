@@ -35,6 +35,8 @@ const BLOCK_TIME: Duration = Duration::from_secs(10);
 const DRAIN_BYTES: usize = 64 << 20;
 /// And for how long.
 const DRAIN_TIME: Duration = Duration::from_secs(20);
+/// A client that sends nothing for so long has no trouble to hear the answer.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// What a request says about its body.
 #[derive(Debug, Default)]
@@ -82,6 +84,9 @@ pub async fn receive(app: Arc<App>, hold: Hold, mut body: Payload, announced: An
             if received.is_err() {
                 blocks::discard(&app, &receiver.pending).await;
             }
+            if let Err(ApiError::File(_) | ApiError::TooLarge { .. }) = received {
+                drain(&mut body).await;
+            }
             received
         }
         Err(error) => Err(error),
@@ -90,9 +95,6 @@ pub async fn receive(app: Arc<App>, hold: Hold, mut body: Payload, announced: An
     let released = async { ApiResult::Ok(queries::release(&mut *app.db().await?, &id, writer).await?) }.await;
     if let Err(error) = released {
         tracing::warn!("Upload {id} is not let go of; the next request waits for that in vain: {error}");
-    }
-    if let Err(ApiError::File(_) | ApiError::ChecksumMismatch | ApiError::TooLarge { .. }) = received {
-        drain(&mut body).await;
     }
     received
 }
@@ -406,16 +408,14 @@ async fn head(app: &App, upload_id: &str) -> ApiResult<Vec<u8>> {
     Ok(head)
 }
 
+/// Reads on and forgets, until the client pauses.
 async fn drain(body: &mut Payload) {
-    let reading = async {
-        let mut drained = 0;
-        while let Some(Ok(chunk)) = body.next().await {
-            drained += chunk.len();
-            if drained > DRAIN_BYTES {
-                return;
-            }
+    let mut drained = 0;
+    let until = Instant::now() + DRAIN_TIME;
+    while let Ok(Some(Ok(chunk))) = tokio::time::timeout(PAUSE, body.next()).await {
+        drained += chunk.len();
+        if drained > DRAIN_BYTES || Instant::now() > until {
+            return;
         }
-    };
-    // A client that says nothing more has no trouble to hear the answer.
-    let _ = tokio::time::timeout(DRAIN_TIME, reading).await;
+    }
 }

@@ -59,7 +59,10 @@ fn bytes(request: &HttpRequest, name: &'static str) -> ApiResult<Option<i64>> {
 /// What a request that has a body says about it.
 fn announced(request: &HttpRequest, length: Option<i64>) -> ApiResult<Announced> {
     let checksum = value(request, protocol::UPLOAD_CHECKSUM)?.map(protocol::checksum).transpose()?;
-    Ok(Announced { checksum, length, body: bytes(request, "Content-Length")? })
+    // RFC 9112, section 6.3: a request without either header has no body.
+    let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+    let body = bytes(request, "Content-Length")?.or((!chunked).then_some(0));
+    Ok(Announced { checksum, length, body })
 }
 
 /// Takes the body in a task of its own: where the client goes away, the request is dropped, and what has arrived would
@@ -69,6 +72,12 @@ async fn receive(app: &Data<App>, hold: Hold, body: Payload, announced: Announce
     let tracker = app.running.clone();
     let receiving = actix_web::rt::spawn(tracker.track_future(receive::receive(app, hold, body, announced)));
     receiving.await.map_err(|error| ApiError::Internal(error.into()))?
+}
+
+/// The part of a path that names an upload, if it can be one.
+fn id_of(path: &str) -> ApiResult<&str> {
+    let is_id = path.len() == 32 && path.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_id { Ok(path) } else { Err(hold::missing(path)) }
 }
 
 /// Where the upload stands, in the headers that PATCH, POST and HEAD have in common.
@@ -241,7 +250,7 @@ async fn create_upload(app: Data<App>, request: HttpRequest, body: Payload) -> A
 ))]
 #[head("/{id}")]
 async fn get_offset(app: Data<App>, id: Path<String>) -> ApiResult<HttpResponse> {
-    let upload = hold::settle(&app, &id).await?;
+    let upload = hold::settle(&app, id_of(&id)?).await?;
     let mut response = HttpResponse::Ok();
     response.insert_header((header::CACHE_CONTROL, "no-store"));
     say_state(&mut response, &upload);
@@ -292,11 +301,12 @@ async fn append_bytes(
     let missing = || ApiError::BadRequest("Upload-Offset is missing; ask for it with HEAD".into());
     let offset = bytes(&request, protocol::UPLOAD_OFFSET)?.ok_or_else(missing)?;
     let announced = announced(&request, bytes(&request, protocol::UPLOAD_LENGTH)?)?;
-    let received = match hold::acquire(&app, &id, offset).await {
+    let id = id_of(&id)?;
+    let received = match hold::acquire(&app, id, offset).await {
         Ok(hold) => receive(&app, hold, body, announced).await?,
         // A client that has not heard that the file is whole may append nothing to it.
         Err(ApiError::OffsetConflict { offset: end, .. }) if end == offset && announced.body == Some(0) => {
-            Received { upload: hold::settle(&app, &id).await?, is_short: false }
+            Received { upload: hold::settle(&app, id).await?, is_short: false }
         }
         Err(error) => return Err(error),
     };
@@ -318,8 +328,9 @@ async fn append_bytes(
 ))]
 #[delete("/{id}")]
 async fn delete_upload(app: Data<App>, id: Path<String>) -> ApiResult<HttpResponse> {
-    if queries::delete(&mut *app.db().await?, &id).await? {
+    let id = id_of(&id)?;
+    if queries::delete(&mut *app.db().await?, id).await? {
         return Ok(HttpResponse::NoContent().finish());
     }
-    Err(hold::missing(&id))
+    Err(hold::missing(id))
 }
