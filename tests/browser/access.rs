@@ -247,11 +247,13 @@ async fn what_is_typed_survives_the_end_of_the_session_and_is_saved_after_the_ne
     browser.click("save").await;
     browser.wait_for("sign-in-dialog").await;
     browser.type_sign_in("editor", &password_of("editor")).await;
-    browser.until("an empty form", async || {
-        let empty = browser.value("field-sku").await.is_empty() && browser.count("[data-testid=field-sku]").await == 1;
-        empty.then_some(())
-    })
-    .await;
+    browser
+        .until("an empty form", async || {
+            let empty =
+                browser.value("field-sku").await.is_empty() && browser.count("[data-testid=field-sku]").await == 1;
+            empty.then_some(())
+        })
+        .await;
     assert_eq!(app.db.number("SELECT count(*) FROM products WHERE sku = 'CUP-01'").await, 0);
 }
 
@@ -460,5 +462,10 @@ async fn a_person_sees_their_sessions_ends_one_and_changes_their_password() {
     browser.click("my-sessions").await;
     browser.click("sign-out-everywhere").await;
     browser.wait_for("sign-in-form").await;
-    assert_eq!(app.db.number("SELECT count(*) FROM sessions s JOIN people p ON p.id = s.person_id WHERE p.name = 'editor'").await, 0);
+    assert_eq!(
+        app.db
+            .number("SELECT count(*) FROM sessions s JOIN people p ON p.id = s.person_id WHERE p.name = 'editor'")
+            .await,
+        0
+    );
 }
