@@ -11,6 +11,7 @@ use crate::{
     events::Wakeups,
     storage::Storage,
     tasks::Queue,
+    telemetry::Scraper,
     webhooks::Courier,
 };
 
@@ -24,6 +25,8 @@ pub struct App {
     pub wakeups: Wakeups,
     /// Sends to webhooks.
     pub courier: Courier,
+    /// Gives out the figures of this process.
+    pub scraper: Scraper,
     /// Cancelled when the process is asked to stop.
     pub shutdown: CancellationToken,
     /// Tasks in hand, waited for when the process stops.
@@ -43,6 +46,7 @@ impl App {
             queue,
             wakeups: Wakeups::default(),
             courier,
+            scraper: Scraper::start()?,
             shutdown: CancellationToken::new(),
             running: TaskTracker::new(),
         }))

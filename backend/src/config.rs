@@ -48,6 +48,10 @@ pub struct Config {
     #[arg(long, env)]
     pub port: Option<u16>,
 
+    /// Address and port that metrics are told on beside the web server's /metrics; a worker tells them only there
+    #[arg(long, env)]
+    pub metrics_bind: Option<SocketAddr>,
+
     /// Folder with the built page
     #[arg(long, env, default_value = "dist")]
     pub static_dir: PathBuf,

@@ -18,6 +18,7 @@ mod schema;
 mod server;
 mod storage;
 mod tasks;
+mod telemetry;
 mod webhooks;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
@@ -28,12 +29,12 @@ use tokio::{
     sync::mpsc,
     task::LocalSet,
 };
-use tracing_subscriber::EnvFilter;
 
 use crate::{
     app::App,
     config::{Config, DatabaseConfig},
     tasks::{Producer, Queue},
+    telemetry::LogFormat,
 };
 
 /// How long tasks and requests in hand may take once the process is asked to stop.
@@ -44,6 +45,10 @@ const GRACE: Duration = Duration::from_secs(9);
 struct Cli {
     #[command(subcommand)]
     role: Role,
+
+    /// How the log on stderr looks
+    #[arg(long, env, value_enum, default_value_t = LogFormat::Human, global = true)]
+    log_format: LogFormat,
 }
 
 #[derive(Subcommand)]
@@ -64,11 +69,9 @@ enum Role {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,celery=warn")))
-        .with_writer(std::io::stderr)
-        .init();
-    let result = match Cli::parse().role {
+    let cli = Cli::parse();
+    telemetry::init(cli.log_format);
+    let result = match cli.role {
         Role::All(config) => Box::pin(run(config, true, true)).await,
         Role::Serve(config) => Box::pin(run(config, true, false)).await,
         Role::Work(config) => Box::pin(run(config, false, true)).await,
@@ -120,8 +123,14 @@ async fn run(config: Config, web: bool, work: bool) -> anyhow::Result<()> {
         }
         anyhow::Ok(())
     };
+    let telling = async {
+        match app.config.metrics_bind {
+            Some(address) => telemetry::listen(Arc::clone(&app), address).await,
+            None => Ok(()),
+        }
+    };
     // Celery's consumer cannot move between threads; what it starts can.
-    LocalSet::new().run_until(Box::pin(async { tokio::try_join!(serving, working) })).await?;
+    LocalSet::new().run_until(Box::pin(async { tokio::try_join!(serving, working, telling) })).await?;
     app.running.close();
     if tokio::time::timeout(GRACE, app.running.wait()).await.is_err() {
         anyhow::bail!("a task did not stop within {} s; another worker will take it up", GRACE.as_secs());

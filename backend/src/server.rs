@@ -15,7 +15,7 @@ use crate::{
     app::App,
     assets::Assets,
     error::{self, Methods},
-    openapi,
+    openapi, telemetry,
 };
 
 /// How long a stop waits for requests in hand. Streams of events end at once, so they do not use it up.
@@ -39,6 +39,7 @@ pub async fn serve(app: Arc<App>) -> anyhow::Result<()> {
             .default_service(web::to(crate::assets::serve))
             .wrap(from_fn(error::explain_bare_errors))
             .wrap(Compress::default())
+            .wrap(from_fn(telemetry::observe))
     })
     .disable_signals()
     .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())

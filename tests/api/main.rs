@@ -15,6 +15,7 @@ mod openapi;
 mod product;
 mod products;
 mod search;
+mod telemetry;
 mod webhook_receivers;
 mod webhook_safety;
 mod webhook_sending;

@@ -266,7 +266,8 @@ impl TestApp {
 async fn start_web(role: &str, settings: &Settings) -> (Process, String) {
     let web = Process::start(role, settings);
     let line = web.wait_for_line("Loadify is at http://").await;
-    let base = line.split("Loadify is at ").nth(1).unwrap().trim().to_owned();
+    // In JSON, more follows.
+    let base = line.split("Loadify is at ").nth(1).unwrap().split('"').next().unwrap().trim().to_owned();
     (web, base)
 }
 

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use actix_web_lab::sse::{self, Sse};
+use futures_util::StreamExt;
 use tokio::sync::{broadcast, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+
+use crate::telemetry::metrics::OpenStream;
 
 /// A comment so often keeps proxies from closing a quiet stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -13,7 +17,12 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// The answer that passes on what is received.
 pub fn answer(receiver: mpsc::Receiver<sse::Event>, request: &HttpRequest) -> HttpResponse {
-    Sse::from_infallible_receiver(receiver)
+    let open = OpenStream::new();
+    // Held by the stream, which goes when the answer does.
+    let events = ReceiverStream::new(receiver).inspect(move |_| {
+        let _ = &open;
+    });
+    Sse::from_infallible_stream(events)
         .with_keep_alive(KEEP_ALIVE)
         .with_retry_duration(RETRY)
         .customize()

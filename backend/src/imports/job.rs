@@ -19,6 +19,7 @@ use crate::{
     db,
     imports::queries::{self, ImportRow},
     schema::{import_lanes, imports},
+    telemetry::metrics,
     webhooks,
 };
 
@@ -62,7 +63,8 @@ fn after_now(delay: Duration) -> SqlLiteral<Timestamptz> {
 /// Takes the import. `None` where there is nothing to do: it has ended, is held by another worker, or was cancelled or
 /// given up just now.
 pub async fn claim(conn: &mut AsyncPgConnection, id: i64, lanes: u16, lease: Duration) -> QueryResult<Option<Claim>> {
-    conn.transaction(async |conn| {
+    let mut ended = None;
+    let result: QueryResult<_> = conn.transaction(async |conn| {
         bound(conn, lease).await?;
         let due = imports::status
             .eq_any([ImportStatus::Queued.as_str(), ImportStatus::Running.as_str()])
@@ -72,7 +74,7 @@ pub async fn claim(conn: &mut AsyncPgConnection, id: i64, lanes: u16, lease: Dur
             return Ok(None);
         };
         if row.cancel_requested {
-            end(conn, id, EventKind::Cancelled, None).await?;
+            ended = Some(end(conn, id, EventKind::Cancelled, None).await?);
             return Ok(None);
         }
         if row.attempts >= MAX_ATTEMPTS {
@@ -80,7 +82,7 @@ pub async fn claim(conn: &mut AsyncPgConnection, id: i64, lanes: u16, lease: Dur
                 "The worker died {MAX_ATTEMPTS} times without getting past row {}. Look at the rows after it, or import the file in parts.",
                 row.counts().read
             );
-            end(conn, id, EventKind::Failed, Some(&reason)).await?;
+            ended = Some(end(conn, id, EventKind::Failed, Some(&reason)).await?);
             return Ok(None);
         }
         // The survey is made again, quickly; it is shown only where its result is not known yet.
@@ -103,7 +105,9 @@ pub async fn claim(conn: &mut AsyncPgConnection, id: i64, lanes: u16, lease: Dur
         let import = queries::publish(conn, id, kind).await?;
         Ok(Some(Claim { import, rows_done, lease }))
     })
-    .await
+    .await;
+    count(ended.filter(|_| result.is_ok()));
+    result
 }
 
 /// Puts the new epoch on the lanes, which waits for a batch that is being committed and shuts out all later ones.
@@ -212,23 +216,30 @@ pub async fn surveyed(conn: &mut AsyncPgConnection, claim: &Claim, rows: i64) ->
 /// Every row is dealt with: completes the import, if the balance sheet adds up.
 pub async fn complete(conn: &mut AsyncPgConnection, claim: &Claim) -> QueryResult<Result<ImportRow, Fenced>> {
     let id = claim.import.id;
-    conn.transaction(async |conn| {
+    let mut ended = None;
+    let result: QueryResult<_> = conn.transaction(async |conn| {
         if hold(conn, claim).await?.is_none() {
             return Ok(Err(Fenced));
         }
         sum_lanes(conn, id).await?;
         let row = ImportRow::query().filter(imports::id.eq(id)).first(conn).await?;
         if Some(row.counts().read) == row.rows_total && row.counts().adds_up() {
-            return end(conn, id, EventKind::Completed, None).await.map(Ok);
+            let row = end(conn, id, EventKind::Completed, None).await?;
+            ended = Some(row.clone());
+            return Ok(Ok(row));
         }
         let reason = format!(
             "The balance does not add up: the file has {} rows, {} are accounted for. This is a fault of the importer; please report it.",
             row.rows_total.unwrap_or_default(),
             row.counts().read
         );
-        end(conn, id, EventKind::Failed, Some(&reason)).await.map(Ok)
+        let row = end(conn, id, EventKind::Failed, Some(&reason)).await?;
+        ended = Some(row.clone());
+        Ok(Ok(row))
     })
-    .await
+    .await;
+    count(ended.filter(|_| result.is_ok()));
+    result
 }
 
 /// Ends a claim for good, with a final `kind`.
@@ -238,14 +249,19 @@ pub async fn finish(
     kind: EventKind,
     reason: Option<&str>,
 ) -> QueryResult<Result<(), Fenced>> {
-    conn.transaction(async |conn| {
-        if hold(conn, claim).await?.is_none() {
-            return Ok(Err(Fenced));
-        }
-        sum_lanes(conn, claim.import.id).await?;
-        end(conn, claim.import.id, kind, reason).await.map(|_| Ok(()))
-    })
-    .await
+    let mut ended = None;
+    let result: QueryResult<_> = conn
+        .transaction(async |conn| {
+            if hold(conn, claim).await?.is_none() {
+                return Ok(Err(Fenced));
+            }
+            sum_lanes(conn, claim.import.id).await?;
+            ended = Some(end(conn, claim.import.id, kind, reason).await?);
+            Ok(Ok(()))
+        })
+        .await;
+    count(ended.filter(|_| result.is_ok()));
+    result
 }
 
 /// Why a worker lets go of an import that is not at its end.
@@ -265,34 +281,39 @@ pub async fn release(
     pause: &Pause<'_>,
 ) -> QueryResult<Result<(), Fenced>> {
     let id = claim.import.id;
-    conn.transaction(async |conn| {
-        let Some(row) = hold(conn, claim).await? else {
-            return Ok(Err(Fenced));
-        };
-        sum_lanes(conn, id).await?;
-        let (delay, reason, attempts) = match pause {
-            Pause::SliceOver => (Duration::ZERO, None, row.attempts),
-            Pause::Shutdown => (Duration::ZERO, Some("The worker was stopped."), row.attempts - 1),
-            Pause::Failed { reason, counts: true } if row.attempts >= MAX_ATTEMPTS => {
-                return end(conn, id, EventKind::Failed, Some(reason)).await.map(|_| Ok(()));
+    let mut ended = None;
+    let result: QueryResult<_> = conn
+        .transaction(async |conn| {
+            let Some(row) = hold(conn, claim).await? else {
+                return Ok(Err(Fenced));
+            };
+            sum_lanes(conn, id).await?;
+            let (delay, reason, attempts) = match pause {
+                Pause::SliceOver => (Duration::ZERO, None, row.attempts),
+                Pause::Shutdown => (Duration::ZERO, Some("The worker was stopped."), row.attempts - 1),
+                Pause::Failed { reason, counts: true } if row.attempts >= MAX_ATTEMPTS => {
+                    ended = Some(end(conn, id, EventKind::Failed, Some(reason)).await?);
+                    return Ok(Ok(()));
+                }
+                Pause::Failed { reason, counts: true } => (back_off(row.attempts), Some(*reason), row.attempts),
+                Pause::Failed { reason, counts: false } => (back_off(1), Some(*reason), row.attempts - 1),
+            };
+            diesel::update(imports::table.find(id))
+                .set((
+                    imports::wake_at.eq(after_now(delay)),
+                    imports::error.eq(reason),
+                    imports::attempts.eq(attempts.max(0)),
+                ))
+                .execute(conn)
+                .await?;
+            if reason.is_some() {
+                queries::publish(conn, id, EventKind::Interrupted).await?;
             }
-            Pause::Failed { reason, counts: true } => (back_off(row.attempts), Some(*reason), row.attempts),
-            Pause::Failed { reason, counts: false } => (back_off(1), Some(*reason), row.attempts - 1),
-        };
-        diesel::update(imports::table.find(id))
-            .set((
-                imports::wake_at.eq(after_now(delay)),
-                imports::error.eq(reason),
-                imports::attempts.eq(attempts.max(0)),
-            ))
-            .execute(conn)
-            .await?;
-        if reason.is_some() {
-            queries::publish(conn, id, EventKind::Interrupted).await?;
-        }
-        Ok(Ok(()))
-    })
-    .await
+            Ok(Ok(()))
+        })
+        .await;
+    count(ended.filter(|_| result.is_ok()));
+    result
 }
 
 /// Pause before attempt `attempts + 1`: 2, 4, 8, 16 seconds.
@@ -302,21 +323,39 @@ fn back_off(attempts: i32) -> Duration {
 
 /// Cancels at once what no worker has, else asks the worker to. An import that has ended stays as it is.
 pub async fn cancel(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<ImportRow>> {
-    conn.transaction(async |conn| {
-        let found = ImportRow::query().filter(imports::id.eq(id)).for_no_key_update().first(conn).await;
-        let Some(row) = db::optional(found)? else {
-            return Ok(None);
-        };
-        match row.status() {
-            ImportStatus::Queued => end(conn, id, EventKind::Cancelled, None).await.map(Some),
-            ImportStatus::Running if !row.cancel_requested => {
-                diesel::update(imports::table.find(id)).set(imports::cancel_requested.eq(true)).execute(conn).await?;
-                queries::publish(conn, id, EventKind::Cancelling).await.map(Some)
+    let mut ended = None;
+    let result: QueryResult<_> = conn
+        .transaction(async |conn| {
+            let found = ImportRow::query().filter(imports::id.eq(id)).for_no_key_update().first(conn).await;
+            let Some(row) = db::optional(found)? else {
+                return Ok(None);
+            };
+            match row.status() {
+                ImportStatus::Queued => {
+                    let row = end(conn, id, EventKind::Cancelled, None).await?;
+                    ended = Some(row.clone());
+                    Ok(Some(row))
+                }
+                ImportStatus::Running if !row.cancel_requested => {
+                    diesel::update(imports::table.find(id))
+                        .set(imports::cancel_requested.eq(true))
+                        .execute(conn)
+                        .await?;
+                    queries::publish(conn, id, EventKind::Cancelling).await.map(Some)
+                }
+                _ => Ok(Some(row)),
             }
-            _ => Ok(Some(row)),
-        }
-    })
-    .await
+        })
+        .await;
+    count(ended.filter(|_| result.is_ok()));
+    result
+}
+
+/// Counts an import whose end is committed.
+fn count(ended: Option<ImportRow>) {
+    if let Some(row) = ended {
+        metrics::import_ended(row.status());
+    }
 }
 
 async fn end(conn: &mut AsyncPgConnection, id: i64, kind: EventKind, reason: Option<&str>) -> QueryResult<ImportRow> {
