@@ -6,16 +6,31 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context;
 use clap::Args;
 use ipnet::IpNet;
 use url::Url;
 
+use crate::{db::Server, tasks::Endpoint};
+
 /// Where the database is; all that `migrate` needs.
 #[derive(Debug, Clone, Args)]
 pub struct DatabaseConfig {
-    /// PostgreSQL, as postgres://user:password@host:port/database
+    /// PostgreSQL, as postgres://user:password@host:port/database; ?sslmode= disable, prefer, require or verify-full
     #[arg(long, env, hide_env_values = true)]
     pub database_url: String,
+
+    /// File with certificates in PEM that are trusted for sslmode=verify-full beside those of the system
+    #[arg(long, env)]
+    pub database_ca_file: Option<PathBuf>,
+}
+
+impl DatabaseConfig {
+    /// # Errors
+    /// When the URL or the certificates cannot be read.
+    pub fn server(&self) -> anyhow::Result<Server> {
+        Server::new(&self.database_url, self.database_ca_file.as_ref())
+    }
 }
 
 /// Everything that can be set. A wrong value stops the program at start, with the name of the setting.
@@ -31,6 +46,14 @@ pub struct Config {
     /// RabbitMQ, as amqp://user:password@host:port/vhost or amqps://...; without it, tasks run in this process
     #[arg(long, env, hide_env_values = true, value_parser = broker_url)]
     pub broker_url: Option<Url>,
+
+    /// What Heroku calls `BROKER_URL`; that one wins
+    #[arg(long, env, hide_env_values = true, value_parser = broker_url)]
+    pub cloudamqp_url: Option<Url>,
+
+    /// File with certificates in PEM that are trusted for amqps:// beside those of the system
+    #[arg(long, env)]
+    pub broker_ca_file: Option<PathBuf>,
 
     /// Queue on the broker; processes of one installation share it
     #[arg(long, env, default_value = "loadify")]
@@ -119,6 +142,25 @@ impl Config {
         address
     }
 
+    /// The broker, where there is one.
+    ///
+    /// # Errors
+    /// When the certificates cannot be read.
+    pub fn broker(&self) -> anyhow::Result<Option<Endpoint>> {
+        let Some(url) = self.broker_url.as_ref().or(self.cloudamqp_url.as_ref()) else {
+            return Ok(None);
+        };
+        let authorities = self.broker_ca_file.as_ref().map(|file| {
+            let read = std::fs::read_to_string(file).with_context(|| format!("BROKER_CA_FILE: {}", file.display()))?;
+            anyhow::ensure!(
+                read.contains("-----BEGIN CERTIFICATE-----"),
+                "BROKER_CA_FILE: {} has no certificate in PEM",
+                file.display()
+            );
+            Ok(read)
+        });
+        Ok(Some(Endpoint { url: url.clone(), authorities: authorities.transpose()? }))
+    }
     pub fn lease(&self) -> Duration {
         Duration::from_secs(self.import_lease_seconds.into())
     }

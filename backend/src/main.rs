@@ -75,7 +75,7 @@ async fn main() -> ExitCode {
         Role::All(config) => Box::pin(run(config, true, true)).await,
         Role::Serve(config) => Box::pin(run(config, true, false)).await,
         Role::Work(config) => Box::pin(run(config, false, true)).await,
-        Role::Migrate(config) => db::migrate(&config.database_url).await,
+        Role::Migrate(config) => db::migrate(&config).await,
         Role::Openapi => openapi::print(),
         Role::Sample(options) => sample::write(&options),
     };
@@ -89,11 +89,11 @@ async fn main() -> ExitCode {
 }
 
 async fn run(config: Config, web: bool, work: bool) -> anyhow::Result<()> {
-    db::migrate(&config.database.database_url).await?;
+    db::migrate(&config.database).await?;
     let (sender, embedded) = mpsc::unbounded_channel();
-    let broker = config.broker_url.clone();
+    let broker = config.broker()?;
     let queue = match &broker {
-        Some(url) => Queue::Celery(Producer::start(url.clone(), config.broker_queue.clone())),
+        Some(endpoint) => Queue::Celery(Producer::start(endpoint.clone(), config.broker_queue.clone())),
         None if web && !work => {
             anyhow::bail!("serve needs BROKER_URL, through which workers hear of imports; `loadify all` needs none")
         }
@@ -115,7 +115,7 @@ async fn run(config: Config, web: bool, work: bool) -> anyhow::Result<()> {
         if work {
             let tasks = async {
                 match broker {
-                    Some(url) => tasks::consume(Arc::clone(&app), url).await,
+                    Some(endpoint) => tasks::consume(Arc::clone(&app), endpoint).await,
                     None => tasks::run_embedded(Arc::clone(&app), embedded).await,
                 }
             };

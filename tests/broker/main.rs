@@ -1,6 +1,9 @@
 //! Web and workers as processes of their own, through a real RabbitMQ.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod amqps;
+mod postgres_tls;
+
 use std::time::Instant;
 
 use nix::sys::signal::Signal;
