@@ -1,6 +1,9 @@
 //! What handlers and tasks work with.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -29,6 +32,8 @@ pub struct App {
     pub scraper: Scraper,
     /// Cancelled when the process is asked to stop.
     pub shutdown: CancellationToken,
+    /// When that was.
+    stopped: OnceLock<Instant>,
     /// Tasks in hand, waited for when the process stops.
     pub running: TaskTracker,
 }
@@ -48,8 +53,20 @@ impl App {
             courier,
             scraper: Scraper::start()?,
             shutdown: CancellationToken::new(),
+            stopped: OnceLock::new(),
             running: TaskTracker::new(),
         }))
+    }
+
+    /// Asks everything to come to an end.
+    pub fn stop(&self) {
+        let _ = self.stopped.set(Instant::now());
+        self.shutdown.cancel();
+    }
+
+    /// The end of what the process is granted after it was asked to stop.
+    pub fn stops_at(&self, grace: Duration) -> tokio::time::Instant {
+        (*self.stopped.get_or_init(Instant::now) + grace).into()
     }
 
     /// A connection for a request.

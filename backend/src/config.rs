@@ -75,6 +75,10 @@ pub struct Config {
     #[arg(long, env)]
     pub metrics_bind: Option<SocketAddr>,
 
+    /// Milliseconds for which a web process that is asked to stop still takes requests, while /readyz answers 503
+    #[arg(long, env, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(..=2_000))]
+    pub drain_ms: u16,
+
     /// Folder with the built page
     #[arg(long, env, default_value = "dist")]
     pub static_dir: PathBuf,
@@ -161,6 +165,11 @@ impl Config {
         });
         Ok(Some(Endpoint { url: url.clone(), authorities: authorities.transpose()? }))
     }
+
+    pub fn drain(&self) -> Duration {
+        Duration::from_millis(self.drain_ms.into())
+    }
+
     pub fn lease(&self) -> Duration {
         Duration::from_secs(self.import_lease_seconds.into())
     }

@@ -37,7 +37,7 @@ use crate::{
     telemetry::LogFormat,
 };
 
-/// How long tasks and requests in hand may take once the process is asked to stop.
+/// How long all that is in hand may take once the process is asked to stop: Heroku and Docker kill after 30 and 10 seconds.
 const GRACE: Duration = Duration::from_secs(9);
 
 #[derive(Parser)]
@@ -132,7 +132,7 @@ async fn run(config: Config, web: bool, work: bool) -> anyhow::Result<()> {
     // Celery's consumer cannot move between threads; what it starts can.
     LocalSet::new().run_until(Box::pin(async { tokio::try_join!(serving, working, telling) })).await?;
     app.running.close();
-    if tokio::time::timeout(GRACE, app.running.wait()).await.is_err() {
+    if tokio::time::timeout_at(app.stops_at(GRACE), app.running.wait()).await.is_err() {
         anyhow::bail!("a task did not stop within {} s; another worker will take it up", GRACE.as_secs());
     }
     tracing::info!("Stopped");
@@ -152,7 +152,7 @@ fn stop_on_signals(app: Arc<App>) -> anyhow::Result<()> {
                 std::process::exit(1);
             }
             tracing::info!("Stopping");
-            app.shutdown.cancel();
+            app.stop();
         }
     });
     Ok(())

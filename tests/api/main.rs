@@ -15,6 +15,7 @@ mod openapi;
 mod product;
 mod products;
 mod search;
+mod slow;
 mod telemetry;
 mod webhook_receivers;
 mod webhook_safety;

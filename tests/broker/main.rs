@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod amqps;
+mod listener;
 mod postgres_tls;
+mod stop;
 
 use std::time::Instant;
 
