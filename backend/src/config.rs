@@ -87,6 +87,10 @@ pub struct Config {
     #[arg(long, env, default_value_t = 4 << 30)]
     pub max_upload_bytes: u64,
 
+    /// Days for which the files of imports that have ended are kept, and ended changes of many products
+    #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3_650))]
+    pub file_retention_days: u16,
+
     /// Connections that write one import at the same time, 1 to 16
     #[arg(long, env, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=16))]
     pub import_lanes: u16,

@@ -99,6 +99,11 @@ async fn run(config: Config, web: bool, work: bool) -> anyhow::Result<()> {
         }
         None => Queue::Embedded(sender),
     };
+    if config.storage_url.scheme() == "memory" && !(web && work) {
+        anyhow::bail!(
+            "STORAGE_URL: memory:/// cannot be shared; web and workers that are processes of their own need file:// or s3://"
+        );
+    }
     let app = App::new(config, queue)?;
     stop_on_signals(Arc::clone(&app))?;
 

@@ -108,6 +108,7 @@ diesel::table! {
         created_at -> Timestamptz,
         started_at -> Nullable<Timestamptz>,
         finished_at -> Nullable<Timestamptz>,
+        file_removed_at -> Nullable<Timestamptz>,
     }
 }
 

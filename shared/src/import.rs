@@ -106,6 +106,14 @@ pub struct Import {
     pub created_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
+    /// When the file was removed from storage, some weeks after the end.
+    pub file_removed_at: Option<DateTime<Utc>>,
+    /// Where the file was fetched from, if it was not uploaded; without the query.
+    #[serde(default)]
+    pub source_url: Option<String>,
+    /// Bytes of the file that have come from there.
+    #[serde(default)]
+    pub bytes_fetched: i64,
 }
 
 /// One page of imports, newest first.

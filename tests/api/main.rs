@@ -14,6 +14,7 @@ mod news;
 mod openapi;
 mod product;
 mod products;
+mod retention;
 mod search;
 mod slow;
 mod telemetry;

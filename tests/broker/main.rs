@@ -5,6 +5,7 @@ mod amqps;
 mod listener;
 mod postgres_tls;
 mod stop;
+mod storage;
 
 use std::time::Instant;
 

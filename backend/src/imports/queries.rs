@@ -40,6 +40,7 @@ pub struct ImportRow {
     created_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
+    file_removed_at: Option<DateTime<Utc>>,
 }
 
 impl ImportRow {
@@ -100,6 +101,7 @@ impl From<ImportRow> for Import {
             created_at: row.created_at,
             started_at: row.started_at,
             finished_at: row.finished_at,
+            file_removed_at: row.file_removed_at,
         }
     }
 }

@@ -179,6 +179,7 @@ pub(super) mod tests {
             created_at: at(0),
             started_at: None,
             finished_at: None,
+            file_removed_at: None,
         }
     }
 
