@@ -12,6 +12,7 @@ use crate::{
     db::{self, Pool, PooledConnection},
     error::ApiError,
     events::Wakeups,
+    imports::Fetcher,
     storage::Storage,
     tasks::Queue,
     telemetry::Scraper,
@@ -28,6 +29,8 @@ pub struct App {
     pub wakeups: Wakeups,
     /// Sends to webhooks.
     pub courier: Courier,
+    /// Fetches files that are given by a URL.
+    pub fetcher: Fetcher,
     /// Gives out the figures of this process.
     pub scraper: Scraper,
     /// Cancelled when the process is asked to stop.
@@ -43,6 +46,7 @@ impl App {
     pub fn new(config: Config, queue: Queue) -> anyhow::Result<Arc<Self>> {
         let pool = db::pool(&config)?;
         let courier = Courier::new(&config)?;
+        let fetcher = Fetcher::new(&config)?;
         let storage = Storage::open(&config.storage_url)?;
         Ok(Arc::new(Self {
             config,
@@ -51,6 +55,7 @@ impl App {
             queue,
             wakeups: Wakeups::default(),
             courier,
+            fetcher,
             scraper: Scraper::start()?,
             shutdown: CancellationToken::new(),
             stopped: OnceLock::new(),

@@ -111,6 +111,18 @@ pub struct Config {
     #[arg(long, env, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub import_concurrency: u16,
 
+    /// Networks that files may be fetched from although they are not public, with commas between, such as 10.1.0.0/16
+    #[arg(long, env, value_delimiter = ',', value_parser = network)]
+    pub import_url_allow_cidrs: Vec<IpNet>,
+
+    /// Seconds for which the server of a file that is fetched may be silent
+    #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=600))]
+    pub import_url_idle_seconds: u16,
+
+    /// Seconds that a file may take to be fetched; less than the half hour after which RabbitMQ gives a worker up
+    #[arg(long, env, default_value_t = 900, value_parser = clap::value_parser!(u16).range(1..=1_500))]
+    pub import_url_deadline_seconds: u16,
+
     /// Products that one transaction of a change of many deals with
     #[arg(long, env, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=50_000))]
     pub bulk_batch_rows: u32,

@@ -109,6 +109,8 @@ diesel::table! {
         started_at -> Nullable<Timestamptz>,
         finished_at -> Nullable<Timestamptz>,
         file_removed_at -> Nullable<Timestamptz>,
+        source_url -> Nullable<Text>,
+        bytes_fetched -> BigInt,
     }
 }
 

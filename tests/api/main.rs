@@ -3,6 +3,7 @@
 
 mod assets;
 mod bulk;
+mod by_url;
 mod errors;
 mod export;
 mod files;

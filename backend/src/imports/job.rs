@@ -17,7 +17,10 @@ use shared::{EventKind, Import, ImportPhase, ImportStatus, WebhookEvent};
 
 use crate::{
     db,
-    imports::queries::{self, ImportRow},
+    imports::{
+        intake::Stored,
+        queries::{self, ImportRow},
+    },
     schema::{import_lanes, imports},
     telemetry::metrics,
     webhooks,
@@ -39,6 +42,11 @@ pub struct Claim {
 }
 
 impl Claim {
+    /// The same claim, with what its row is now.
+    pub fn with(&self, import: ImportRow) -> Self {
+        Self { import, ..self.clone() }
+    }
+
     /// Called first in each transaction of a claim. A worker that freezes in the middle of one would keep its locks for
     /// as long as its connection lasts, and who wants to take over would wait for them: the database ends its session
     /// when the lease is over.
@@ -86,7 +94,11 @@ pub async fn claim(conn: &mut AsyncPgConnection, id: i64, lanes: u16, lease: Dur
             return Ok(None);
         }
         // The survey is made again, quickly; it is shown only where its result is not known yet.
-        let phase = if row.rows_total.is_some() { ImportPhase::Load } else { ImportPhase::Survey };
+        let phase = match row.rows_total {
+            _ if !row.is_fetched() => ImportPhase::Fetch,
+            None => ImportPhase::Survey,
+            Some(_) => ImportPhase::Load,
+        };
         let epoch: i64 = diesel::update(imports::table.find(id))
             .set((
                 imports::status.eq(ImportStatus::Running.as_str()),
@@ -158,12 +170,21 @@ async fn hold(conn: &mut AsyncPgConnection, claim: &Claim) -> QueryResult<Option
     db::optional(ImportRow::query().filter(held).for_no_key_update().first(conn).await)
 }
 
+/// Bytes of the file, as its holder knows them.
+#[derive(Debug, Clone, Copy)]
+pub struct Bytes {
+    pub surveyed: i64,
+    pub fetched: i64,
+    /// What its server says that there are; 0 if it does not.
+    pub announced: i64,
+}
+
 /// Renews the lease and brings the figures up to date; publishes them if they moved or if `sign_of_life` is asked for.
 /// `None` when the claim is lost.
 pub async fn tick(
     conn: &mut AsyncPgConnection,
     claim: &Claim,
-    bytes_surveyed: i64,
+    bytes: Bytes,
     sign_of_life: bool,
     lease: Duration,
 ) -> QueryResult<Option<(ImportRow, bool)>> {
@@ -174,18 +195,60 @@ pub async fn tick(
         };
         sum_lanes(conn, id).await?;
         let after: ImportRow = diesel::update(imports::table.find(id))
-            .set((imports::wake_at.eq(after_now(lease)), imports::bytes_surveyed.eq(bytes_surveyed)))
+            .set((imports::wake_at.eq(after_now(lease)), imports::bytes_surveyed.eq(bytes.surveyed)))
             .returning(ImportRow::as_returning())
             .get_result(conn)
             .await?;
+        let mut after = after;
+        if before.phase() == Some(ImportPhase::Fetch) {
+            after = diesel::update(imports::table.find(id))
+                .set((imports::bytes_fetched.eq(bytes.fetched), imports::size_bytes.eq(bytes.announced)))
+                .returning(ImportRow::as_returning())
+                .get_result(conn)
+                .await?;
+        }
+        let flows = (after.bytes_surveyed, after.bytes_fetched) != (before.bytes_surveyed, before.bytes_fetched);
         let moved = after.counts() != before.counts();
         if moved {
             diesel::update(imports::table.find(id)).set(imports::attempts.eq(0)).execute(conn).await?;
         }
-        if moved || after.bytes_surveyed != before.bytes_surveyed || sign_of_life {
+        if moved || flows || sign_of_life {
             return Ok(Some((queries::publish(conn, id, EventKind::Progress).await?, true)));
         }
         Ok(Some((after, false)))
+    })
+    .await
+}
+
+/// The file is fetched; the import goes on as one that was uploaded.
+pub async fn fetched(
+    conn: &mut AsyncPgConnection,
+    claim: &Claim,
+    stored: &Stored,
+) -> QueryResult<Result<ImportRow, Fenced>> {
+    let id = claim.import.id;
+    let layout = serde_json::to_value(&stored.layout)
+        .map_err(|error| diesel::result::Error::SerializationError(error.into()))?;
+    conn.transaction(async |conn| {
+        let Some(row) = hold(conn, claim).await? else {
+            return Ok(Err(Fenced));
+        };
+        let source = row.source_url.as_deref().map(queries::without_query);
+        diesel::update(imports::table.find(id))
+            .set((
+                imports::object_key.eq(&stored.object_key),
+                imports::size_bytes.eq(stored.size_bytes),
+                imports::bytes_fetched.eq(stored.size_bytes),
+                imports::sha256.eq(&stored.sha256),
+                imports::layout.eq(layout),
+                imports::source_url.eq(source),
+                imports::phase.eq(ImportPhase::Survey.as_str()),
+                // That was progress.
+                imports::attempts.eq(1),
+            ))
+            .execute(conn)
+            .await?;
+        queries::publish(conn, id, EventKind::Fetched).await.map(Ok)
     })
     .await
 }
@@ -370,6 +433,8 @@ async fn end(conn: &mut AsyncPgConnection, id: i64, kind: EventKind, reason: Opt
             imports::phase.eq(None::<String>),
             imports::error.eq(reason),
             imports::finished_at.eq(now),
+            // The query may hold secrets, and is not needed any more.
+            imports::source_url.eq(sql("split_part(source_url, '?', 1)")),
         ))
         .execute(conn)
         .await?;
