@@ -42,7 +42,7 @@ impl Server {
         let mut config: tokio_postgres::Config = url
             .parse()
             .map_err(|_| anyhow::anyhow!("DATABASE_URL: expected postgres://user:password@host:port/database"))?;
-        let verified = mode.as_deref() == Some("verify-full");
+        let by_name = mode.as_deref() == Some("verify-full");
         config.ssl_mode(match mode.as_deref() {
             Some("disable") => SslMode::Disable,
             Some("require" | "verify-full") => SslMode::Require,
@@ -52,7 +52,7 @@ impl Server {
                 "DATABASE_URL: sslmode {other} is not known; expected disable, prefer, require or verify-full"
             ),
         });
-        Ok(Self { config, tls: MakeRustlsConnect::new(tls(verified, authorities)?) })
+        Ok(Self { config, tls: MakeRustlsConnect::new(tls(by_name, authorities)?) })
     }
 
     pub async fn connect(&self) -> ConnectionResult<AsyncPgConnection> {
@@ -86,10 +86,10 @@ fn is_here(host: &Host) -> bool {
     }
 }
 
-fn tls(verified: bool, authorities: Option<&PathBuf>) -> anyhow::Result<ClientConfig> {
+fn tls(by_name: bool, authorities: Option<&PathBuf>) -> anyhow::Result<ClientConfig> {
     let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&crypto)).with_safe_default_protocol_versions()?;
-    let builder = match (verified, authorities) {
+    let builder = match (by_name, authorities) {
         (false, _) => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(crypto))),
         (true, None) => builder.with_platform_verifier()?,
         (true, Some(file)) => {

@@ -113,7 +113,7 @@ impl Drop for OpenStream {
 
 /// Rows that are due, by queue; `None` where the database does not answer.
 pub fn queues(depths: Option<&[(&'static str, i64)]>) {
-    gauge!(DATABASE_UP).set(if depths.is_some() { 1 } else { 0 });
+    gauge!(DATABASE_UP).set(f64::from(u8::from(depths.is_some())));
     for (queue, rows) in depths.unwrap_or_default() {
         #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
         gauge!(QUEUE, "queue" => *queue).set(*rows as f64);
