@@ -17,7 +17,7 @@ use actix_web::{
 };
 use shared::{ErrorCode, FieldError, Problem, detect::FileProblem};
 
-use crate::db;
+use crate::{db, telemetry};
 
 /// A status of the checksum extension of tus; HTTP has none for it.
 const CHECKSUM_MISMATCH: u16 = 460;
@@ -75,7 +75,7 @@ pub enum ApiError {
     UploadIncomplete { received: u64 },
     #[error("{0} does not answer at the moment; nothing was changed, try again in a few seconds")]
     Unavailable(&'static str),
-    #[error("something went wrong on our side; it has been logged")]
+    #[error("something went wrong on our side; it has been logged{}", by_id())]
     Internal(#[source] anyhow::Error),
 }
 
@@ -124,6 +124,7 @@ impl ApiError {
             detail: sentence(&self.to_string()),
             errors: if let Self::Invalid(errors) = self { errors.clone() } else { Vec::new() },
             product: if let Self::SkuTaken { id, .. } = self { Some(*id) } else { None },
+            request_id: telemetry::current_id().filter(|_| status.is_server_error()),
         }
     }
 }
@@ -200,6 +201,11 @@ impl From<object_store::Error> for ApiError {
         tracing::error!("Storage failed: {error}");
         Self::Unavailable("the file storage")
     }
+}
+
+/// What a person can tell the operator.
+fn by_id() -> String {
+    telemetry::current_id().map_or_else(String::new, |id| format!(" under the request id {id}"))
 }
 
 /// Errors are written in lower case, for logs; a person reads a sentence.

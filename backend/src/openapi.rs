@@ -4,7 +4,7 @@ use actix_web::dev::{ServiceFactory, ServiceRequest};
 use utoipa::OpenApi;
 use utoipa_actix_web::{AppExt, UtoipaApp};
 
-use crate::{access, health, imports, products, uploads, webhooks};
+use crate::{access, health, imports, products, telemetry, uploads, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -29,7 +29,7 @@ where
     let mut document = Document::openapi();
     webhooks::describe(&mut document);
     access::describe(&mut document);
-    app.openapi(document).configure(health::configure).service(
+    app.openapi(document).configure(health::configure).configure(telemetry::configure).service(
         utoipa_actix_web::scope("/api/v1")
             .configure(imports::configure)
             .configure(uploads::configure)

@@ -108,6 +108,9 @@ diesel::table! {
         created_at -> Timestamptz,
         started_at -> Nullable<Timestamptz>,
         finished_at -> Nullable<Timestamptz>,
+        file_removed_at -> Nullable<Timestamptz>,
+        source_url -> Nullable<Text>,
+        bytes_fetched -> BigInt,
     }
 }
 

@@ -57,7 +57,8 @@ impl Storage {
         };
         let mut place = url.clone();
         // A URL of this kind may have no user at all, which is fine too.
-        let _ = place.set_password(None);
+        let _ = place.set_username("").and_then(|()| place.set_password(None));
+        place.set_query(None);
         Ok(Self { store, folder, place: place.to_string() })
     }
 

@@ -81,6 +81,7 @@ pub fn problem(status: u16, code: ErrorCode, detail: &str) -> Problem {
         detail: detail.to_owned(),
         errors: Vec::new(),
         product: None,
+        request_id: None,
     }
 }
 

@@ -88,6 +88,9 @@ pub struct Problem {
     /// The product that has the SKU already, where `code` is `sku_taken`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product: Option<i64>,
+    /// By which the log knows the request, where `status` is 500 or more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
 }
 
 impl std::fmt::Display for Problem {

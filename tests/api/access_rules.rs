@@ -19,6 +19,7 @@ const EMPTY: Option<&str> = Some("{}");
 const TABLE: &[Row] = &[
     ("GET", "/livez", None, [200; 7]),
     ("GET", "/readyz", None, [200; 7]),
+    ("GET", "/metrics", None, [401, 200, 200, 200, 200, 401, 401]),
     ("GET", "/api/v1/imports", None, [401, 200, 200, 200, 403, 401, 401]),
     ("POST", "/api/v1/imports", EMPTY, [401, 403, 422, 422, 403, 401, 401]),
     ("GET", "/api/v1/imports/{id}", None, [401, 404, 404, 404, 403, 401, 401]),

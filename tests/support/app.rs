@@ -84,7 +84,19 @@ impl TestApp {
 
     /// Another web process, and where it is.
     pub async fn another_web(&self) -> (Process, String) {
-        start_web("serve", &self.settings).await
+        self.another("serve").await
+    }
+
+    /// Another process of a role that serves the web, and where it is.
+    pub async fn another(&self, role: &str) -> (Process, String) {
+        self.another_with(role, &[]).await
+    }
+
+    /// The same with some other settings.
+    pub async fn another_with(&self, role: &str, settings: &[(&'static str, &str)]) -> (Process, String) {
+        let mut all = self.settings.clone();
+        all.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        start_web(role, &all).await
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -280,7 +292,8 @@ impl TestApp {
 async fn start_web(role: &str, settings: &Settings) -> (Process, String) {
     let web = Process::start(role, settings);
     let line = web.wait_for_line("Loadify is at http://").await;
-    let base = line.split("Loadify is at ").nth(1).unwrap().trim().to_owned();
+    // In JSON, more follows.
+    let base = line.split("Loadify is at ").nth(1).unwrap().split('"').next().unwrap().trim().to_owned();
     (web, base)
 }
 

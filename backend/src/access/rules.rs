@@ -41,6 +41,8 @@ const fn write(method: &'static str, pattern: &'static str, need: Need, action: 
 pub const RULES: &[Rule] = &[
     read("/livez", Need::Nothing),
     read("/readyz", Need::Nothing),
+    // Figures tell how much goes on, not what; who scrapes them sends a key of any scope, or asks at METRICS_BIND.
+    read("/metrics", Need::SignedIn),
     read("/api/openapi.json", Need::SignedIn),
     read("/api/docs", Need::SignedIn),
     read("/api/docs/{_:.*}", Need::SignedIn),

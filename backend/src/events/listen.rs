@@ -3,7 +3,7 @@
 use std::{pin::pin, time::Duration};
 
 use anyhow::Context;
-use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use diesel_async::RunQueryDsl;
 use futures_util::StreamExt;
 
 use crate::{
@@ -33,7 +33,9 @@ pub async fn listen(app: &App) {
 }
 
 async fn hear(app: &App, pause: &mut Duration) -> anyhow::Result<std::convert::Infallible> {
-    let mut conn = AsyncPgConnection::establish(&app.config.database.database_url).await?;
+    // A server that takes the connection and says nothing is no database.
+    let server = app.config.database.server()?;
+    let mut conn = tokio::time::timeout(PULSE, server.connect()).await.context("the database does not answer")??;
     for channel in [IMPORTS, JOBS, CATALOGUE, ATTEMPTED, DUE, UPLOADS] {
         diesel::sql_query(format!("LISTEN {channel}")).execute(&mut conn).await?;
     }

@@ -174,6 +174,7 @@ async fn notify(conn: &mut AsyncPgConnection, channel: &str, payload: &str) -> Q
 pub struct StoredEvent {
     pub seq: i64,
     pub kind: String,
+    pub at: DateTime<Utc>,
     /// JSON of [`ImportEvent`].
     pub data: serde_json::Value,
 }
@@ -187,7 +188,7 @@ pub async fn after(
 ) -> QueryResult<Vec<StoredEvent>> {
     import_events::table
         .filter(import_events::import_id.eq(import_id).and(import_events::seq.gt(after)))
-        .select((import_events::seq, import_events::kind, import_events::data))
+        .select((import_events::seq, import_events::kind, import_events::at, import_events::data))
         .order(import_events::seq)
         .limit(limit)
         .load(conn)
@@ -198,7 +199,7 @@ pub async fn after(
 pub async fn latest(conn: &mut AsyncPgConnection, import_id: i64) -> QueryResult<Option<StoredEvent>> {
     let last = import_events::table
         .filter(import_events::import_id.eq(import_id))
-        .select((import_events::seq, import_events::kind, import_events::data))
+        .select((import_events::seq, import_events::kind, import_events::at, import_events::data))
         .order(import_events::seq.desc())
         .first(conn)
         .await;

@@ -64,14 +64,17 @@ async fn round(app: &App) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Keeps webhooks and the indexes of the catalogue in order, which may take a while: hence beside the sweep.
+/// Keeps webhooks, the indexes of the catalogue and the storage in order, which may take a while: hence beside the sweep.
 async fn tend(app: &App) {
     let mut tender = products::Tender::default();
+    let mut remover = imports::Remover::default();
     while !app.shutdown.is_cancelled() {
         let round = async {
             webhooks::tend(app).await?;
             let busy = imports::is_running(&mut *app.pool.get().await?).await?;
-            tender.round(app, busy).await
+            tender.round(app, busy).await?;
+            products::forget_jobs(&mut *app.pool.get().await?, app.config.file_retention_days).await?;
+            remover.round(app).await
         };
         if let Err(error) = round.await {
             tracing::warn!("The house could not be kept in order, and is later: {error:#}");
