@@ -132,6 +132,10 @@ pub struct Config {
     #[arg(long, env, default_value_t = 900, value_parser = clap::value_parser!(u16).range(1..=1_500))]
     pub import_url_deadline_seconds: u16,
 
+    /// Imports that may wait or run at the same time; who brings one more is asked to come later
+    #[arg(long, env, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_open_imports: u16,
+
     /// Products that one transaction of a change of many deals with
     #[arg(long, env, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=50_000))]
     pub bulk_batch_rows: u32,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use js_sys::Promise;
 use leptos::prelude::set_timeout;
 use serde::{Serialize, de::DeserializeOwned};
-use shared::{ErrorCode, Import, ImportPage, Problem, RejectedPage};
+use shared::{ErrorCode, Import, ImportFromUrl, ImportPage, Problem, RejectedPage};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, Headers, RequestInit, Response};
@@ -31,6 +31,11 @@ pub async fn imports(before: Option<i64>, limit: u32) -> Result<ImportPage, Prob
 /// Asks for an import to stop. It does so after the batches in hand.
 pub async fn cancel_import(id: i64) -> Result<Import, Problem> {
     send("POST", &format!("{BASE}/imports/{id}/cancel")).await
+}
+
+/// Has the server fetch a file, and import it.
+pub async fn import_from_url(wanted: &ImportFromUrl) -> Result<Import, Problem> {
+    send_with("POST", &format!("{BASE}/imports"), Request::json(wanted)).await
 }
 
 /// The first rejected rows of an import, in file order.

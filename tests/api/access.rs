@@ -353,6 +353,23 @@ async fn requests_are_counted_and_it_is_told() {
 }
 
 #[tokio::test]
+async fn no_more_imports_wait_than_may() {
+    // Only a web process: nobody works on them.
+    let app = TestApp::serve(&[("MAX_OPEN_IMPORTS", "2")]).await;
+    for _ in 0..2 {
+        app.upload("sku,name\nA,A\n").await;
+    }
+    let response = app.post_file("sku,name\nA,A\n").await;
+    assert!(response.headers().contains_key("retry-after"));
+    assert_eq!(problem(response).await.code, ErrorCode::TooManyRequests);
+    let tus = [("tus-resumable", "1.0.0"), ("upload-length", "10")];
+    assert_eq!(client(&tus).post(app.url("/api/v1/uploads")).send().await.unwrap().status(), 429);
+    let cancelled = app.send(Method::POST, "/api/v1/imports/1/cancel").await;
+    assert_eq!(cancelled.status(), StatusCode::OK);
+    app.upload("sku,name\nA,A\n").await;
+}
+
+#[tokio::test]
 async fn every_change_leaves_a_trace_that_nobody_can_forge() {
     let app = TestApp::closed(&[]).await;
     let begun = Utc::now() - TimeDelta::seconds(1);

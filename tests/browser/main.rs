@@ -4,6 +4,7 @@
 mod access;
 mod axe;
 mod browser;
+mod from_url;
 mod guard;
 mod products;
 mod uploads;

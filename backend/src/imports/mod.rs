@@ -28,4 +28,4 @@ pub use job::due;
 pub use process::run_slice;
 pub use queries::{NewImport, insert, is_running};
 pub use retention::Remover;
-pub use routes::{configure, kept_name};
+pub use routes::{admit, configure, kept_name};

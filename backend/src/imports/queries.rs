@@ -129,6 +129,13 @@ pub async fn is_running(conn: &mut AsyncPgConnection) -> QueryResult<bool> {
     diesel::select(diesel::dsl::exists(running)).get_result(conn).await
 }
 
+/// Whether one more import may wait.
+pub async fn has_room(conn: &mut AsyncPgConnection, max: u16) -> QueryResult<bool> {
+    let open = [ImportStatus::Queued, ImportStatus::Running].map(ImportStatus::as_str);
+    let open: i64 = imports::table.filter(imports::status.eq_any(open)).count().get_result(conn).await?;
+    Ok(open < max.into())
+}
+
 /// A file that has just been stored.
 #[derive(Insertable)]
 #[diesel(table_name = imports)]

@@ -77,8 +77,12 @@ async fn create_import(
     app: Data<App>,
     query: Query<CreateImport>,
     request: HttpRequest,
-    body: Payload,
+    mut body: Payload,
 ) -> ApiResult<HttpResponse> {
+    if let Err(error) = admit(&app).await {
+        upload::drain(&mut body).await;
+        return Err(error);
+    }
     if by_url::is_asked_for(&request) {
         return by_url::create(&app, &request, body).await;
     }
@@ -105,6 +109,15 @@ async fn create_import(
     app.queue.ring(Task::ProcessImport(import.id));
     tracing::info!(import.id, import.size_bytes, "Import {}: {} bytes stored", import.id, import.size_bytes);
     Ok(created(&import))
+}
+
+/// Refuses a file, before it is sent, where too many wait already. What is on its way when the last place is taken is not
+/// refused.
+pub async fn admit(app: &App) -> ApiResult<()> {
+    if queries::has_room(&mut *app.db().await?, app.config.max_open_imports).await? {
+        return Ok(());
+    }
+    Err(ApiError::TooManyRequests { what: "imports wait already", wait_seconds: 30 })
 }
 
 /// The answer to who made an import.

@@ -58,7 +58,7 @@ async fn copy(body: &mut Payload, intake: &mut Intake) -> ApiResult<()> {
     Ok(())
 }
 
-async fn drain(body: &mut Payload) {
+pub async fn drain(body: &mut Payload) {
     let mut drained = 0;
     while let Some(Ok(chunk)) = body.next().await {
         drained += chunk.len() as u64;

@@ -204,6 +204,7 @@ fn wrong_type(kind: &str) -> ApiError {
 async fn create_upload(app: Data<App>, request: HttpRequest, body: Payload) -> ApiResult<HttpResponse> {
     let Creation { length, metadata, file_name, with_upload } = creation(&request, app.config.max_upload_bytes)?;
     let announced = announced(&request, None)?;
+    imports::admit(&app).await?;
     let id = format!("{:032x}", rand::random::<u128>());
     let state = Running::default().state();
     let new = NewUpload { id: &id, file_name: &file_name, metadata: metadata.as_deref(), length, hash: &state };

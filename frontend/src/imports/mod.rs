@@ -3,6 +3,7 @@
 mod balance;
 mod cancel;
 mod event_log;
+mod from_url;
 mod history_page;
 mod live_page;
 mod log;

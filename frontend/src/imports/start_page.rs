@@ -1,5 +1,6 @@
 use leptos::prelude::*;
 
+use super::from_url::FromUrl;
 use super::table::ImportList;
 use super::upload::{DropZone, FileProblem, Queue, State, UnfinishedUploads, UploadList, UploadPanel, Uploads};
 use crate::ui::format::percent;
@@ -30,6 +31,7 @@ pub fn StartPage() -> impl IntoView {
                         <UploadPanel />
                     </Show>
                     <UploadList />
+                    <FromUrl />
                 </div>
                 <FormatHint />
             </div>
