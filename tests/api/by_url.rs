@@ -80,6 +80,7 @@ fn gzip(plain: &[u8]) -> Answer {
 
 #[tokio::test]
 async fn a_file_is_fetched_and_imported_as_if_it_had_been_uploaded() {
+    use EventKind::{Completed, Fetched, Queued, Started, Surveyed};
     let app = TestApp::start_with(&[LOCAL]).await;
     let csv = Csv::random(3_000, 51);
     let text = String::from_utf8(csv.as_slice().to_vec()).unwrap();
@@ -97,7 +98,6 @@ async fn a_file_is_fetched_and_imported_as_if_it_had_been_uploaded() {
     let events: Vec<ImportEvent> = app.watch(import.id, None).await.to_end().await;
     assert_numbered(&events, 1);
     let kinds: Vec<_> = events.iter().map(|event| event.kind).filter(|kind| *kind != EventKind::Progress).collect();
-    use EventKind::{Completed, Fetched, Queued, Started, Surveyed};
     assert_eq!(kinds, [Queued, Started, Fetched, Surveyed, Completed]);
     assert_eq!(events[1].phase, Some(ImportPhase::Fetch));
     let request = server.received()[0].clone();
