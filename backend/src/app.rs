@@ -1,6 +1,9 @@
 //! What handlers and tasks work with.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -10,8 +13,10 @@ use crate::{
     db::{self, Pool, PooledConnection},
     error::ApiError,
     events::Wakeups,
+    imports::Fetcher,
     storage::Storage,
     tasks::Queue,
+    telemetry::Scraper,
     webhooks::Courier,
 };
 
@@ -27,8 +32,14 @@ pub struct App {
     pub courier: Courier,
     /// Who may come in.
     pub access: Access,
+    /// Fetches files that are given by a URL.
+    pub fetcher: Fetcher,
+    /// Gives out the figures of this process.
+    pub scraper: Scraper,
     /// Cancelled when the process is asked to stop.
     pub shutdown: CancellationToken,
+    /// When that was.
+    stopped: OnceLock<Instant>,
     /// Tasks in hand, waited for when the process stops.
     pub running: TaskTracker,
 }
@@ -38,6 +49,7 @@ impl App {
     pub fn new(config: Config, queue: Queue) -> anyhow::Result<Arc<Self>> {
         let pool = db::pool(&config)?;
         let courier = Courier::new(&config)?;
+        let fetcher = Fetcher::new(&config)?;
         let storage = Storage::open(&config.storage_url)?;
         let access = Access::new(&config.access)?;
         Ok(Arc::new(Self {
@@ -48,9 +60,23 @@ impl App {
             wakeups: Wakeups::default(),
             courier,
             access,
+            fetcher,
+            scraper: Scraper::start()?,
             shutdown: CancellationToken::new(),
+            stopped: OnceLock::new(),
             running: TaskTracker::new(),
         }))
+    }
+
+    /// Asks everything to come to an end.
+    pub fn stop(&self) {
+        let _ = self.stopped.set(Instant::now());
+        self.shutdown.cancel();
+    }
+
+    /// The end of what the process is granted after it was asked to stop.
+    pub fn stops_at(&self, grace: Duration) -> tokio::time::Instant {
+        (*self.stopped.get_or_init(Instant::now) + grace).into()
     }
 
     /// A connection for a request.

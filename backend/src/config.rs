@@ -12,12 +12,26 @@ use clap::Args;
 use ipnet::IpNet;
 use url::Url;
 
+use crate::{db::Server, tasks::Endpoint};
+
 /// Where the database is; all that `migrate` needs.
 #[derive(Debug, Clone, Args)]
 pub struct DatabaseConfig {
-    /// PostgreSQL, as postgres://user:password@host:port/database
+    /// PostgreSQL, as postgres://user:password@host:port/database; ?sslmode= disable, prefer, require or verify-full
     #[arg(long, env, hide_env_values = true)]
     pub database_url: String,
+
+    /// File with certificates in PEM that are trusted for sslmode=verify-full beside those of the system
+    #[arg(long, env)]
+    pub database_ca_file: Option<PathBuf>,
+}
+
+impl DatabaseConfig {
+    /// # Errors
+    /// When the URL or the certificates cannot be read.
+    pub fn server(&self) -> anyhow::Result<Server> {
+        Server::new(&self.database_url, self.database_ca_file.as_ref())
+    }
 }
 
 /// Everything that can be set. A wrong value stops the program at start, with the name of the setting.
@@ -33,6 +47,14 @@ pub struct Config {
     /// RabbitMQ, as amqp://user:password@host:port/vhost or amqps://...; without it, tasks run in this process
     #[arg(long, env, hide_env_values = true, value_parser = broker_url)]
     pub broker_url: Option<Url>,
+
+    /// What Heroku calls `BROKER_URL`; that one wins
+    #[arg(long, env, hide_env_values = true, value_parser = broker_url)]
+    pub cloudamqp_url: Option<Url>,
+
+    /// File with certificates in PEM that are trusted for amqps:// beside those of the system
+    #[arg(long, env)]
+    pub broker_ca_file: Option<PathBuf>,
 
     /// Queue on the broker; processes of one installation share it
     #[arg(long, env, default_value = "loadify")]
@@ -50,6 +72,14 @@ pub struct Config {
     #[arg(long, env)]
     pub port: Option<u16>,
 
+    /// Address and port that metrics are told on beside the web server's /metrics; a worker tells them only there
+    #[arg(long, env)]
+    pub metrics_bind: Option<SocketAddr>,
+
+    /// Milliseconds for which a web process that is asked to stop still takes requests, while /readyz answers 503
+    #[arg(long, env, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(..=2_000))]
+    pub drain_ms: u16,
+
     /// Folder with the built page
     #[arg(long, env, default_value = "dist")]
     pub static_dir: PathBuf,
@@ -57,6 +87,18 @@ pub struct Config {
     /// Largest file that may be uploaded, in bytes
     #[arg(long, env, default_value_t = 4 << 30)]
     pub max_upload_bytes: u64,
+
+    /// Seconds without a byte after which a request of a resumable upload is ended; what arrived is kept
+    #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub upload_idle_seconds: u32,
+
+    /// Hours after its last byte for which an unfinished upload is kept
+    #[arg(long, env, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=8_760))]
+    pub upload_expiry_hours: u32,
+
+    /// Days for which the files of imports that have ended are kept, and ended changes of many products
+    #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3_650))]
+    pub file_retention_days: u16,
 
     /// Connections that write one import at the same time, 1 to 16
     #[arg(long, env, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=16))]
@@ -77,6 +119,18 @@ pub struct Config {
     /// Imports that one process works on at the same time
     #[arg(long, env, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub import_concurrency: u16,
+
+    /// Networks that files may be fetched from although they are not public, with commas between, such as 10.1.0.0/16
+    #[arg(long, env, value_delimiter = ',', value_parser = network)]
+    pub import_url_allow_cidrs: Vec<IpNet>,
+
+    /// Seconds for which the server of a file that is fetched may be silent
+    #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=600))]
+    pub import_url_idle_seconds: u16,
+
+    /// Seconds that a file may take to be fetched; less than the half hour after which RabbitMQ gives a worker up
+    #[arg(long, env, default_value_t = 900, value_parser = clap::value_parser!(u16).range(1..=1_500))]
+    pub import_url_deadline_seconds: u16,
 
     /// Products that one transaction of a change of many deals with
     #[arg(long, env, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=50_000))]
@@ -176,8 +230,36 @@ impl Config {
         address
     }
 
+    /// The broker, where there is one.
+    ///
+    /// # Errors
+    /// When the certificates cannot be read.
+    pub fn broker(&self) -> anyhow::Result<Option<Endpoint>> {
+        let Some(url) = self.broker_url.as_ref().or(self.cloudamqp_url.as_ref()) else {
+            return Ok(None);
+        };
+        let authorities = self.broker_ca_file.as_ref().map(|file| {
+            let read = std::fs::read_to_string(file).with_context(|| format!("BROKER_CA_FILE: {}", file.display()))?;
+            anyhow::ensure!(
+                read.contains("-----BEGIN CERTIFICATE-----"),
+                "BROKER_CA_FILE: {} has no certificate in PEM",
+                file.display()
+            );
+            Ok(read)
+        });
+        Ok(Some(Endpoint { url: url.clone(), authorities: authorities.transpose()? }))
+    }
+
+    pub fn drain(&self) -> Duration {
+        Duration::from_millis(self.drain_ms.into())
+    }
+
     pub fn lease(&self) -> Duration {
         Duration::from_secs(self.import_lease_seconds.into())
+    }
+
+    pub fn upload_idle(&self) -> Duration {
+        Duration::from_secs(self.upload_idle_seconds.into())
     }
 
     pub fn webhook_deadline(&self) -> Duration {

@@ -1,20 +1,27 @@
 //! Connections to PostgreSQL, and its schema.
 
-use std::time::Duration;
+mod connect;
+
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use deadpool::Runtime;
-use diesel::{QueryDsl, QueryResult, migration::MigrationSource, pg::Pg};
+use diesel::{QueryDsl, QueryResult, migration::MigrationSource, pg::Pg, sql_types::BigInt};
 use diesel_async::{
     AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
     pooled_connection::{
-        AsyncDieselConnectionManager,
+        AsyncDieselConnectionManager, ManagerConfig, SetupCallback,
         deadpool::{Object, Pool as DeadPool, PoolError},
     },
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use futures_util::FutureExt;
 
-use crate::config::Config;
+pub use self::connect::Server;
+use crate::{
+    app::App,
+    config::{Config, DatabaseConfig},
+};
 
 pub type Pool = DeadPool<AsyncPgConnection>;
 pub type PooledConnection = Object<AsyncPgConnection>;
@@ -29,7 +36,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MIGRATION_LOCK: i64 = 0x010A_D1F7;
 
 pub fn pool(config: &Config) -> anyhow::Result<Pool> {
-    let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new(&config.database.database_url);
+    let server = Arc::new(config.database.server()?);
+    let setup: SetupCallback<AsyncPgConnection> = Box::new(move |_| {
+        let server = Arc::clone(&server);
+        async move { server.connect().await }.boxed()
+    });
+    let mut manager = ManagerConfig::default();
+    manager.custom_setup = setup;
+    // The URL is the server's affair.
+    let manager = AsyncDieselConnectionManager::new_with_config("", manager);
     Pool::builder(manager)
         .max_size(config.database_connections.max(usize::from(config.import_lanes) + 2))
         .runtime(Runtime::Tokio1)
@@ -41,8 +56,8 @@ pub fn pool(config: &Config) -> anyhow::Result<Pool> {
 }
 
 /// Brings the schema up to date. Several processes may do this at once: one works, the others wait.
-pub async fn migrate(database_url: &str) -> anyhow::Result<()> {
-    let mut conn = AsyncPgConnection::establish(database_url).await.context("cannot connect to DATABASE_URL")?;
+pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
+    let mut conn = config.server()?.connect().await.context("cannot connect to DATABASE_URL")?;
     conn.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})")).await?;
     let mut harness = AsyncMigrationHarness::new(conn);
     let applied = MigrationHarness::<Pg>::run_pending_migrations(&mut harness, MIGRATIONS)
@@ -53,6 +68,28 @@ pub async fn migrate(database_url: &str) -> anyhow::Result<()> {
     // Closing the session gives the lock back.
     drop(harness);
     Ok(())
+}
+
+#[derive(diesel::QueryableByName)]
+struct Ours {
+    #[diesel(sql_type = diesel::sql_types::Bool)]
+    is_ours: bool,
+}
+
+/// Awaits `work` while no other process does what goes by this number of a lock; `None` where another one is at it.
+pub async fn alone<T: Send>(
+    app: &App,
+    lock: i64,
+    work: impl Future<Output = anyhow::Result<T>> + Send,
+) -> anyhow::Result<Option<T>> {
+    let mut holder = app.pool.get().await?;
+    holder
+        .transaction(async |holder| {
+            let asked = diesel::sql_query("SELECT pg_try_advisory_xact_lock($1) AS is_ours");
+            let Ours { is_ours } = asked.bind::<BigInt, _>(lock).get_result(holder).await?;
+            if is_ours { work.await.map(Some) } else { Ok(None) }
+        })
+        .await
 }
 
 /// Asks the database for nothing.

@@ -17,7 +17,10 @@ use actix_web::{
 };
 use shared::{ErrorCode, FieldError, Problem, detect::FileProblem};
 
-use crate::db;
+use crate::{db, telemetry};
+
+/// A status of the checksum extension of tus; HTTP has none for it.
+const CHECKSUM_MISMATCH: u16 = 460;
 
 pub type ApiResult<T> = Result<T, ApiError>;
 
@@ -50,6 +53,16 @@ pub enum ApiError {
         "the product has been changed meanwhile, it is at version {version}; get it again and repeat the change on that"
     )]
     PreconditionFailed { version: i64 },
+    #[error("the request must say Tus-Resumable: 1.0.0, the version of tus that is spoken here")]
+    TusVersion,
+    #[error("{why}; the upload is at offset {offset}, go on from there")]
+    OffsetConflict { offset: i64, why: &'static str },
+    #[error("the body does not have the checksum that was sent with it, so nothing of it is kept; send it again")]
+    ChecksumMismatch,
+    #[error("{0}")]
+    Gone(String),
+    #[error("nothing arrived for {0} seconds; ask for the offset with HEAD and go on from there")]
+    Silent(u64),
     #[error("this method is not allowed here")]
     MethodNotAllowed,
     #[error("{0}")]
@@ -62,7 +75,7 @@ pub enum ApiError {
     UploadIncomplete { received: u64 },
     #[error("{0} does not answer at the moment; nothing was changed, try again in a few seconds")]
     Unavailable(&'static str),
-    #[error("something went wrong on our side; it has been logged")]
+    #[error("something went wrong on our side; it has been logged{}", by_id())]
     Internal(#[source] anyhow::Error),
 }
 
@@ -85,6 +98,11 @@ impl ApiError {
             Self::SkuTaken { .. } => ErrorCode::SkuTaken,
             Self::PreconditionRequired => ErrorCode::PreconditionRequired,
             Self::PreconditionFailed { .. } => ErrorCode::PreconditionFailed,
+            Self::TusVersion => ErrorCode::UnsupportedVersion,
+            Self::OffsetConflict { .. } => ErrorCode::Conflict,
+            Self::ChecksumMismatch => ErrorCode::ChecksumMismatch,
+            Self::Gone(_) => ErrorCode::Gone,
+            Self::Silent(_) => ErrorCode::UploadIncomplete,
             Self::MethodNotAllowed => ErrorCode::MethodNotAllowed,
             Self::UnsupportedMediaType(_) => ErrorCode::UnsupportedMediaType,
             Self::TooLarge { .. } => ErrorCode::PayloadTooLarge,
@@ -100,12 +118,13 @@ impl ApiError {
         let status = self.status_code();
         Problem {
             kind: "about:blank".into(),
-            title: status.canonical_reason().unwrap_or("Error").into(),
+            title: status.canonical_reason().unwrap_or("Checksum Mismatch").into(),
             status: status.as_u16(),
             code: self.code(),
             detail: sentence(&self.to_string()),
             errors: if let Self::Invalid(errors) = self { errors.clone() } else { Vec::new() },
             product: if let Self::SkuTaken { id, .. } = self { Some(*id) } else { None },
+            request_id: telemetry::current_id().filter(|_| status.is_server_error()),
         }
     }
 }
@@ -122,6 +141,11 @@ impl ResponseError for ApiError {
             Self::PreconditionFailed { .. } => StatusCode::PRECONDITION_FAILED,
             Self::Invalid(_) | Self::File(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::BadRequest(_) | Self::UploadIncomplete { .. } => StatusCode::BAD_REQUEST,
+            Self::TusVersion => StatusCode::PRECONDITION_FAILED,
+            Self::OffsetConflict { .. } => StatusCode::CONFLICT,
+            Self::ChecksumMismatch => StatusCode::from_u16(CHECKSUM_MISMATCH).unwrap_or(StatusCode::BAD_REQUEST),
+            Self::Gone(_) => StatusCode::GONE,
+            Self::Silent(_) => StatusCode::REQUEST_TIMEOUT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -147,6 +171,9 @@ impl ResponseError for ApiError {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"Loadify\""));
             }
             _ => {}
+        }
+        if let Self::OffsetConflict { offset, .. } = self {
+            response.insert_header(("Upload-Offset", *offset));
         }
         response.content_type("application/problem+json").json(self.problem())
     }
@@ -174,6 +201,11 @@ impl From<object_store::Error> for ApiError {
         tracing::error!("Storage failed: {error}");
         Self::Unavailable("the file storage")
     }
+}
+
+/// What a person can tell the operator.
+fn by_id() -> String {
+    telemetry::current_id().map_or_else(String::new, |id| format!(" under the request id {id}"))
 }
 
 /// Errors are written in lower case, for logs; a person reads a sentence.

@@ -30,7 +30,7 @@ async fn livez() -> &'static str {
 /// is done when the broker is back.
 #[utoipa::path(tag = "operations", responses(
     (status = 200, body = Health),
-    (status = 503, body = Health, description = "Requests would fail"),
+    (status = 503, body = Health, description = "Requests would fail, or the process stops"),
 ))]
 #[get("/readyz")]
 async fn readyz(app: Data<App>) -> HttpResponse {
@@ -41,9 +41,12 @@ async fn readyz(app: Data<App>) -> HttpResponse {
         (true, false) => HealthState::Degraded,
         (true, true) => HealthState::Ready,
     };
+    let state = if app.shutdown.is_cancelled() { HealthState::Stopping } else { state };
     let health = Health { state, database, migrations, broker, storage };
-    let mut response =
-        if state == HealthState::Unready { HttpResponse::ServiceUnavailable() } else { HttpResponse::Ok() };
+    let mut response = match state {
+        HealthState::Ready | HealthState::Degraded => HttpResponse::Ok(),
+        HealthState::Unready | HealthState::Stopping => HttpResponse::ServiceUnavailable(),
+    };
     response.insert_header(("Cache-Control", "no-store")).json(health)
 }
 

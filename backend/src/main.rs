@@ -19,6 +19,8 @@ mod schema;
 mod server;
 mod storage;
 mod tasks;
+mod telemetry;
+mod uploads;
 mod webhooks;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
@@ -29,15 +31,15 @@ use tokio::{
     sync::mpsc,
     task::LocalSet,
 };
-use tracing_subscriber::EnvFilter;
 
 use crate::{
     app::App,
     config::{Config, DatabaseConfig},
     tasks::{Producer, Queue},
+    telemetry::LogFormat,
 };
 
-/// How long tasks and requests in hand may take once the process is asked to stop.
+/// How long all that is in hand may take once the process is asked to stop: Heroku and Docker kill after 30 and 10 seconds.
 const GRACE: Duration = Duration::from_secs(9);
 
 #[derive(Parser)]
@@ -45,6 +47,10 @@ const GRACE: Duration = Duration::from_secs(9);
 struct Cli {
     #[command(subcommand)]
     role: Role,
+
+    /// How the log on stderr looks
+    #[arg(long, env, value_enum, default_value_t = LogFormat::Human, global = true)]
+    log_format: LogFormat,
 }
 
 #[derive(Subcommand)]
@@ -69,15 +75,13 @@ enum Role {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,celery=warn")))
-        .with_writer(std::io::stderr)
-        .init();
-    let result = match Cli::parse().role {
+    let cli = Cli::parse();
+    telemetry::init(cli.log_format);
+    let result = match cli.role {
         Role::All(config) => Box::pin(run(config, true, true)).await,
         Role::Serve(config) => Box::pin(run(config, true, false)).await,
         Role::Work(config) => Box::pin(run(config, false, true)).await,
-        Role::Migrate(config) => db::migrate(&config.database_url).await,
+        Role::Migrate(config) => db::migrate(&config).await,
         Role::Key(command) => access::create_key(command).await,
         Role::SetPassword(command) => access::set_password(command).await,
         Role::Openapi => openapi::print(),
@@ -93,16 +97,21 @@ async fn main() -> ExitCode {
 }
 
 async fn run(config: Config, web: bool, work: bool) -> anyhow::Result<()> {
-    db::migrate(&config.database.database_url).await?;
+    db::migrate(&config.database).await?;
     let (sender, embedded) = mpsc::unbounded_channel();
-    let broker = config.broker_url.clone();
+    let broker = config.broker()?;
     let queue = match &broker {
-        Some(url) => Queue::Celery(Producer::start(url.clone(), config.broker_queue.clone())),
+        Some(endpoint) => Queue::Celery(Producer::start(endpoint.clone(), config.broker_queue.clone())),
         None if web && !work => {
             anyhow::bail!("serve needs BROKER_URL, through which workers hear of imports; `loadify all` needs none")
         }
         None => Queue::Embedded(sender),
     };
+    if config.storage_url.scheme() == "memory" && !(web && work) {
+        anyhow::bail!(
+            "STORAGE_URL: memory:/// cannot be shared; web and workers that are processes of their own need file:// or s3://"
+        );
+    }
     let app = App::new(config, queue)?;
     if web {
         access::prepare(&app).await?;
@@ -122,7 +131,7 @@ async fn run(config: Config, web: bool, work: bool) -> anyhow::Result<()> {
         if work {
             let tasks = async {
                 match broker {
-                    Some(url) => tasks::consume(Arc::clone(&app), url).await,
+                    Some(endpoint) => tasks::consume(Arc::clone(&app), endpoint).await,
                     None => tasks::run_embedded(Arc::clone(&app), embedded).await,
                 }
             };
@@ -130,10 +139,16 @@ async fn run(config: Config, web: bool, work: bool) -> anyhow::Result<()> {
         }
         anyhow::Ok(())
     };
+    let telling = async {
+        match app.config.metrics_bind {
+            Some(address) => telemetry::listen(Arc::clone(&app), address).await,
+            None => Ok(()),
+        }
+    };
     // Celery's consumer cannot move between threads; what it starts can.
-    LocalSet::new().run_until(Box::pin(async { tokio::try_join!(serving, working) })).await?;
+    LocalSet::new().run_until(Box::pin(async { tokio::try_join!(serving, working, telling) })).await?;
     app.running.close();
-    if tokio::time::timeout(GRACE, app.running.wait()).await.is_err() {
+    if tokio::time::timeout_at(app.stops_at(GRACE), app.running.wait()).await.is_err() {
         anyhow::bail!("a task did not stop within {} s; another worker will take it up", GRACE.as_secs());
     }
     tracing::info!("Stopped");
@@ -153,7 +168,7 @@ fn stop_on_signals(app: Arc<App>) -> anyhow::Result<()> {
                 std::process::exit(1);
             }
             tracing::info!("Stopping");
-            app.shutdown.cancel();
+            app.stop();
         }
     });
     Ok(())

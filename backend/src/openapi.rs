@@ -4,7 +4,7 @@ use actix_web::dev::{ServiceFactory, ServiceRequest};
 use utoipa::OpenApi;
 use utoipa_actix_web::{AppExt, UtoipaApp};
 
-use crate::{access, health, imports, products, webhooks};
+use crate::{access, health, imports, products, telemetry, uploads, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -12,6 +12,7 @@ use crate::{access, health, imports, products, webhooks};
     components(schemas(shared::Problem, shared::ImportState, shared::ImportEvent)),
     tags(
         (name = "imports", description = "Files on their way into the catalogue"),
+        (name = "uploads", description = "Files in pieces, by the tus protocol 1.0.0: an upload that is cut goes on where it was"),
         (name = "products", description = "The catalogue"),
         (name = "webhooks", description = "Other systems that are told of changes"),
         (name = "access", description = "People, their sessions, keys, and the audit log"),
@@ -28,9 +29,10 @@ where
     let mut document = Document::openapi();
     webhooks::describe(&mut document);
     access::describe(&mut document);
-    app.openapi(document).configure(health::configure).service(
+    app.openapi(document).configure(health::configure).configure(telemetry::configure).service(
         utoipa_actix_web::scope("/api/v1")
             .configure(imports::configure)
+            .configure(uploads::configure)
             .configure(products::configure)
             .configure(webhooks::configure)
             .configure(access::configure),

@@ -108,6 +108,9 @@ diesel::table! {
         created_at -> Timestamptz,
         started_at -> Nullable<Timestamptz>,
         finished_at -> Nullable<Timestamptz>,
+        file_removed_at -> Nullable<Timestamptz>,
+        source_url -> Nullable<Text>,
+        bytes_fetched -> BigInt,
     }
 }
 
@@ -269,3 +272,33 @@ diesel::table! {
 
 diesel::joinable!(sessions -> people (person_id));
 diesel::allow_tables_to_appear_in_same_query!(people, sessions);
+
+diesel::table! {
+    uploads (id) {
+        id -> Text,
+        file_name -> Text,
+        metadata -> Nullable<Text>,
+        length -> Nullable<BigInt>,
+        received -> BigInt,
+        hash -> Binary,
+        layout -> Nullable<Jsonb>,
+        writer -> BigInt,
+        holder -> Nullable<BigInt>,
+        status -> Text,
+        problem -> Nullable<Jsonb>,
+        import_id -> Nullable<BigInt>,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    upload_blocks (object_key) {
+        object_key -> Text,
+        upload_id -> Nullable<Text>,
+        start -> BigInt,
+        size -> BigInt,
+        accepted -> Bool,
+        created_at -> Timestamptz,
+    }
+}

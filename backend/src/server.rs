@@ -16,11 +16,20 @@ use crate::{
     app::App,
     assets::Assets,
     error::{self, Methods},
-    openapi,
+    openapi, telemetry, uploads,
 };
 
 /// How long a stop waits for requests in hand. Streams of events end at once, so they do not use it up.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(7);
+/// How long the head of a request may take from its first byte on; then it is answered 408. Who sends a byte now and then
+/// to keep a place holds it for so long. Actix does so for the first request of a connection only; one that drips a later
+/// one keeps its connection, but holds up nobody: it costs a socket and a buffer, and a proxy in front ends it.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may idle between requests. More than proxies in front keep theirs (nginx: 60 s), so that it is
+/// they who close, and no request meets a connection that is just being closed.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a client may take to end its side of a connection that is closed.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Serves until the process is asked to stop.
 pub async fn serve(app: Arc<App>) -> anyhow::Result<()> {
@@ -42,8 +51,14 @@ pub async fn serve(app: Arc<App>) -> anyhow::Result<()> {
             .wrap(from_fn(error::explain_bare_errors))
             .wrap(from_fn(access::protect))
             .wrap(Compress::default())
+            .wrap(from_fn(telemetry::observe))
+            // Outermost: all that is behind it sees the method that is meant.
+            .wrap(from_fn(uploads::override_method))
     })
     .disable_signals()
+    .client_request_timeout(HEAD_TIMEOUT)
+    .keep_alive(KEEP_ALIVE)
+    .client_disconnect_timeout(DISCONNECT_TIMEOUT)
     .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())
     .bind(address)
     .with_context(|| format!("cannot listen on {address} (BIND, PORT)"))?;
@@ -54,9 +69,10 @@ pub async fn serve(app: Arc<App>) -> anyhow::Result<()> {
     }
     let server = server.run();
     let handle = server.handle();
-    let stopped = app.shutdown.clone();
     tokio::spawn(async move {
-        stopped.cancelled().await;
+        app.shutdown.cancelled().await;
+        // `/readyz` has answered 503 since; a load balancer is to see that before connections are refused.
+        tokio::time::sleep(app.config.drain()).await;
         handle.stop(true).await;
     });
     server.await.context("the web server failed")

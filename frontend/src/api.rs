@@ -38,11 +38,6 @@ pub async fn rejected_rows(id: i64, limit: u32) -> Result<RejectedPage, Problem>
     get(&format!("{BASE}/imports/{id}/rejected?limit={limit}")).await
 }
 
-/// Where a file is sent to.
-pub fn upload_url(file_name: &str) -> String {
-    format!("{BASE}/imports?file_name={}", encode(file_name))
-}
-
 /// The stream of an import's events.
 pub fn events_url(id: i64) -> String {
     format!("{BASE}/imports/{id}/events")
@@ -58,7 +53,7 @@ pub fn encode(text: &str) -> String {
     String::from(js_sys::encode_uri_component(text))
 }
 
-/// The answer of the server, or why it is none: used for `fetch` and for the upload alike.
+/// The answer of the server, or why it is none: used for `fetch` and for uploads alike.
 pub fn parse<T: DeserializeOwned>(status: u16, body: &str) -> Result<T, Problem> {
     if (200..300).contains(&status) {
         // An answer without a content says no more than that it is done.
@@ -86,6 +81,7 @@ pub fn problem(status: u16, code: ErrorCode, detail: &str) -> Problem {
         detail: detail.to_owned(),
         errors: Vec::new(),
         product: None,
+        request_id: None,
     }
 }
 
@@ -118,6 +114,11 @@ thread_local! {
 
 pub fn client_id() -> String {
     CLIENT_ID.with(Clone::clone)
+}
+
+/// Headers of each request of this page, by whatever means it is sent.
+pub fn standing_headers() -> [(&'static str, String); 1] {
+    [("X-Client-Id", client_id())]
 }
 
 pub async fn get<T: DeserializeOwned>(url: &str) -> Result<T, Problem> {
@@ -188,7 +189,9 @@ async fn fetch(method: &str, url: &str, request: &Request<'_>) -> Result<Answer,
     options.set_method(method);
     options.set_signal(request.abort);
     let headers = Headers::new()?;
-    headers.set("X-Client-Id", &client_id())?;
+    for (name, value) in standing_headers() {
+        headers.set(name, &value)?;
+    }
     if let Some(body) = &request.body {
         headers.set("Content-Type", "application/json")?;
         options.set_body(&JsValue::from_str(body));

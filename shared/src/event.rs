@@ -16,6 +16,8 @@ pub enum EventKind {
     Started,
     /// A worker has taken it up again, after a pause, a shutdown or a crash.
     Resumed,
+    /// The file has come from its URL, and is stored.
+    Fetched,
     /// The survey is through: `rows_total` is known.
     Surveyed,
     /// The figures moved, or the worker says that it is alive.
@@ -36,6 +38,7 @@ impl EventKind {
             Self::Queued => "queued",
             Self::Started => "started",
             Self::Resumed => "resumed",
+            Self::Fetched => "fetched",
             Self::Surveyed => "surveyed",
             Self::Progress => "progress",
             Self::Interrupted => "interrupted",
@@ -47,10 +50,11 @@ impl EventKind {
     }
 
     /// Every kind, in the order in which an import usually meets them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Queued,
         Self::Started,
         Self::Resumed,
+        Self::Fetched,
         Self::Surveyed,
         Self::Progress,
         Self::Interrupted,
@@ -72,6 +76,12 @@ pub struct ImportEvent {
     pub status: ImportStatus,
     pub phase: Option<ImportPhase>,
     pub rows_total: Option<i64>,
+    /// As in [`Import`]; absent in events of earlier versions.
+    #[serde(default)]
+    pub size_bytes: i64,
+    /// As in [`Import`].
+    #[serde(default)]
+    pub bytes_fetched: i64,
     pub bytes_surveyed: i64,
     pub counts: Counts,
     pub error: Option<String>,

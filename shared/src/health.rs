@@ -12,6 +12,8 @@ pub enum HealthState {
     Degraded,
     /// Requests would fail.
     Unready,
+    /// It was asked to stop: what is sent now may still be answered, what is sent later is refused.
+    Stopping,
 }
 
 /// One part that the process needs.

@@ -38,6 +38,8 @@ impl ImportStatus {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ImportPhase {
+    /// Gets the file from its URL.
+    Fetch,
     /// Reads the whole file once, to know its number of rows and the last row of each SKU.
     Survey,
     /// Writes the products.
@@ -48,10 +50,22 @@ impl ImportPhase {
     /// The word that stands in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Fetch => "fetch",
             Self::Survey => "survey",
             Self::Load => "load",
         }
     }
+}
+
+/// A file to fetch and import.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ImportFromUrl {
+    /// `https://` or `http://`, in a public network, readable without signing in.
+    pub url: String,
+    /// For the history; the last part of the URL unless it is given.
+    pub file_name: Option<String>,
 }
 
 /// The balance sheet: what became of the rows that were read. `read` is the sum of the others.
@@ -85,9 +99,9 @@ impl Counts {
 pub struct Import {
     pub id: i64,
     pub file_name: String,
-    /// Size of the file, in bytes.
+    /// Size of the file, in bytes; while it is fetched, what its server says, or 0.
     pub size_bytes: i64,
-    /// SHA-256 of the file, in lower-case hexadecimal.
+    /// SHA-256 of the file, in lower-case hexadecimal; empty until it is fetched.
     pub sha256: String,
     pub status: ImportStatus,
     /// Set while it runs.
@@ -106,6 +120,14 @@ pub struct Import {
     pub created_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
+    /// When the file was removed from storage, some weeks after the end.
+    pub file_removed_at: Option<DateTime<Utc>>,
+    /// Where the file was fetched from, if it was not uploaded; without the query.
+    #[serde(default)]
+    pub source_url: Option<String>,
+    /// Bytes of the file that have come from there.
+    #[serde(default)]
+    pub bytes_fetched: i64,
 }
 
 /// One page of imports, newest first.
@@ -191,7 +213,7 @@ mod tests {
         ] {
             assert_eq!(serde_json::to_value(status).expect("serialises"), status.as_str());
         }
-        for phase in [ImportPhase::Survey, ImportPhase::Load] {
+        for phase in [ImportPhase::Fetch, ImportPhase::Survey, ImportPhase::Load] {
             assert_eq!(serde_json::to_value(phase).expect("serialises"), phase.as_str());
         }
     }

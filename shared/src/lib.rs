@@ -25,7 +25,9 @@ pub use bulk::{
 };
 pub use event::{EventKind, ImportEvent, ImportState};
 pub use health::{Health, HealthCheck, HealthState};
-pub use import::{Counts, Import, ImportPage, ImportPhase, ImportStatus, RejectedPage, RejectedRow, RowErrorCode};
+pub use import::{
+    Counts, Import, ImportFromUrl, ImportPage, ImportPhase, ImportStatus, RejectedPage, RejectedRow, RowErrorCode,
+};
 pub use problem::{ErrorCode, FieldError, Problem};
 pub use product::{Product, ProductChange, ProductInput, sku_key};
 pub use search::{IndexState, ProductFilter, ProductPage, ProductSort, Total};

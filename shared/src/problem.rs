@@ -45,6 +45,12 @@ pub enum ErrorCode {
     NoHeader,
     /// The upload ended before it was whole.
     UploadIncomplete,
+    /// The request does not speak tus 1.0.0: `Tus-Resumable` is missing, or names another version.
+    UnsupportedVersion,
+    /// The bytes are not those that the client meant to send.
+    ChecksumMismatch,
+    /// It was here, and has expired.
+    Gone,
     /// A part that is needed does not answer; try again after `Retry-After` seconds.
     Unavailable,
     Internal,
@@ -82,6 +88,9 @@ pub struct Problem {
     /// The product that has the SKU already, where `code` is `sku_taken`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product: Option<i64>,
+    /// By which the log knows the request, where `status` is 500 or more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
 }
 
 impl std::fmt::Display for Problem {

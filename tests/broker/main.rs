@@ -1,6 +1,12 @@
 //! Web and workers as processes of their own, through a real RabbitMQ.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod amqps;
+mod listener;
+mod postgres_tls;
+mod stop;
+mod storage;
+
 use std::time::Instant;
 
 use nix::sys::signal::Signal;

@@ -12,7 +12,7 @@ use tests::{
 use crate::browser::Browser;
 
 /// The text of axe-core, as `scripts/setup` installed it. The browser reaches nothing but the app, so it is handed over.
-fn axe() -> String {
+pub fn axe() -> String {
     let tools = std::env::var("LOADIFY_TOOLS").unwrap_or_else(|_| {
         let cache =
             std::env::var("XDG_CACHE_HOME").unwrap_or_else(|_| format!("{}/.cache", std::env::var("HOME").unwrap()));
@@ -23,7 +23,7 @@ fn axe() -> String {
 }
 
 /// Fails where a rule is broken in what is now shown.
-async fn check(browser: &Browser, axe: &str, place: &str) {
+pub async fn check(browser: &Browser, axe: &str, place: &str) {
     // Where something still fades in, its contrast is not yet what it will be.
     browser
         .until("animations to end", async || {

@@ -6,6 +6,7 @@ mod axe;
 mod browser;
 mod guard;
 mod products;
+mod uploads;
 mod webhooks;
 
 use std::time::Duration;

@@ -84,7 +84,19 @@ impl TestApp {
 
     /// Another web process, and where it is.
     pub async fn another_web(&self) -> (Process, String) {
-        start_web("serve", &self.settings).await
+        self.another("serve").await
+    }
+
+    /// Another process of a role that serves the web, and where it is.
+    pub async fn another(&self, role: &str) -> (Process, String) {
+        self.another_with(role, &[]).await
+    }
+
+    /// The same with some other settings.
+    pub async fn another_with(&self, role: &str, settings: &[(&'static str, &str)]) -> (Process, String) {
+        let mut all = self.settings.clone();
+        all.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        start_web(role, &all).await
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -246,6 +258,20 @@ impl TestApp {
         Table::read(&self.db).await
     }
 
+    /// The file of an import that arrived in blocks, put together by hand.
+    pub async fn joined_blocks(&self, import: i64) -> Vec<u8> {
+        let sql = "SELECT object_key FROM imports WHERE id = $1";
+        let key: String = self.db.client.query_one(sql, &[&import]).await.unwrap().get(0);
+        let list: Value = serde_json::from_slice(&std::fs::read(self.storage.path().join(key)).unwrap()).unwrap();
+        let mut file = Vec::new();
+        for piece in list.as_array().unwrap() {
+            let bytes = std::fs::read(self.storage.path().join(piece["key"].as_str().unwrap())).unwrap();
+            assert_eq!(u64::try_from(bytes.len()).ok(), piece["size"].as_u64());
+            file.extend_from_slice(&bytes);
+        }
+        file
+    }
+
     /// Files that lie in storage.
     pub fn stored_files(&self) -> usize {
         let folder = self.storage.path().join("imports");
@@ -266,7 +292,8 @@ impl TestApp {
 async fn start_web(role: &str, settings: &Settings) -> (Process, String) {
     let web = Process::start(role, settings);
     let line = web.wait_for_line("Loadify is at http://").await;
-    let base = line.split("Loadify is at ").nth(1).unwrap().trim().to_owned();
+    // In JSON, more follows.
+    let base = line.split("Loadify is at ").nth(1).unwrap().split('"').next().unwrap().trim().to_owned();
     (web, base)
 }
 

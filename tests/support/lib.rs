@@ -9,11 +9,13 @@ pub mod app;
 pub mod csv;
 pub mod database;
 pub mod dns;
+pub mod faults;
 pub mod oracle;
 pub mod process;
 pub mod proxy;
 pub mod receiver;
 pub mod sse;
+pub mod tus;
 pub mod webhooks;
 
 use std::{future::Future, time::Duration};

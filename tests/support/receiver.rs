@@ -24,6 +24,8 @@ pub enum Answer {
     After(Duration, u16),
     /// A status with more header lines, and a body.
     Full(u16, &'static str, String),
+    /// These bytes, as they are, and the end of the connection.
+    Raw(Vec<u8>),
     /// Nothing comes.
     Hang,
     /// The connection is reset instead of an answer.
@@ -190,6 +192,10 @@ async fn respond(peer: &mut TcpStream, answer: Answer, state: &State) -> std::io
         Answer::Status(status) => peer.write_all(head(status, "", 0).as_bytes()).await?,
         Answer::Full(status, headers, body) => {
             peer.write_all((head(status, headers, body.len() as u64) + &body).as_bytes()).await?;
+        }
+        Answer::Raw(bytes) => {
+            peer.write_all(&bytes).await?;
+            return Ok(false);
         }
         Answer::Hang => {
             // Until the other side has had enough of it.

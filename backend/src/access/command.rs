@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use diesel_async::{AsyncConnection, AsyncPgConnection};
+use diesel_async::AsyncPgConnection;
 use shared::{KeyInput, Scope, access};
 
 use crate::{
@@ -86,5 +86,5 @@ pub async fn set_password(command: PasswordCommand) -> anyhow::Result<()> {
 }
 
 async fn connect(database: &DatabaseConfig) -> anyhow::Result<AsyncPgConnection> {
-    AsyncPgConnection::establish(&database.database_url).await.context("cannot connect to DATABASE_URL")
+    database.server()?.connect().await.context("cannot connect to DATABASE_URL")
 }

@@ -41,6 +41,8 @@ const fn write(method: &'static str, pattern: &'static str, need: Need, action: 
 pub const RULES: &[Rule] = &[
     read("/livez", Need::Nothing),
     read("/readyz", Need::Nothing),
+    // Figures tell how much goes on, not what; who scrapes them sends a key of any scope, or asks at METRICS_BIND.
+    read("/metrics", Need::SignedIn),
     read("/api/openapi.json", Need::SignedIn),
     read("/api/docs", Need::SignedIn),
     read("/api/docs/{_:.*}", Need::SignedIn),
@@ -52,6 +54,13 @@ pub const RULES: &[Rule] = &[
     read("/api/v1/imports/{id}/rejected", Need::May(ReadImports)),
     read("/api/v1/imports/{id}/rejected.csv", Need::May(ReadImports)),
     write("POST", "/api/v1/imports/{id}/cancel", Need::May(WriteImports), "import.cancel"),
+    quiet("OPTIONS", "/api/v1/uploads", Need::Nothing),
+    quiet("OPTIONS", "/api/v1/uploads/{id}", Need::Nothing),
+    write("POST", "/api/v1/uploads", Need::May(WriteImports), "upload.create"),
+    quiet("HEAD", "/api/v1/uploads/{id}", Need::May(WriteImports)),
+    // One entry for each piece of a file would drown the others; that it was begun is enough.
+    quiet("PATCH", "/api/v1/uploads/{id}", Need::May(WriteImports)),
+    write("DELETE", "/api/v1/uploads/{id}", Need::May(WriteImports), "upload.delete"),
     // Products
     read("/api/v1/products", Need::May(ReadProducts)),
     write("POST", "/api/v1/products", Need::May(WriteProducts), "product.create"),

@@ -3,12 +3,12 @@
 use std::{pin::pin, time::Duration};
 
 use anyhow::Context;
-use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use diesel_async::RunQueryDsl;
 use futures_util::StreamExt;
 
 use crate::{
     app::App,
-    events::{ATTEMPTED, CATALOGUE, DUE, IMPORTS, JOBS, ids},
+    events::{ATTEMPTED, CATALOGUE, DUE, IMPORTS, JOBS, UPLOADS, ids},
 };
 
 /// Pauses between attempts to connect: the first, and the longest.
@@ -33,8 +33,10 @@ pub async fn listen(app: &App) {
 }
 
 async fn hear(app: &App, pause: &mut Duration) -> anyhow::Result<std::convert::Infallible> {
-    let mut conn = AsyncPgConnection::establish(&app.config.database.database_url).await?;
-    for channel in [IMPORTS, JOBS, CATALOGUE, ATTEMPTED, DUE] {
+    // A server that takes the connection and says nothing is no database.
+    let server = app.config.database.server()?;
+    let mut conn = tokio::time::timeout(PULSE, server.connect()).await.context("the database does not answer")??;
+    for channel in [IMPORTS, JOBS, CATALOGUE, ATTEMPTED, DUE, UPLOADS] {
         diesel::sql_query(format!("LISTEN {channel}")).execute(&mut conn).await?;
     }
     app.wakeups.announce_gap();

@@ -31,6 +31,8 @@ const CATALOGUE: &str = "loadify_catalogue";
 const ATTEMPTED: &str = "loadify_attempted";
 /// For deliveries that are to be attempted; its payload is the ids of some of them, with commas between.
 const DUE: &str = "loadify_due";
+/// For uploads whose writer is to make an end, or has made one; its payload is the id of the upload.
+const UPLOADS: &str = "loadify_upload";
 
 /// Ids in one notification, whose text may have 8,000 bytes.
 const IDS_AT_ONCE: usize = 300;
@@ -44,6 +46,7 @@ pub struct Wakeups {
     jobs: broadcast::Sender<i64>,
     catalogue: broadcast::Sender<CatalogueNews>,
     deliveries: broadcast::Sender<DeliveryIds>,
+    uploads: broadcast::Sender<Arc<str>>,
 }
 
 impl Default for Wakeups {
@@ -54,6 +57,7 @@ impl Default for Wakeups {
             jobs: broadcast::channel(1024).0,
             catalogue: broadcast::channel(1024).0,
             deliveries: broadcast::channel(1024).0,
+            uploads: broadcast::channel(1024).0,
         }
     }
 }
@@ -79,12 +83,18 @@ impl Wakeups {
         self.deliveries.subscribe()
     }
 
+    /// Hears of every upload whose writer is to make an end, or has made one, from now on.
+    pub fn uploads(&self) -> broadcast::Receiver<Arc<str>> {
+        self.uploads.subscribe()
+    }
+
     /// Passes a notification on. Nobody listening is an ordinary state.
     fn announce(&self, channel: &str, payload: &str) {
         match channel {
             CATALOGUE => drop(serde_json::from_str(payload).map(|news| self.catalogue.send(news))),
             ATTEMPTED => drop(self.deliveries.send(ids(payload).into())),
             DUE => {}
+            UPLOADS => drop(self.uploads.send(payload.into())),
             JOBS => drop(payload.parse().map(|id| self.jobs.send(id))),
             _ => drop(payload.parse().map(|id| self.imports.send(id))),
         }
@@ -137,6 +147,11 @@ pub async fn deliveries_due(conn: &mut AsyncPgConnection, due: &[i64]) -> QueryR
     notify(conn, DUE, &listed(due)).await
 }
 
+/// Tells who writes, or waits to write, an upload to look at it, once the caller commits.
+pub async fn upload_contended(conn: &mut AsyncPgConnection, id: &str) -> QueryResult<()> {
+    notify(conn, UPLOADS, id).await
+}
+
 fn listed(ids: &[i64]) -> String {
     ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
@@ -159,6 +174,7 @@ async fn notify(conn: &mut AsyncPgConnection, channel: &str, payload: &str) -> Q
 pub struct StoredEvent {
     pub seq: i64,
     pub kind: String,
+    pub at: DateTime<Utc>,
     /// JSON of [`ImportEvent`].
     pub data: serde_json::Value,
 }
@@ -172,7 +188,7 @@ pub async fn after(
 ) -> QueryResult<Vec<StoredEvent>> {
     import_events::table
         .filter(import_events::import_id.eq(import_id).and(import_events::seq.gt(after)))
-        .select((import_events::seq, import_events::kind, import_events::data))
+        .select((import_events::seq, import_events::kind, import_events::at, import_events::data))
         .order(import_events::seq)
         .limit(limit)
         .load(conn)
@@ -183,7 +199,7 @@ pub async fn after(
 pub async fn latest(conn: &mut AsyncPgConnection, import_id: i64) -> QueryResult<Option<StoredEvent>> {
     let last = import_events::table
         .filter(import_events::import_id.eq(import_id))
-        .select((import_events::seq, import_events::kind, import_events::data))
+        .select((import_events::seq, import_events::kind, import_events::at, import_events::data))
         .order(import_events::seq.desc())
         .first(conn)
         .await;

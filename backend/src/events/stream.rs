@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use actix_web_lab::sse::{self, Sse};
+use futures_util::StreamExt;
 use tokio::sync::{broadcast, mpsc};
 
-use crate::{access, error::ApiResult};
+use crate::{access, error::ApiResult, telemetry::metrics::OpenStream};
 
 /// A comment so often keeps proxies from closing a quiet stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -18,7 +19,11 @@ const RETRY: Duration = Duration::from_secs(1);
 /// # Errors
 /// Where they have too many streams open.
 pub fn answer(receiver: mpsc::Receiver<sse::Event>, request: &HttpRequest) -> ApiResult<HttpResponse> {
-    let events = access::watched(receiver, request)?;
+    let open = OpenStream::new();
+    // Held by the stream, which goes when the answer does.
+    let events = access::watched(receiver, request)?.inspect(move |_| {
+        let _ = &open;
+    });
     let answer = Sse::from_infallible_stream(events)
         .with_keep_alive(KEEP_ALIVE)
         .with_retry_duration(RETRY)

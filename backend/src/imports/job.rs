@@ -17,8 +17,12 @@ use shared::{EventKind, Import, ImportPhase, ImportStatus, WebhookEvent};
 
 use crate::{
     db,
-    imports::queries::{self, ImportRow},
+    imports::{
+        intake::Stored,
+        queries::{self, ImportRow},
+    },
     schema::{import_lanes, imports},
+    telemetry::metrics,
     webhooks,
 };
 
@@ -38,6 +42,11 @@ pub struct Claim {
 }
 
 impl Claim {
+    /// The same claim, with what its row is now.
+    pub fn with(&self, import: ImportRow) -> Self {
+        Self { import, ..self.clone() }
+    }
+
     /// Called first in each transaction of a claim. A worker that freezes in the middle of one would keep its locks for
     /// as long as its connection lasts, and who wants to take over would wait for them: the database ends its session
     /// when the lease is over.
@@ -62,7 +71,8 @@ fn after_now(delay: Duration) -> SqlLiteral<Timestamptz> {
 /// Takes the import. `None` where there is nothing to do: it has ended, is held by another worker, or was cancelled or
 /// given up just now.
 pub async fn claim(conn: &mut AsyncPgConnection, id: i64, lanes: u16, lease: Duration) -> QueryResult<Option<Claim>> {
-    conn.transaction(async |conn| {
+    let mut ended = None;
+    let result: QueryResult<_> = conn.transaction(async |conn| {
         bound(conn, lease).await?;
         let due = imports::status
             .eq_any([ImportStatus::Queued.as_str(), ImportStatus::Running.as_str()])
@@ -72,7 +82,7 @@ pub async fn claim(conn: &mut AsyncPgConnection, id: i64, lanes: u16, lease: Dur
             return Ok(None);
         };
         if row.cancel_requested {
-            end(conn, id, EventKind::Cancelled, None).await?;
+            ended = Some(end(conn, id, EventKind::Cancelled, None).await?);
             return Ok(None);
         }
         if row.attempts >= MAX_ATTEMPTS {
@@ -80,11 +90,15 @@ pub async fn claim(conn: &mut AsyncPgConnection, id: i64, lanes: u16, lease: Dur
                 "The worker died {MAX_ATTEMPTS} times without getting past row {}. Look at the rows after it, or import the file in parts.",
                 row.counts().read
             );
-            end(conn, id, EventKind::Failed, Some(&reason)).await?;
+            ended = Some(end(conn, id, EventKind::Failed, Some(&reason)).await?);
             return Ok(None);
         }
         // The survey is made again, quickly; it is shown only where its result is not known yet.
-        let phase = if row.rows_total.is_some() { ImportPhase::Load } else { ImportPhase::Survey };
+        let phase = match row.rows_total {
+            _ if !row.is_fetched() => ImportPhase::Fetch,
+            None => ImportPhase::Survey,
+            Some(_) => ImportPhase::Load,
+        };
         let epoch: i64 = diesel::update(imports::table.find(id))
             .set((
                 imports::status.eq(ImportStatus::Running.as_str()),
@@ -103,7 +117,9 @@ pub async fn claim(conn: &mut AsyncPgConnection, id: i64, lanes: u16, lease: Dur
         let import = queries::publish(conn, id, kind).await?;
         Ok(Some(Claim { import, rows_done, lease }))
     })
-    .await
+    .await;
+    count(ended.filter(|_| result.is_ok()));
+    result
 }
 
 /// Puts the new epoch on the lanes, which waits for a batch that is being committed and shuts out all later ones.
@@ -154,12 +170,21 @@ async fn hold(conn: &mut AsyncPgConnection, claim: &Claim) -> QueryResult<Option
     db::optional(ImportRow::query().filter(held).for_no_key_update().first(conn).await)
 }
 
+/// Bytes of the file, as its holder knows them.
+#[derive(Debug, Clone, Copy)]
+pub struct Bytes {
+    pub surveyed: i64,
+    pub fetched: i64,
+    /// What its server says that there are; 0 if it does not.
+    pub announced: i64,
+}
+
 /// Renews the lease and brings the figures up to date; publishes them if they moved or if `sign_of_life` is asked for.
 /// `None` when the claim is lost.
 pub async fn tick(
     conn: &mut AsyncPgConnection,
     claim: &Claim,
-    bytes_surveyed: i64,
+    bytes: Bytes,
     sign_of_life: bool,
     lease: Duration,
 ) -> QueryResult<Option<(ImportRow, bool)>> {
@@ -170,18 +195,60 @@ pub async fn tick(
         };
         sum_lanes(conn, id).await?;
         let after: ImportRow = diesel::update(imports::table.find(id))
-            .set((imports::wake_at.eq(after_now(lease)), imports::bytes_surveyed.eq(bytes_surveyed)))
+            .set((imports::wake_at.eq(after_now(lease)), imports::bytes_surveyed.eq(bytes.surveyed)))
             .returning(ImportRow::as_returning())
             .get_result(conn)
             .await?;
+        let mut after = after;
+        if before.phase() == Some(ImportPhase::Fetch) {
+            after = diesel::update(imports::table.find(id))
+                .set((imports::bytes_fetched.eq(bytes.fetched), imports::size_bytes.eq(bytes.announced)))
+                .returning(ImportRow::as_returning())
+                .get_result(conn)
+                .await?;
+        }
+        let flows = (after.bytes_surveyed, after.bytes_fetched) != (before.bytes_surveyed, before.bytes_fetched);
         let moved = after.counts() != before.counts();
         if moved {
             diesel::update(imports::table.find(id)).set(imports::attempts.eq(0)).execute(conn).await?;
         }
-        if moved || after.bytes_surveyed != before.bytes_surveyed || sign_of_life {
+        if moved || flows || sign_of_life {
             return Ok(Some((queries::publish(conn, id, EventKind::Progress).await?, true)));
         }
         Ok(Some((after, false)))
+    })
+    .await
+}
+
+/// The file is fetched; the import goes on as one that was uploaded.
+pub async fn fetched(
+    conn: &mut AsyncPgConnection,
+    claim: &Claim,
+    stored: &Stored,
+) -> QueryResult<Result<ImportRow, Fenced>> {
+    let id = claim.import.id;
+    let layout = serde_json::to_value(&stored.layout)
+        .map_err(|error| diesel::result::Error::SerializationError(error.into()))?;
+    conn.transaction(async |conn| {
+        let Some(row) = hold(conn, claim).await? else {
+            return Ok(Err(Fenced));
+        };
+        let source = row.source_url.as_deref().map(queries::without_query);
+        diesel::update(imports::table.find(id))
+            .set((
+                imports::object_key.eq(&stored.object_key),
+                imports::size_bytes.eq(stored.size_bytes),
+                imports::bytes_fetched.eq(stored.size_bytes),
+                imports::sha256.eq(&stored.sha256),
+                imports::layout.eq(layout),
+                imports::source_url.eq(source),
+                imports::phase.eq(ImportPhase::Survey.as_str()),
+                // That was progress.
+                imports::attempts.eq(1),
+            ))
+            .execute(conn)
+            .await?;
+        queries::publish(conn, id, EventKind::Fetched).await.map(Ok)
     })
     .await
 }
@@ -212,23 +279,30 @@ pub async fn surveyed(conn: &mut AsyncPgConnection, claim: &Claim, rows: i64) ->
 /// Every row is dealt with: completes the import, if the balance sheet adds up.
 pub async fn complete(conn: &mut AsyncPgConnection, claim: &Claim) -> QueryResult<Result<ImportRow, Fenced>> {
     let id = claim.import.id;
-    conn.transaction(async |conn| {
+    let mut ended = None;
+    let result: QueryResult<_> = conn.transaction(async |conn| {
         if hold(conn, claim).await?.is_none() {
             return Ok(Err(Fenced));
         }
         sum_lanes(conn, id).await?;
         let row = ImportRow::query().filter(imports::id.eq(id)).first(conn).await?;
         if Some(row.counts().read) == row.rows_total && row.counts().adds_up() {
-            return end(conn, id, EventKind::Completed, None).await.map(Ok);
+            let row = end(conn, id, EventKind::Completed, None).await?;
+            ended = Some(row.clone());
+            return Ok(Ok(row));
         }
         let reason = format!(
             "The balance does not add up: the file has {} rows, {} are accounted for. This is a fault of the importer; please report it.",
             row.rows_total.unwrap_or_default(),
             row.counts().read
         );
-        end(conn, id, EventKind::Failed, Some(&reason)).await.map(Ok)
+        let row = end(conn, id, EventKind::Failed, Some(&reason)).await?;
+        ended = Some(row.clone());
+        Ok(Ok(row))
     })
-    .await
+    .await;
+    count(ended.filter(|_| result.is_ok()));
+    result
 }
 
 /// Ends a claim for good, with a final `kind`.
@@ -238,14 +312,19 @@ pub async fn finish(
     kind: EventKind,
     reason: Option<&str>,
 ) -> QueryResult<Result<(), Fenced>> {
-    conn.transaction(async |conn| {
-        if hold(conn, claim).await?.is_none() {
-            return Ok(Err(Fenced));
-        }
-        sum_lanes(conn, claim.import.id).await?;
-        end(conn, claim.import.id, kind, reason).await.map(|_| Ok(()))
-    })
-    .await
+    let mut ended = None;
+    let result: QueryResult<_> = conn
+        .transaction(async |conn| {
+            if hold(conn, claim).await?.is_none() {
+                return Ok(Err(Fenced));
+            }
+            sum_lanes(conn, claim.import.id).await?;
+            ended = Some(end(conn, claim.import.id, kind, reason).await?);
+            Ok(Ok(()))
+        })
+        .await;
+    count(ended.filter(|_| result.is_ok()));
+    result
 }
 
 /// Why a worker lets go of an import that is not at its end.
@@ -265,34 +344,39 @@ pub async fn release(
     pause: &Pause<'_>,
 ) -> QueryResult<Result<(), Fenced>> {
     let id = claim.import.id;
-    conn.transaction(async |conn| {
-        let Some(row) = hold(conn, claim).await? else {
-            return Ok(Err(Fenced));
-        };
-        sum_lanes(conn, id).await?;
-        let (delay, reason, attempts) = match pause {
-            Pause::SliceOver => (Duration::ZERO, None, row.attempts),
-            Pause::Shutdown => (Duration::ZERO, Some("The worker was stopped."), row.attempts - 1),
-            Pause::Failed { reason, counts: true } if row.attempts >= MAX_ATTEMPTS => {
-                return end(conn, id, EventKind::Failed, Some(reason)).await.map(|_| Ok(()));
+    let mut ended = None;
+    let result: QueryResult<_> = conn
+        .transaction(async |conn| {
+            let Some(row) = hold(conn, claim).await? else {
+                return Ok(Err(Fenced));
+            };
+            sum_lanes(conn, id).await?;
+            let (delay, reason, attempts) = match pause {
+                Pause::SliceOver => (Duration::ZERO, None, row.attempts),
+                Pause::Shutdown => (Duration::ZERO, Some("The worker was stopped."), row.attempts - 1),
+                Pause::Failed { reason, counts: true } if row.attempts >= MAX_ATTEMPTS => {
+                    ended = Some(end(conn, id, EventKind::Failed, Some(reason)).await?);
+                    return Ok(Ok(()));
+                }
+                Pause::Failed { reason, counts: true } => (back_off(row.attempts), Some(*reason), row.attempts),
+                Pause::Failed { reason, counts: false } => (back_off(1), Some(*reason), row.attempts - 1),
+            };
+            diesel::update(imports::table.find(id))
+                .set((
+                    imports::wake_at.eq(after_now(delay)),
+                    imports::error.eq(reason),
+                    imports::attempts.eq(attempts.max(0)),
+                ))
+                .execute(conn)
+                .await?;
+            if reason.is_some() {
+                queries::publish(conn, id, EventKind::Interrupted).await?;
             }
-            Pause::Failed { reason, counts: true } => (back_off(row.attempts), Some(*reason), row.attempts),
-            Pause::Failed { reason, counts: false } => (back_off(1), Some(*reason), row.attempts - 1),
-        };
-        diesel::update(imports::table.find(id))
-            .set((
-                imports::wake_at.eq(after_now(delay)),
-                imports::error.eq(reason),
-                imports::attempts.eq(attempts.max(0)),
-            ))
-            .execute(conn)
-            .await?;
-        if reason.is_some() {
-            queries::publish(conn, id, EventKind::Interrupted).await?;
-        }
-        Ok(Ok(()))
-    })
-    .await
+            Ok(Ok(()))
+        })
+        .await;
+    count(ended.filter(|_| result.is_ok()));
+    result
 }
 
 /// Pause before attempt `attempts + 1`: 2, 4, 8, 16 seconds.
@@ -302,21 +386,39 @@ fn back_off(attempts: i32) -> Duration {
 
 /// Cancels at once what no worker has, else asks the worker to. An import that has ended stays as it is.
 pub async fn cancel(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<ImportRow>> {
-    conn.transaction(async |conn| {
-        let found = ImportRow::query().filter(imports::id.eq(id)).for_no_key_update().first(conn).await;
-        let Some(row) = db::optional(found)? else {
-            return Ok(None);
-        };
-        match row.status() {
-            ImportStatus::Queued => end(conn, id, EventKind::Cancelled, None).await.map(Some),
-            ImportStatus::Running if !row.cancel_requested => {
-                diesel::update(imports::table.find(id)).set(imports::cancel_requested.eq(true)).execute(conn).await?;
-                queries::publish(conn, id, EventKind::Cancelling).await.map(Some)
+    let mut ended = None;
+    let result: QueryResult<_> = conn
+        .transaction(async |conn| {
+            let found = ImportRow::query().filter(imports::id.eq(id)).for_no_key_update().first(conn).await;
+            let Some(row) = db::optional(found)? else {
+                return Ok(None);
+            };
+            match row.status() {
+                ImportStatus::Queued => {
+                    let row = end(conn, id, EventKind::Cancelled, None).await?;
+                    ended = Some(row.clone());
+                    Ok(Some(row))
+                }
+                ImportStatus::Running if !row.cancel_requested => {
+                    diesel::update(imports::table.find(id))
+                        .set(imports::cancel_requested.eq(true))
+                        .execute(conn)
+                        .await?;
+                    queries::publish(conn, id, EventKind::Cancelling).await.map(Some)
+                }
+                _ => Ok(Some(row)),
             }
-            _ => Ok(Some(row)),
-        }
-    })
-    .await
+        })
+        .await;
+    count(ended.filter(|_| result.is_ok()));
+    result
+}
+
+/// Counts an import whose end is committed.
+fn count(ended: Option<ImportRow>) {
+    if let Some(row) = ended {
+        metrics::import_ended(row.status());
+    }
 }
 
 async fn end(conn: &mut AsyncPgConnection, id: i64, kind: EventKind, reason: Option<&str>) -> QueryResult<ImportRow> {
@@ -331,6 +433,8 @@ async fn end(conn: &mut AsyncPgConnection, id: i64, kind: EventKind, reason: Opt
             imports::phase.eq(None::<String>),
             imports::error.eq(reason),
             imports::finished_at.eq(now),
+            // The query may hold secrets, and is not needed any more.
+            imports::source_url.eq(sql("split_part(source_url, '?', 1)")),
         ))
         .execute(conn)
         .await?;

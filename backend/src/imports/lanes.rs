@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use shared::Counts;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
     },
     products,
     schema::{import_errors, import_lanes},
+    telemetry::metrics,
 };
 
 /// Rows of one lane, up to row number `through` of the file.
@@ -27,6 +29,22 @@ pub struct Batch {
     pub repeated: i64,
     /// Bytes of text in `rows`.
     pub bytes: usize,
+}
+
+impl Batch {
+    /// What became of its rows, by what was written.
+    fn counts(&self, written: &Outcome) -> Counts {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let (rows, rejected) = (number(self.rows.len()), number(self.rejected.len()));
+        Counts {
+            read: rows + self.repeated + rejected,
+            created: written.created,
+            updated: written.updated,
+            unchanged: rows - written.created - written.updated,
+            repeated: self.repeated,
+            rejected,
+        }
+    }
 }
 
 /// A row for `import_errors`.
@@ -66,6 +84,7 @@ pub async fn write(app: &App, claim: &Claim, lane: usize, mut batches: mpsc::Rec
                 result => break result?,
             }
         };
+        metrics::rows_committed(&batch.counts(&written));
         upsert.learn(written, batch.rows.len());
         checkpoint.rows_done = batch.through;
     }
@@ -96,7 +115,7 @@ async fn commit(
         note_texts(conn, checkpoint.import_id, &batch.rows, &products).await?;
         let written = Outcome::of(&products);
         record_errors(conn, checkpoint.import_id, &batch.rejected).await?;
-        let unchanged = i64::try_from(batch.rows.len())? - written.created - written.updated;
+        let counts = batch.counts(&written);
         let moved = diesel::update(import_lanes::table.find((checkpoint.import_id, checkpoint.lane)))
             .filter(import_lanes::epoch.eq(checkpoint.epoch))
             .filter(import_lanes::rows_done.eq(checkpoint.rows_done))
@@ -104,9 +123,9 @@ async fn commit(
                 import_lanes::rows_done.eq(batch.through),
                 import_lanes::created.eq(import_lanes::created + written.created),
                 import_lanes::updated.eq(import_lanes::updated + written.updated),
-                import_lanes::unchanged.eq(import_lanes::unchanged + unchanged),
+                import_lanes::unchanged.eq(import_lanes::unchanged + counts.unchanged),
                 import_lanes::repeated.eq(import_lanes::repeated + batch.repeated),
-                import_lanes::rejected.eq(import_lanes::rejected + i64::try_from(batch.rejected.len())?),
+                import_lanes::rejected.eq(import_lanes::rejected + counts.rejected),
             ))
             .execute(conn)
             .await?;

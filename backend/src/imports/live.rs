@@ -1,23 +1,29 @@
 //! The stream of events of one import (Server-Sent Events, HTML Living Standard, section 9.2).
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     HttpRequest, HttpResponse, get,
     web::{Data, Path},
 };
 use actix_web_lab::sse;
+use chrono::{DateTime, TimeDelta, Utc};
 use shared::{Import, ImportState, Problem};
 use tokio::{
     sync::{broadcast, mpsc},
     time::timeout,
 };
+use tracing::Instrument;
 
 use crate::{
     app::App,
     error::{ApiError, ApiResult},
     events,
     imports::queries,
+    telemetry::metrics,
 };
 
 /// How often to look without being told: notifications do not come while the listener is without a connection.
@@ -53,8 +59,14 @@ async fn watch_import(app: Data<App>, id: Path<i64>, request: HttpRequest) -> Ap
     let state = ImportState { now: events::now(&mut conn).await?, import };
     drop(conn);
     let (sender, receiver) = mpsc::channel(16);
-    let stream = Stream { app: app.into_inner(), import_id: *id, seen: seen.unwrap_or(0), sender };
-    actix_web::rt::spawn(stream.run(state, wakeups));
+    let stream = Stream {
+        app: app.into_inner(),
+        import_id: *id,
+        seen: seen.unwrap_or(0),
+        opened: (state.now, Instant::now()),
+        sender,
+    };
+    actix_web::rt::spawn(stream.run(state, wakeups).in_current_span());
     events::answer(receiver, &request)
 }
 
@@ -71,6 +83,8 @@ struct Stream {
     import_id: i64,
     /// Number of the last event that was sent.
     seen: i64,
+    /// When the stream was opened, by the clock of the database, to which the times of events belong, and by ours.
+    opened: (DateTime<Utc>, Instant),
     sender: mpsc::Sender<sse::Event>,
 }
 
@@ -96,6 +110,15 @@ impl Stream {
         }
     }
 
+    /// Tells how late an event is. Those that are only repeated for who comes later are not.
+    fn measure(&self, at: DateTime<Utc>) {
+        let (opened, here) = self.opened;
+        if at > opened {
+            let now = opened + TimeDelta::from_std(here.elapsed()).unwrap_or_default();
+            metrics::event_handed_over((now - at).to_std().unwrap_or_default());
+        }
+    }
+
     /// Sends what has come since. Gives `true` when there is nothing more to come.
     async fn catch_up(&mut self) -> anyhow::Result<bool> {
         let mut conn = self.app.pool.get().await?;
@@ -106,7 +129,11 @@ impl Stream {
                 self.seen = event.seq;
                 let last = matches!(event.kind.as_str(), "completed" | "failed" | "cancelled");
                 let data = sse::Data::new_json(event.data)?.event(event.kind).id(event.seq.to_string());
-                if self.sender.send(data.into()).await.is_err() || last {
+                if self.sender.send(data.into()).await.is_err() {
+                    return Ok(true);
+                }
+                self.measure(event.at);
+                if last {
                     return Ok(true);
                 }
             }

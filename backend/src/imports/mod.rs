@@ -1,10 +1,13 @@
 //! Imports: from a stored file to products, in slices that may end at any moment.
 //!
-//! `routes` is the HTTP side, `live` its stream of events. `process` is the task: `survey` reads the file once, `load`
-//! reads it again and deals its rows to `lanes`, which write by
-//! `upsert`. `records` and `rows` read the file; `job` is the state of an
-//! import as a job: who holds it, how far it is, how it ends.
+//! `routes` is the HTTP side, `upload` and `by_url` take new files by way of `intake`, `live` is the stream of events.
+//! `process` is the task: `fetch` gets a file that is only a URL so far, `survey` reads it once, `load` reads it again and
+//! deals its rows to `lanes`, which write by `upsert`. `records` and `rows` read the file; `job` is the state of an
+//! import as a job: who holds it, how far it is, how it ends. `retention` removes files in the end.
 
+mod by_url;
+mod fetch;
+mod intake;
 mod job;
 mod lanes;
 mod live;
@@ -12,6 +15,7 @@ mod load;
 mod process;
 mod queries;
 mod records;
+mod retention;
 mod routes;
 mod rows;
 mod survey;
@@ -19,7 +23,9 @@ mod ticker;
 mod upload;
 mod upsert;
 
+pub use fetch::Fetcher;
 pub use job::due;
 pub use process::run_slice;
-pub use queries::is_running;
-pub use routes::configure;
+pub use queries::{NewImport, insert, is_running};
+pub use retention::Remover;
+pub use routes::{configure, kept_name};

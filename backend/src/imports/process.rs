@@ -66,6 +66,9 @@ pub async fn run_slice(app: &App, id: i64) -> anyhow::Result<bool> {
 }
 
 async fn work(app: &App, claim: &Claim, signals: &ticker::Signals, stop: &CancellationToken) -> anyhow::Result<Slice> {
+    let Some(claim) = &fetched(app, claim, signals, stop).await? else {
+        return Ok(Slice::Part);
+    };
     let import = &claim.import;
     let layout = import.layout()?;
     let size_bytes = u64::try_from(import.size_bytes)?;
@@ -78,6 +81,36 @@ async fn work(app: &App, claim: &Claim, signals: &ticker::Signals, stop: &Cancel
     match load::load(app, claim, &layout, &survey, stop, deadline).await? {
         Loaded::Whole => Ok(Slice::Whole),
         Loaded::Part => Ok(Slice::Part),
+    }
+}
+
+/// The claim with its file in storage; fetches that where it is only a URL so far. `None` when it was stopped.
+async fn fetched(
+    app: &App,
+    claim: &Claim,
+    signals: &ticker::Signals,
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<Claim>> {
+    let import = &claim.import;
+    let Some(url) = import.source_url.as_ref().filter(|_| !import.is_fetched()) else {
+        return Ok(Some(claim.clone()));
+    };
+    let Some(stored) = app.fetcher.fetch(app, url, &signals.fetch, stop).await? else {
+        return Ok(None);
+    };
+    let recorded = async { anyhow::Ok(job::fetched(&mut *app.pool.get().await?, claim, &stored).await??) }.await;
+    match recorded {
+        Ok(import) => {
+            tracing::info!(import.id, import.size_bytes, "Import {}: {} bytes fetched", import.id, import.size_bytes);
+            Ok(Some(claim.with(import)))
+        }
+        Err(error) => {
+            // A file that nobody knows of would be litter. It is fetched again.
+            if let Err(error) = app.storage.delete(&stored.object_key).await {
+                tracing::warn!("Object {} is left in storage: {error}", stored.object_key);
+            }
+            Err(error)
+        }
     }
 }
 

@@ -40,6 +40,10 @@ pub struct ImportRow {
     created_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
+    file_removed_at: Option<DateTime<Utc>>,
+    /// With its query, as long as the file is not fetched.
+    pub source_url: Option<String>,
+    pub bytes_fetched: i64,
 }
 
 impl ImportRow {
@@ -62,6 +66,11 @@ impl ImportRow {
         }
     }
 
+    /// Whether the file is in storage. One that is given by its URL has to be fetched first.
+    pub fn is_fetched(&self) -> bool {
+        !self.object_key.is_empty()
+    }
+
     /// How to read the file.
     pub fn layout(&self) -> serde_json::Result<Layout> {
         serde_json::from_value(self.layout.clone())
@@ -75,6 +84,8 @@ impl ImportRow {
             status: self.status(),
             phase: self.phase(),
             rows_total: self.rows_total,
+            size_bytes: self.size_bytes,
+            bytes_fetched: self.bytes_fetched,
             bytes_surveyed: self.bytes_surveyed,
             counts: self.counts(),
             error: self.error.clone(),
@@ -100,8 +111,16 @@ impl From<ImportRow> for Import {
             created_at: row.created_at,
             started_at: row.started_at,
             finished_at: row.finished_at,
+            file_removed_at: row.file_removed_at,
+            source_url: row.source_url.map(|url| without_query(&url).to_owned()),
+            bytes_fetched: row.bytes_fetched,
         }
     }
+}
+
+/// A URL without what may be secret in it.
+pub fn without_query(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or_default()
 }
 
 /// Whether any import is being written at the moment.
@@ -127,6 +146,21 @@ pub async fn insert(conn: &mut AsyncPgConnection, new: &NewImport<'_>) -> QueryR
         let id: i64 = diesel::insert_into(imports::table)
             // The caller rings; the sweep need not, for a while.
             .values((new, imports::rung_at.eq(diesel::dsl::now)))
+            .returning(imports::id)
+            .get_result(conn)
+            .await?;
+        publish(conn, id, EventKind::Queued).await
+    })
+    .await
+}
+
+/// Makes an import of a file that is still to be fetched, and its first event.
+pub async fn insert_url(conn: &mut AsyncPgConnection, file_name: &str, url: &str) -> QueryResult<ImportRow> {
+    let nothing_yet =
+        NewImport { file_name, object_key: "", size_bytes: 0, sha256: "", layout: serde_json::Value::Null };
+    conn.transaction(async |conn| {
+        let id: i64 = diesel::insert_into(imports::table)
+            .values((&nothing_yet, imports::source_url.eq(url), imports::rung_at.eq(diesel::dsl::now)))
             .returning(imports::id)
             .get_result(conn)
             .await?;

@@ -222,10 +222,11 @@ fn ends_inside_quotes(raw: &[u8], delimiter: u8) -> bool {
 async fn open_at(storage: &Storage, object_key: &str, offset: u64) -> anyhow::Result<Source> {
     match storage.read(object_key, offset).await {
         Ok(stream) => Ok(StreamReader::new(stream)),
-        Err(object_store::Error::NotFound { .. }) => bail!(Unreadable(format!(
-            "The uploaded file is not in the storage of this worker, {}. Web and workers need the same STORAGE_URL.",
+        // Tried again some times, not failed at once: another worker may see it, or the folder may be mounted late.
+        Err(object_store::Error::NotFound { .. }) => bail!(
+            "The file of this import is not in the storage that this worker looked in, {}. Web and workers must share one: set STORAGE_URL to the same bucket for all of them, or to the same folder, which all of their machines mount. If the import has failed by then, import the file again.",
             storage.place()
-        ))),
+        ),
         Err(error) => Err(error).context("the storage does not answer"),
     }
 }

@@ -8,7 +8,9 @@ use actix_web::{
 };
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
-use shared::{FieldError, Import, ImportPage, ImportStatus, Problem, RejectedPage, RejectedRow, formula};
+use shared::{
+    FieldError, Import, ImportFromUrl, ImportPage, ImportStatus, Problem, RejectedPage, RejectedRow, formula,
+};
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -16,7 +18,7 @@ use crate::{
     app::App,
     error::{ApiError, ApiResult},
     imports::{
-        job, live,
+        by_url, job, live,
         queries::{self, NewImport},
         upload,
     },
@@ -51,13 +53,20 @@ fn unnamed() -> String {
     "products.csv".into()
 }
 
+/// The name under which a file that somebody calls so stands in the history: without its folders.
+pub fn kept_name(name: &str) -> String {
+    let name = name.rsplit(['/', '\\']).next().unwrap_or_default().replace('\0', "");
+    let name: String = name.chars().take(MAX_FILE_NAME_CHARS).collect();
+    if name.is_empty() { unnamed() } else { name }
+}
+
 /// Import a CSV file.
 ///
-/// The body is the file itself: UTF-8, a header line with the columns `sku`, `name` and, if wanted, `description`, in any
+/// The body is the file itself, or JSON with the URL to fetch it from. The file: UTF-8, a header line with the columns `sku`, `name` and, if wanted, `description`, in any
 /// case and order; other columns are kept as attributes. The delimiter (comma, semicolon, tab, pipe) is recognised. The
-/// import begins as soon as the file is stored; watch it under `/imports/{id}/events`.
+/// import begins as soon as the file is stored; one with a URL is there at once, and the file is fetched by a worker. Watch it under `/imports/{id}/events`.
 #[utoipa::path(tag = "imports", params(CreateImport),
-    request_body(content = String, content_type = "text/csv", description = "The file"),
+    request_body(content((String = "text/csv"), (ImportFromUrl = "application/json")), description = "The file, or where it is"),
     responses(
         (status = 201, body = Import, headers(("Location" = String, description = "The import"))),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
@@ -70,11 +79,13 @@ async fn create_import(
     request: HttpRequest,
     body: Payload,
 ) -> ApiResult<HttpResponse> {
+    if by_url::is_asked_for(&request) {
+        return by_url::create(&app, &request, body).await;
+    }
     let stored = upload::receive(&app, &request, body).await?;
-    let name = query.file_name.rsplit(['/', '\\']).next().unwrap_or_default().replace('\0', "");
-    let file_name: String = name.chars().take(MAX_FILE_NAME_CHARS).collect();
+    let file_name = kept_name(&query.file_name);
     let new = NewImport {
-        file_name: if file_name.is_empty() { "products.csv" } else { &file_name },
+        file_name: &file_name,
         object_key: &stored.object_key,
         size_bytes: stored.size_bytes,
         sha256: &stored.sha256,
@@ -93,7 +104,12 @@ async fn create_import(
     };
     app.queue.ring(Task::ProcessImport(import.id));
     tracing::info!(import.id, import.size_bytes, "Import {}: {} bytes stored", import.id, import.size_bytes);
-    Ok(HttpResponse::Created().insert_header((header::LOCATION, format!("/api/v1/imports/{}", import.id))).json(import))
+    Ok(created(&import))
+}
+
+/// The answer to who made an import.
+pub fn created(import: &Import) -> HttpResponse {
+    HttpResponse::Created().insert_header((header::LOCATION, format!("/api/v1/imports/{}", import.id))).json(import)
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -11,7 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::App,
-    imports::job::{self, Claim, Fenced},
+    imports::{
+        fetch::Progress,
+        job::{self, Bytes, Claim, Fenced},
+    },
 };
 
 /// At most four events a second; a little slower, since a tick that is late makes the next one seem early.
@@ -24,6 +27,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 pub struct Signals {
     /// Bytes of the file that the survey has read.
     pub bytes_surveyed: AtomicU64,
+    pub fetch: Progress,
     /// A person wants the import to stop.
     pub cancelled: AtomicBool,
 }
@@ -43,7 +47,12 @@ pub async fn tick(
     let mut spoke = Instant::now();
     loop {
         period.tick().await;
-        let bytes = i64::try_from(signals.bytes_surveyed.load(Relaxed)).unwrap_or(i64::MAX);
+        let number = |bytes: &AtomicU64| i64::try_from(bytes.load(Relaxed)).unwrap_or(i64::MAX);
+        let bytes = Bytes {
+            surveyed: number(&signals.bytes_surveyed),
+            fetched: number(&signals.fetch.bytes),
+            announced: number(&signals.fetch.announced),
+        };
         let Ok(mut conn) = app.pool.get().await else {
             continue;
         };

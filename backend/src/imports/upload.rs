@@ -1,27 +1,13 @@
-//! A file from a request to storage: counted, hashed, looked at, never whole in memory.
+//! A file from the body of a request to storage.
 
-use actix_web::{
-    HttpRequest,
-    http::header,
-    web::{Bytes, BytesMut, Payload},
-};
+use actix_web::{HttpRequest, http::header, web::Payload};
 use futures_util::StreamExt;
-use sha2::{Digest, Sha256};
-use shared::detect::{self, HEAD_BYTES, Layout};
 
 use crate::{
     app::App,
     error::{ApiError, ApiResult},
-    storage::Upload,
+    imports::intake::{Intake, Stored},
 };
-
-/// A file that lies in storage.
-pub struct Stored {
-    pub object_key: String,
-    pub size_bytes: i64,
-    pub sha256: String,
-    pub layout: Layout,
-}
 
 /// Body bytes that are still read, and thrown away, after a refusal: a client that is cut off while it sends never sees
 /// the answer.
@@ -39,21 +25,19 @@ pub async fn receive(app: &App, request: &HttpRequest, mut body: Payload) -> Api
         drain(&mut body).await;
         return Err(ApiError::TooLarge { max_bytes });
     }
-    let object_key = format!("imports/{:032x}", rand::random::<u128>());
-    let mut upload = app.storage.create(&object_key).await?;
-    match copy(&mut body, &mut upload, max_bytes).await {
-        Ok((size_bytes, sha256, layout)) => {
-            upload.finish().await?;
-            Ok(Stored { object_key, size_bytes: i64::try_from(size_bytes).unwrap_or(i64::MAX), sha256, layout })
-        }
+    let mut intake = Intake::begin(app).await?;
+    let refused = match copy(&mut body, &mut intake).await {
+        Ok(()) => match intake.finish().await {
+            Ok(stored) => return Ok(stored),
+            Err(refusal) => refusal.into(),
+        },
         Err(error) => {
-            if let Err(error) = upload.abort().await {
-                tracing::warn!("An unfinished upload is left in storage: {error}");
-            }
-            drain(&mut body).await;
-            Err(error)
+            intake.abort().await;
+            error
         }
-    }
+    };
+    drain(&mut body).await;
+    Err(refused)
 }
 
 /// A form would be stored with its boundaries in it.
@@ -66,32 +50,12 @@ fn refuse_forms(request: &HttpRequest) -> ApiResult<()> {
     Ok(())
 }
 
-async fn copy(body: &mut Payload, upload: &mut Upload, max_bytes: u64) -> ApiResult<(u64, String, Layout)> {
-    let mut hash = Sha256::new();
-    let mut size = 0;
-    let mut head = BytesMut::new();
-    let mut layout = None;
+async fn copy(body: &mut Payload, intake: &mut Intake) -> ApiResult<()> {
     while let Some(chunk) = body.next().await {
-        let chunk: Bytes = chunk.map_err(|_| ApiError::UploadIncomplete { received: size })?;
-        size += chunk.len() as u64;
-        if size > max_bytes {
-            return Err(ApiError::TooLarge { max_bytes });
-        }
-        if layout.is_none() {
-            head.extend_from_slice(&chunk);
-            if head.len() >= HEAD_BYTES {
-                layout = Some(detect::inspect(&head[..HEAD_BYTES], false)?);
-                head = BytesMut::new();
-            }
-        }
-        hash.update(&chunk);
-        upload.write(chunk).await?;
+        let chunk = chunk.map_err(|_| ApiError::UploadIncomplete { received: intake.size() })?;
+        intake.take(chunk).await?;
     }
-    let layout = match layout {
-        Some(layout) => layout,
-        None => detect::inspect(&head, true)?,
-    };
-    Ok((size, format!("{:x}", hash.finalize()), layout))
+    Ok(())
 }
 
 async fn drain(body: &mut Payload) {

@@ -13,6 +13,7 @@ use tokio::{
     sync::{broadcast::error::RecvError, mpsc},
     time::Instant,
 };
+use tracing::Instrument;
 
 use crate::{
     app::App,
@@ -34,7 +35,7 @@ const BETWEEN_IMPORT_NEWS: Duration = Duration::from_secs(1);
 #[get("/products/events")]
 async fn watch_products(app: Data<App>, request: HttpRequest) -> ApiResult<HttpResponse> {
     let (sender, receiver) = mpsc::channel(16);
-    actix_web::rt::spawn(tell(app.into_inner(), sender));
+    actix_web::rt::spawn(tell(app.into_inner(), sender).in_current_span());
     events::answer(receiver, &request)
 }
 

@@ -2,6 +2,7 @@
 //! one), `amqps://`, and an error, not silence, when the connection ends. It does not reconnect: its users build a new one.
 
 use std::{
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -20,9 +21,26 @@ use lapin::{
         BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions,
         ConfirmSelectOptions, QueueDeclareOptions,
     },
+    tcp::OwnedTLSConfig,
     types::{AMQPValue, FieldTable},
 };
 use url::Url;
+
+/// Where the broker is, and whom to trust that it is the one.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// `amqp://` or `amqps://`.
+    pub url: Url,
+    /// Certificates in PEM that are trusted beside those of the system.
+    pub authorities: Option<String>,
+}
+
+impl Endpoint {
+    /// Host and port, without credentials.
+    pub fn addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
+        self.url.socket_addrs(|| Some(if self.url.scheme() == "amqps" { 5671 } else { 5672 }))
+    }
+}
 
 pub struct AmqpBroker {
     url: Url,
@@ -32,16 +50,18 @@ pub struct AmqpBroker {
 
 impl AmqpBroker {
     /// Connects and declares `queues`, durable. Each consumer has `prefetch` of its own.
-    pub async fn connect(url: &Url, queues: &[&str], prefetch: u16) -> lapin::Result<Self> {
+    pub async fn connect(endpoint: &Endpoint, queues: &[&str], prefetch: u16) -> lapin::Result<Self> {
         let properties = ConnectionProperties::default().with_connection_name("loadify".into());
-        let connection = Connection::connect(url.as_str(), properties).await?;
+        let tls = OwnedTLSConfig { identity: None, cert_chain: endpoint.authorities.clone() };
+        let runtime = lapin::runtime::default_runtime()?;
+        let connection = Connection::connect_with_config(endpoint.url.as_str(), properties, tls, runtime).await?;
         let channel = connection.create_channel().await?;
         for queue in queues {
             channel.queue_declare((*queue).into(), QueueDeclareOptions::durable(), FieldTable::default()).await?;
         }
         channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok(Self { url: url.clone(), connection, channel })
+        Ok(Self { url: endpoint.url.clone(), connection, channel })
     }
 }
 

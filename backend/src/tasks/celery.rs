@@ -20,13 +20,16 @@ use tokio::{
     net::TcpListener,
     sync::mpsc,
 };
-use url::Url;
 
 use messages::{deliver_webhook, process_import, run_bulk};
 
 use crate::{
     app::App,
-    tasks::{Task, amqp::AmqpBroker, run},
+    tasks::{
+        Task,
+        amqp::{AmqpBroker, Endpoint},
+        run,
+    },
 };
 
 /// How long the broker may take to answer before it is given up and connected to anew.
@@ -76,17 +79,17 @@ pub struct Producer {
     rings: mpsc::Sender<Task>,
     /// Why the last attempt to send failed; `None` when it succeeded.
     trouble: Arc<Mutex<Option<String>>>,
-    url: Url,
+    endpoint: Endpoint,
 }
 
 impl Producer {
     /// Must be called within a runtime; sends until the producer is dropped.
-    pub fn start(url: Url, queue: String) -> Self {
+    pub fn start(endpoint: Endpoint, queue: String) -> Self {
         // What does not fit is left to the sweep.
         let (rings, waiting) = mpsc::channel(1_000);
         let trouble = Arc::default();
-        tokio::spawn(produce(url.clone(), queue, waiting, Arc::clone(&trouble)));
-        Self { rings, trouble, url }
+        tokio::spawn(produce(endpoint.clone(), queue, waiting, Arc::clone(&trouble)));
+        Self { rings, trouble, endpoint }
     }
 
     /// Asks whether the broker can be reached.
@@ -97,8 +100,7 @@ impl Producer {
         if let Some(trouble) = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone() {
             anyhow::bail!(trouble);
         }
-        let addresses = self.url.socket_addrs(|| Some(if self.url.scheme() == "amqps" { 5671 } else { 5672 }))?;
-        tokio::net::TcpStream::connect(&*addresses).await.context("BROKER_URL")?;
+        tokio::net::TcpStream::connect(&*self.endpoint.addresses()?).await.context("BROKER_URL")?;
         Ok(())
     }
 
@@ -109,13 +111,18 @@ impl Producer {
     }
 }
 
-async fn produce(url: Url, queue: String, mut waiting: mpsc::Receiver<Task>, trouble: Arc<Mutex<Option<String>>>) {
+async fn produce(
+    endpoint: Endpoint,
+    queue: String,
+    mut waiting: mpsc::Receiver<Task>,
+    trouble: Arc<Mutex<Option<String>>>,
+) {
     let note = |text: Option<String>| *trouble.lock().unwrap_or_else(PoisonError::into_inner) = text;
     let mut celery: Option<Celery> = None;
     while let Some(task) = waiting.recv().await {
         let mut pause = BACK_OFF.0;
         loop {
-            let sent = tokio::time::timeout(PATIENCE, send(&mut celery, &url, &queue, task)).await;
+            let sent = tokio::time::timeout(PATIENCE, send(&mut celery, &endpoint, &queue, task)).await;
             let Err(error) = sent.unwrap_or_else(|_| Err(anyhow::anyhow!("the broker does not answer"))) else {
                 note(None);
                 break;
@@ -129,10 +136,10 @@ async fn produce(url: Url, queue: String, mut waiting: mpsc::Receiver<Task>, tro
     }
 }
 
-async fn send(celery: &mut Option<Celery>, url: &Url, queue: &str, task: Task) -> anyhow::Result<()> {
+async fn send(celery: &mut Option<Celery>, endpoint: &Endpoint, queue: &str, task: Task) -> anyhow::Result<()> {
     let app = match celery {
         Some(app) => app,
-        None => celery.insert(build(url, queue, 1).await?),
+        None => celery.insert(build(endpoint, queue, 1).await?),
     };
     let sent = match task {
         Task::ProcessImport(id) => app.send_task(process_import::new(id)).await,
@@ -153,12 +160,12 @@ fn explain(error: CeleryError) -> anyhow::Error {
 /// Works on tasks from the broker until the process stops; connects anew, for ever, whenever the broker is lost.
 ///
 /// Not `Send`: to be awaited on a `LocalSet`. The tasks themselves run on the runtime's threads.
-pub async fn consume(app: Arc<App>, url: Url) {
+pub async fn consume(app: Arc<App>, endpoint: Endpoint) {
     APP.get_or_init(|| Arc::clone(&app));
     let mut pause = BACK_OFF.0;
     while !app.shutdown.is_cancelled() {
         let consumed = async {
-            let connecting = build(&url, &app.config.broker_queue, app.config.import_concurrency);
+            let connecting = build(&endpoint, &app.config.broker_queue, app.config.import_concurrency);
             // A peer that takes the connection and says nothing is no broker.
             let celery = tokio::time::timeout(PATIENCE, connecting).await.context("the broker does not answer")??;
             celery.register_task::<process_import>().await?;
@@ -183,9 +190,10 @@ pub async fn consume(app: Arc<App>, url: Url) {
     }
 }
 
-async fn build(url: &Url, queue: &str, prefetch: u16) -> anyhow::Result<Celery> {
-    let broker =
-        AmqpBroker::connect(url, &[queue, &deliveries(queue)], prefetch).await.context("cannot reach BROKER_URL")?;
+async fn build(endpoint: &Endpoint, queue: &str, prefetch: u16) -> anyhow::Result<Celery> {
+    let broker = AmqpBroker::connect(endpoint, &[queue, &deliveries(queue)], prefetch)
+        .await
+        .context("cannot reach BROKER_URL")?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let stand_in = format!("redis://{}", listener.local_addr()?);
     let answering = tokio::spawn(answer_ok(listener));

@@ -10,7 +10,10 @@ mod sweep;
 
 use tokio::sync::mpsc;
 
-pub use self::celery::{Producer, consume};
+pub use self::{
+    amqp::Endpoint,
+    celery::{Producer, consume},
+};
 pub use run::{run, run_embedded};
 pub use sweep::sweep;
 

@@ -4,6 +4,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
 use tokio::sync::{Semaphore, mpsc};
+use tracing::{Instrument, Span};
 
 use crate::{app::App, imports, products, tasks::Task, webhooks};
 
@@ -16,13 +17,23 @@ pub async fn run(app: &Arc<App>, task: Task) {
             Task::RunBulk(id) => products::run_slice(app, id).await,
         }
     };
-    let result = app.running.track_future(AssertUnwindSafe(work).catch_unwind()).await;
+    let result = app.running.track_future(AssertUnwindSafe(work).catch_unwind().instrument(span(task))).await;
     match result {
         Ok(Ok(true)) => app.queue.ring(task),
         Ok(Ok(false)) => {}
         Ok(Err(error)) => tracing::error!(?task, "{task:?} failed, and is tried again: {error:#}"),
         // The panic has written its own message. The lease of the row ends, and attempts without progress are counted.
         Err(_) => tracing::error!(?task, "{task:?} panicked"),
+    }
+}
+
+/// Names what a line of the log is about.
+fn span(task: Task) -> Span {
+    match task {
+        Task::ProcessImport(id) => tracing::info_span!("import", import.id = id),
+        // It makes attempts for others, too; each has a span of its own.
+        Task::DeliverWebhook(_) => tracing::info_span!("courier"),
+        Task::RunBulk(id) => tracing::info_span!("job", job.id = id),
     }
 }
 

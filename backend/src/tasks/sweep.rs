@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{access, app::App, imports, products, tasks::Task, webhooks};
+use crate::{access, app::App, imports, products, tasks::Task, uploads, webhooks};
 
 const PERIOD: Duration = Duration::from_secs(1);
 /// Sessions and the audit log are kept for days: what has ended need not go within the second.
@@ -10,7 +10,29 @@ const ACCESS_PERIOD: Duration = Duration::from_secs(600);
 
 /// Sweeps until the process stops. Any number of processes may sweep.
 pub async fn sweep(app: &App) {
-    tokio::join!(ring(app), tend(app));
+    tokio::join!(ring(app), tend(app), clear(app));
+}
+
+/// Clears away unfinished uploads, whose objects take their time to be deleted, and sessions that have ended long ago.
+async fn clear(app: &App) {
+    let mut swept: Option<Instant> = None;
+    while !app.shutdown.is_cancelled() {
+        let round = async {
+            uploads::tend(app).await?;
+            if swept.is_none_or(|at| at.elapsed() >= ACCESS_PERIOD) {
+                access::tend(app).await?;
+                swept = Some(Instant::now());
+            }
+            anyhow::Ok(())
+        };
+        if let Err(error) = round.await {
+            tracing::warn!("What is old could not be cleared away, and is later: {error:#}");
+        }
+        tokio::select! {
+            () = app.shutdown.cancelled() => return,
+            () = tokio::time::sleep(PERIOD) => {}
+        }
+    }
 }
 
 async fn ring(app: &App) {
@@ -42,19 +64,17 @@ async fn round(app: &App) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Keeps webhooks and the indexes of the catalogue in order, which may take a while: hence beside the sweep.
+/// Keeps webhooks, the indexes of the catalogue and the storage in order, which may take a while: hence beside the sweep.
 async fn tend(app: &App) {
     let mut tender = products::Tender::default();
-    let mut swept = None;
+    let mut remover = imports::Remover::default();
     while !app.shutdown.is_cancelled() {
         let round = async {
             webhooks::tend(app).await?;
-            if swept.is_none_or(|at: Instant| at.elapsed() >= ACCESS_PERIOD) {
-                access::tend(app).await?;
-                swept = Some(Instant::now());
-            }
             let busy = imports::is_running(&mut *app.pool.get().await?).await?;
-            tender.round(app, busy).await
+            tender.round(app, busy).await?;
+            products::forget_jobs(&mut *app.pool.get().await?, app.config.file_retention_days).await?;
+            remover.round(app).await
         };
         if let Err(error) = round.await {
             tracing::warn!("The house could not be kept in order, and is later: {error:#}");

@@ -18,10 +18,12 @@ use std::{
 use diesel_async::{AsyncConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
 use tokio::sync::{Mutex, Notify, mpsc};
+use tracing::Instrument;
 
 use crate::{
     app::App,
     config::Config,
+    telemetry::metrics,
     webhooks::{
         connect::Connector,
         exchange::{self, Letter, Outcome},
@@ -191,6 +193,7 @@ impl Desk {
             .await?;
         for attempt in self.home.drain(..) {
             let (id, code, error) = (attempt.claimed.id, attempt.outcome.code, attempt.outcome.error);
+            metrics::delivery_attempted(code, error, attempt.outcome.duration);
             tracing::debug!(delivery.id = id, ?code, ?error, "Delivery {id}: attempted");
         }
         for claimed in claimed {
@@ -225,7 +228,8 @@ async fn lane(
     while let Some((webhook_id, waiting)) = next {
         let attempted = if Instant::now() < waiting.until {
             // After a panic, which has written its own message, the lease ends by itself.
-            AssertUnwindSafe(attempt(&app, waiting.claimed)).catch_unwind().await.ok()
+            let span = tracing::info_span!("delivery", delivery.id = waiting.claimed.id, webhook.id = webhook_id);
+            AssertUnwindSafe(attempt(&app, waiting.claimed)).catch_unwind().instrument(span).await.ok()
         } else {
             // The receiver has become slow meanwhile; the lease ends by itself.
             None

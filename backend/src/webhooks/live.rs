@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, get, web::Data};
 use actix_web_lab::sse;
 use shared::{Delivery, Problem};
 use tokio::sync::{broadcast, mpsc};
+use tracing::Instrument;
 
 use crate::{app::App, error::ApiResult, events, events::DeliveryIds, webhooks::log};
 
@@ -24,7 +25,7 @@ const PAGE: usize = 200;
 async fn watch_deliveries(app: Data<App>, request: HttpRequest) -> ApiResult<HttpResponse> {
     let (sender, receiver) = mpsc::channel(16);
     let news = app.wakeups.deliveries();
-    actix_web::rt::spawn(stream(app.into_inner(), news, sender));
+    actix_web::rt::spawn(stream(app.into_inner(), news, sender).in_current_span());
     events::answer(receiver, &request)
 }
 

@@ -88,6 +88,9 @@ fn sample_import(kind: WebhookEvent, at: DateTime<Utc>) -> Value {
         created_at: at,
         started_at: Some(at),
         finished_at: Some(at),
+        file_removed_at: None,
+        source_url: None,
+        bytes_fetched: 0,
     })
 }
 

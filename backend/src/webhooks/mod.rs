@@ -24,9 +24,11 @@ mod target;
 mod tend;
 mod trial;
 
+pub use connect::{Connection, Connector, Failure};
 pub use courier::{Courier, deliver};
 pub use describe::describe;
 pub use outbox::fan_out;
 pub use queries::are_told_of;
 pub use routes::configure;
+pub use target::parse as parse_url;
 pub use tend::{due, tend};

@@ -1,10 +1,10 @@
 //! What the running log says. Pure.
 
 use chrono::{DateTime, Utc};
-use shared::{EventKind, ImportEvent};
+use shared::{EventKind, ImportEvent, ImportPhase};
 
 use crate::ui::Tone;
-use crate::ui::format::{counted, duration, rate, thousands};
+use crate::ui::format::{bytes, counted, duration, rate, thousands};
 use crate::ui::time::seconds_between;
 
 /// The log says something each time that another tenth of the rows is through, not at each event.
@@ -26,9 +26,10 @@ pub struct LogLine {
 pub fn line(event: &ImportEvent, read_before: i64, started_at: Option<DateTime<Utc>>) -> Option<LogLine> {
     let read = event.counts.read;
     let (tone, text) = match event.kind {
-        EventKind::Queued => (Tone::Neutral, "The file is stored; waiting for a worker".to_owned()),
-        EventKind::Started => (Tone::Neutral, "A worker took the import and reads the file".to_owned()),
+        EventKind::Queued => (Tone::Neutral, queued(event)),
+        EventKind::Started => (Tone::Neutral, started(event)),
         EventKind::Resumed => (Tone::Neutral, resumed(read)),
+        EventKind::Fetched => (Tone::Neutral, format!("The file has come: {}", bytes(event.size_bytes))),
         EventKind::Surveyed => (Tone::Neutral, surveyed(event.rows_total)),
         EventKind::Progress => (Tone::Neutral, milestone(read_before, read, event.rows_total?)?),
         EventKind::Interrupted => (Tone::Warning, with_reason("Interrupted", event)),
@@ -38,6 +39,19 @@ pub fn line(event: &ImportEvent, read_before: i64, started_at: Option<DateTime<U
         EventKind::Cancelled => (Tone::Warning, format!("Cancelled after {}", counted(read, "row"))),
     };
     Some(LogLine { seq: event.seq, at: event.at, tone, text })
+}
+
+fn queued(event: &ImportEvent) -> String {
+    // Of events from before files could be fetched the size is not known; they are long over.
+    if event.size_bytes == 0 {
+        return "Waiting for a worker to fetch the file".to_owned();
+    }
+    "The file is stored; waiting for a worker".to_owned()
+}
+
+fn started(event: &ImportEvent) -> String {
+    let verb = if event.phase == Some(ImportPhase::Fetch) { "fetches" } else { "reads" };
+    format!("A worker took the import and {verb} the file")
 }
 
 fn resumed(read: i64) -> String {
@@ -90,7 +104,7 @@ pub fn average(rows: i64, seconds: f64) -> Option<f64> {
 #[cfg(test)]
 pub(super) mod tests {
     use chrono::TimeDelta;
-    use shared::{Counts, ImportPhase, ImportStatus};
+    use shared::{Counts, ImportStatus};
 
     use super::*;
 
@@ -106,6 +120,8 @@ pub(super) mod tests {
             status: ImportStatus::Running,
             phase: Some(ImportPhase::Load),
             rows_total: Some(1_000),
+            size_bytes: 2_000,
+            bytes_fetched: 0,
             bytes_surveyed: 0,
             counts: Counts { read, created: read, ..Counts::default() },
             error: None,

@@ -50,6 +50,7 @@ fn bar_state(status: ImportStatus) -> BarState {
 fn task(import: &Import) -> String {
     match (import.status, import.phase) {
         (ImportStatus::Queued, _) => "Waiting for a worker",
+        (ImportStatus::Running, Some(ImportPhase::Fetch)) => "Fetching the file",
         (ImportStatus::Running, Some(ImportPhase::Survey)) => "Reading the file",
         (ImportStatus::Running, _) => "Loading products",
         (ImportStatus::Completed, _) => "All rows are dealt with",
@@ -59,9 +60,11 @@ fn task(import: &Import) -> String {
     .to_owned()
 }
 
-/// How much of the file the survey has read; of the load the rows are told elsewhere.
+/// How much of the file has come, or the survey has read; of the load the rows are told elsewhere.
 fn amount(import: &Import) -> String {
     match import.phase {
+        Some(ImportPhase::Fetch) if import.size_bytes == 0 => bytes(import.bytes_fetched),
+        Some(ImportPhase::Fetch) => format!("{} of {}", bytes(import.bytes_fetched), bytes(import.size_bytes)),
         Some(ImportPhase::Survey) => format!("{} of {}", bytes(import.bytes_surveyed), bytes(import.size_bytes)),
         _ => String::new(),
     }
@@ -87,13 +90,34 @@ impl Step {
     }
 }
 
-/// The steps read, load and end; the upload is behind every import that there is.
+/// Whether the file is still to come from its URL.
+fn is_awaited(import: &Import) -> bool {
+    import.source_url.is_some() && (import.size_bytes == 0 || import.bytes_fetched < import.size_bytes)
+}
+
+/// The first step: an upload is behind every import that there is, a file that is fetched has to come first.
+fn arrival(import: &Import) -> (&'static str, Step) {
+    if import.source_url.is_none() {
+        return ("Uploaded", Step::Done);
+    }
+    let step = match import.status {
+        _ if !is_awaited(import) => Step::Done,
+        ImportStatus::Queued => Step::Ahead,
+        ImportStatus::Running => Step::Current,
+        ImportStatus::Completed => Step::Done,
+        ImportStatus::Failed | ImportStatus::Cancelled => Step::Broken,
+    };
+    ("Fetched", step)
+}
+
+/// The steps read, load and end.
 fn steps(import: &Import) -> [Step; 3] {
     use Step::{Ahead, Broken, Current, Done};
     let surveyed = import.rows_total.is_some();
     match import.status {
         ImportStatus::Queued if surveyed => [Done, Current, Ahead],
         ImportStatus::Queued => [Ahead, Ahead, Ahead],
+        _ if is_awaited(import) => [Ahead, Ahead, Ahead],
         ImportStatus::Running if import.phase == Some(ImportPhase::Survey) => [Current, Ahead, Ahead],
         ImportStatus::Running => [Done, Current, Ahead],
         ImportStatus::Completed => [Done, Done, Done],
@@ -105,6 +129,7 @@ fn steps(import: &Import) -> [Step; 3] {
 #[component]
 fn Steps(run: RwSignal<Run>) -> impl IntoView {
     let steps = Memo::new(move |_| run.with(|run| steps(&run.import)));
+    let arrival = Memo::new(move |_| run.with(|run| arrival(&run.import)));
     let phase = move || run.with(|run| run.import.phase.map_or("", ImportPhase::as_str));
     let item = move |name: &'static str, step: Signal<Step>| {
         let sign = move || match step.get() {
@@ -125,7 +150,7 @@ fn Steps(run: RwSignal<Run>) -> impl IntoView {
     };
     view! {
         <ol class="steps" data-testid="import-phase" data-value=phase>
-            {item("Uploaded", Signal::stored(Step::Done))}
+            {move || item(arrival.get().0, Signal::derive(move || arrival.get().1))}
             {item("Reading", Signal::derive(move || steps.get()[0]))}
             {item("Loading", Signal::derive(move || steps.get()[1]))}
             {item("Done", Signal::derive(move || steps.get()[2]))}
@@ -210,6 +235,23 @@ mod tests {
         assert_eq!(steps(&import), [Done, Broken, Ahead]);
         import.status = ImportStatus::Completed;
         assert_eq!(steps(&import), [Done, Done, Done]);
+    }
+
+    #[test]
+    fn a_file_that_is_fetched_has_to_come_first() {
+        use Step::{Ahead, Broken, Current, Done};
+        let mut import = import();
+        assert_eq!(arrival(&import), ("Uploaded", Done));
+        (import.source_url, import.size_bytes) = (Some("https://example.com/products.csv".to_owned()), 0);
+        assert_eq!((arrival(&import), steps(&import)), (("Fetched", Ahead), [Ahead, Ahead, Ahead]));
+        (import.status, import.phase, import.bytes_fetched) = (ImportStatus::Running, Some(ImportPhase::Fetch), 500);
+        assert_eq!((arrival(&import), steps(&import)), (("Fetched", Current), [Ahead, Ahead, Ahead]));
+        assert_eq!(amount(&import), "500 B");
+        (import.status, import.size_bytes) = (ImportStatus::Failed, 900);
+        assert_eq!((arrival(&import), steps(&import)), (("Fetched", Broken), [Ahead, Ahead, Ahead]));
+        (import.status, import.phase) = (ImportStatus::Running, Some(ImportPhase::Survey));
+        import.bytes_fetched = 900;
+        assert_eq!((arrival(&import), steps(&import)), (("Fetched", Done), [Current, Ahead, Ahead]));
     }
 
     #[test]

@@ -72,6 +72,7 @@ impl Run {
         self.log.extend(log::line(&event, self.read, self.import.started_at));
         self.read = event.counts.read;
         match event.phase {
+            Some(ImportPhase::Fetch) => {}
             Some(ImportPhase::Survey) => self.bytes.record(event.at, event.bytes_surveyed),
             Some(ImportPhase::Load) => self.rows.record(event.at, event.counts.read),
             None => {}
@@ -91,6 +92,10 @@ impl Run {
         import.status = event.status;
         import.phase = event.phase;
         import.rows_total = event.rows_total;
+        if event.size_bytes > 0 {
+            import.size_bytes = event.size_bytes;
+        }
+        import.bytes_fetched = event.bytes_fetched;
         import.bytes_surveyed = event.bytes_surveyed;
         import.counts = event.counts;
         import.error = event.error;
@@ -125,13 +130,15 @@ impl Run {
         Some(seconds_between(self.import.started_at?, until).max(0.0))
     }
 
-    /// Share done of the phase that runs: bytes of the survey, rows of the load. `None` before a worker has it.
+    /// Share done of the phase that runs: bytes of the fetch and of the survey, rows of the load. `None` before a worker has it.
     #[expect(clippy::cast_precision_loss, reason = "a share needs no more")]
     pub fn share(&self) -> Option<f64> {
         let import = &self.import;
         let (done, all) = match (import.status, import.phase, import.rows_total) {
             (ImportStatus::Completed, ..) => return Some(1.0),
             (ImportStatus::Queued, None, None) => return None,
+            (_, Some(ImportPhase::Fetch), _) if import.size_bytes == 0 => return None,
+            (_, Some(ImportPhase::Fetch), _) => (import.bytes_fetched, import.size_bytes),
             (_, Some(ImportPhase::Survey), _) | (_, None, None) => (import.bytes_surveyed, import.size_bytes),
             (_, _, rows) => (import.counts.read, rows.unwrap_or(0)),
         };
@@ -179,6 +186,9 @@ pub(super) mod tests {
             created_at: at(0),
             started_at: None,
             finished_at: None,
+            file_removed_at: None,
+            source_url: None,
+            bytes_fetched: 0,
         }
     }
 

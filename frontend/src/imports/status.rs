@@ -10,6 +10,7 @@ pub fn label(import: &Import) -> &'static str {
     match (import.status, import.phase) {
         _ if import.cancelling && !import.status.is_final() => "Cancelling",
         (ImportStatus::Queued, _) => "Queued",
+        (ImportStatus::Running, Some(ImportPhase::Fetch)) => "Fetching",
         (ImportStatus::Running, Some(ImportPhase::Survey)) => "Reading",
         (ImportStatus::Running, _) => "Loading",
         (ImportStatus::Completed, _) => "Completed",

@@ -254,3 +254,9 @@ pub async fn due(conn: &mut AsyncPgConnection) -> QueryResult<Vec<i64>> {
         .get_results(conn)
         .await
 }
+
+/// Throws away jobs that ended so many days ago.
+pub async fn forget(conn: &mut AsyncPgConnection, days: u16) -> QueryResult<()> {
+    let then = sql::<Timestamptz>(&format!("now() - interval '{days} days'"));
+    diesel::delete(bulk_jobs::table.filter(bulk_jobs::finished_at.lt(then.nullable()))).execute(conn).await.map(drop)
+}

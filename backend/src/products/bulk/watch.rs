@@ -14,6 +14,8 @@ use tokio::{
 };
 
 use super::{job, routes::missing};
+use tracing::Instrument;
+
 use crate::{app::App, error::ApiResult, events};
 
 /// How often to look without being told: notifications do not come while the listener is without a connection.
@@ -44,7 +46,7 @@ async fn watch_job(app: Data<App>, id: Path<i64>, request: HttpRequest) -> ApiRe
         return Ok(HttpResponse::NoContent().finish());
     }
     let (sender, receiver) = mpsc::channel(16);
-    actix_web::rt::spawn(tell(app.into_inner(), job, wakeups, sender));
+    actix_web::rt::spawn(tell(app.into_inner(), job, wakeups, sender).in_current_span());
     events::answer(receiver, &request)
 }
 

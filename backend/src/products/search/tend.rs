@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use diesel::{
     prelude::*,
-    sql_types::{Array, BigInt, Bool},
+    sql_types::{Array, BigInt},
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
 use super::segment::{self, Texts};
 use crate::{
     app::App,
+    db,
     schema::{products, search_segments},
 };
 
@@ -43,14 +44,7 @@ impl Tender {
     /// Does what there is to do, unless another process is at it. While `busy`, which is while an import writes, it leaves
     /// large segments alone: the import is in more of a hurry.
     pub async fn round(&mut self, app: &App, busy: bool) -> anyhow::Result<()> {
-        let mut holder = app.pool.get().await?;
-        holder
-            .transaction(async |holder| {
-                let lock = diesel::sql_query("SELECT pg_try_advisory_xact_lock($1) AS is_ours");
-                let Ours { is_ours } = lock.bind::<BigInt, _>(LOCK).get_result(holder).await?;
-                if is_ours { self.work(app, busy).await } else { Ok(()) }
-            })
-            .await
+        db::alone(app, LOCK, self.work(app, busy)).await.map(drop)
     }
 
     async fn work(&mut self, app: &App, busy: bool) -> anyhow::Result<()> {
@@ -68,12 +62,6 @@ impl Tender {
         }
         Ok(())
     }
-}
-
-#[derive(QueryableByName)]
-struct Ours {
-    #[diesel(sql_type = Bool)]
-    is_ours: bool,
 }
 
 /// Brings `search_keys` up to date with the products of some segments. Gives `true` when there may be more to do.

@@ -1,0 +1,274 @@
+//! A file from a URL to storage.
+//!
+//! The guard is that of webhooks: a name is resolved once, all of its addresses are vetted, and one of the vetted ones is
+//! called. No proxy is used, and each redirect is vetted anew. Queries of URLs may hold secrets: no message repeats one.
+
+use std::{
+    future::Future,
+    io::Write,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use flate2::write::MultiGzDecoder;
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    HeaderMap, Request, Response, StatusCode,
+    body::Incoming,
+    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION, USER_AGENT},
+};
+use shared::{AttemptError, Timings};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::{
+    app::App,
+    config::Config,
+    imports::{
+        intake::{Intake, Refusal, Stored},
+        records::Unreadable,
+    },
+    webhooks::{Connection, Connector, Failure},
+};
+
+/// Redirects that are followed, as browsers and curl do, only fewer.
+const MAX_REDIRECTS: usize = 5;
+/// Compressed bytes that are decoded at once: they may become a thousand times as many.
+const DECODED_AT_ONCE: usize = 4 << 10;
+
+/// Fetches files; one per process.
+pub struct Fetcher {
+    connector: Connector,
+    /// How long a server may be silent.
+    idle: Duration,
+    /// How long all of it may take.
+    overall: Duration,
+}
+
+/// How far a fetch is.
+#[derive(Default)]
+pub struct Progress {
+    pub bytes: AtomicU64,
+    /// What the server says that it sends; 0 if it does not.
+    pub announced: AtomicU64,
+}
+
+/// Why a fetch came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    /// It would come to the same again.
+    #[error("{0}")]
+    Lasting(String),
+    #[error("{0}")]
+    Passing(String),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+impl Trouble {
+    /// As the task of the import takes it.
+    fn explain(self) -> anyhow::Error {
+        match self {
+            Self::Lasting(reason) => Unreadable(reason).into(),
+            Self::Refused(Refusal::TooLarge { max_bytes }) => {
+                let limit = "which is the most that is taken here";
+                Unreadable(format!("The file is larger than {max_bytes} bytes, {limit}.")).into()
+            }
+            Self::Refused(Refusal::File(problem)) => Unreadable(problem.detail).into(),
+            Self::Refused(Refusal::Storage(error)) => anyhow::Error::from(error).context("the storage does not answer"),
+            Self::Passing(reason) => anyhow::Error::msg(reason),
+        }
+    }
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        match failure.error {
+            AttemptError::Forbidden => Self::Lasting(failure.message),
+            _ => Self::Passing(failure.message),
+        }
+    }
+}
+
+impl Fetcher {
+    pub fn new(config: &Config) -> anyhow::Result<Self> {
+        Ok(Self {
+            connector: Connector::new(config.webhook_dns, config.import_url_allow_cidrs.clone())?,
+            idle: Duration::from_secs(config.import_url_idle_seconds.into()),
+            overall: Duration::from_secs(config.import_url_deadline_seconds.into()),
+        })
+    }
+
+    /// Whether a URL may be fetched from, as far as can be told now; else why not, to end a sentence that begins with it.
+    pub async fn check(&self, url: &Url) -> Result<(), String> {
+        self.connector.check(url).await
+    }
+
+    /// Fetches the file at `url`. `None` when it was stopped. Nothing is left in storage unless it succeeds.
+    ///
+    /// # Errors
+    /// [`Unreadable`] where it would come to the same again.
+    pub async fn fetch(
+        &self,
+        app: &App,
+        url: &str,
+        progress: &Progress,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Option<Stored>> {
+        let mut intake = Intake::begin(app).await?;
+        let received = tokio::select! {
+            () = stop.cancelled() => None,
+            result = tokio::time::timeout(self.overall, self.receive(url, &mut intake, progress)) => Some(result),
+        };
+        let trouble = match received {
+            Some(Ok(Ok(()))) => {
+                let stored = intake.finish().await.map_err(|refusal| Trouble::from(refusal).explain())?;
+                return Ok(Some(stored));
+            }
+            Some(Ok(Err(trouble))) => Some(trouble),
+            Some(Err(_)) => {
+                let (seconds, bytes) = (self.overall.as_secs(), intake.size());
+                Some(Trouble::Passing(format!("The file did not come within {seconds} s; {bytes} bytes of it did.")))
+            }
+            None => None,
+        };
+        intake.abort().await;
+        trouble.map_or(Ok(None), |trouble| Err(trouble.explain()))
+    }
+
+    async fn receive(&self, url: &str, intake: &mut Intake, progress: &Progress) -> Result<(), Trouble> {
+        let mut url = Url::parse(url).map_err(|error| Trouble::Lasting(format!("The URL is none: {error}.")))?;
+        for _ in 0..=MAX_REDIRECTS {
+            let (_connection, response) = self.ask(&url).await?;
+            if !response.status().is_redirection() {
+                return self.store(response, intake, progress).await;
+            }
+            let next = redirected(&url, &response)?;
+            tracing::info!("Redirected from {} to {}", host(&url), host(&next));
+            url = next;
+        }
+        Err(Trouble::Lasting(format!("The URL is redirected more than {MAX_REDIRECTS} times.")))
+    }
+
+    /// The head of the answer of the server. The connection lasts as long as it is held.
+    async fn ask(&self, url: &Url) -> Result<(Connection, Response<Incoming>), Trouble> {
+        let mut timings = Timings::default();
+        let addresses = self.in_time("name server", self.connector.addresses(url, &mut timings)).await??;
+        let connecting = self.connector.connect(url, &addresses, &mut timings);
+        let mut connection = self.in_time("server", connecting).await??;
+        let answer = self.in_time("server", connection.sender.send_request(request(url)?)).await?;
+        let response = answer.map_err(|error| Trouble::Passing(format!("{} gives no answer: {error}.", host(url))))?;
+        Ok((connection, response))
+    }
+
+    async fn in_time<T>(&self, who: &str, waiting: impl Future<Output = T>) -> Result<T, Trouble> {
+        tokio::time::timeout(self.idle, waiting)
+            .await
+            .map_err(|_| Trouble::Passing(format!("The {who} was silent for {} s.", self.idle.as_secs())))
+    }
+
+    async fn store(
+        &self,
+        response: Response<Incoming>,
+        intake: &mut Intake,
+        progress: &Progress,
+    ) -> Result<(), Trouble> {
+        let (head, mut body) = response.into_parts();
+        expect_file(head.status, &head.headers)?;
+        let mut decoder = decoder(&head.headers)?;
+        let announced = text(&head.headers, &CONTENT_LENGTH).parse().unwrap_or(0);
+        if decoder.is_none() {
+            intake.expect(announced)?;
+            progress.announced.store(announced, Relaxed);
+        }
+        while let Some(frame) = self.in_time("server", body.frame()).await? {
+            let frame = frame.map_err(|_| {
+                let bytes = intake.size();
+                Trouble::Passing(format!("The connection was cut in the middle of the file, after {bytes} bytes."))
+            })?;
+            let Ok(data) = frame.into_data() else { continue };
+            match &mut decoder {
+                None => intake.take(data).await?,
+                Some(decoder) => {
+                    for part in data.chunks(DECODED_AT_ONCE) {
+                        decoder.write_all(part).map_err(|error| garbled(&error))?;
+                        intake.take(std::mem::take(decoder.get_mut()).into()).await?;
+                    }
+                }
+            }
+            progress.bytes.store(intake.size(), Relaxed);
+        }
+        if let Some(decoder) = decoder {
+            intake.take(decoder.finish().map_err(|error| garbled(&error))?.into()).await?;
+        }
+        Ok(())
+    }
+}
+
+fn garbled(error: &std::io::Error) -> Trouble {
+    Trouble::Passing(format!("What comes from the server cannot be decompressed: {error}."))
+}
+
+fn host(url: &Url) -> &str {
+    url.host_str().unwrap_or_default()
+}
+
+/// A header as text; empty where there is none.
+fn text<'a>(headers: &'a HeaderMap, name: &hyper::header::HeaderName) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+fn request(url: &Url) -> Result<Request<Full<Bytes>>, Trouble> {
+    let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+    Request::get(&url[url::Position::BeforePath..url::Position::AfterQuery])
+        .header(HOST, format!("{}{port}", host(url)))
+        .header(USER_AGENT, concat!("Loadify/", env!("CARGO_PKG_VERSION")))
+        .header(ACCEPT, "text/csv, */*;q=0.5")
+        .header(ACCEPT_ENCODING, "gzip, identity")
+        .body(Full::default())
+        .map_err(|error| Trouble::Lasting(format!("The URL cannot be called: {error}.")))
+}
+
+fn redirected(from: &Url, response: &Response<Incoming>) -> Result<Url, Trouble> {
+    let location = text(response.headers(), &LOCATION);
+    let status = response.status();
+    let next =
+        from.join(location).ok().filter(|_| !location.is_empty()).ok_or_else(|| {
+            Trouble::Lasting(format!("{} answers {status} and does not say where to go.", host(from)))
+        })?;
+    if from.scheme() == "https" && next.scheme() != "https" {
+        let (from, to) = (host(from), host(&next));
+        return Err(Trouble::Lasting(format!("{from} redirects to {to} without encryption, which is not followed.")));
+    }
+    Ok(next)
+}
+
+/// Whether this is the head of a file.
+fn expect_file(status: StatusCode, headers: &HeaderMap) -> Result<(), Trouble> {
+    let passing = status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429);
+    match status.as_u16() {
+        200 => {}
+        401 | 403 => {
+            let advice = "It needs a URL that can be read without signing in";
+            return Err(Trouble::Lasting(format!("The server does not give the file out: {status}. {advice}.")));
+        }
+        _ if passing => return Err(Trouble::Passing(format!("The server answers {status}."))),
+        _ => return Err(Trouble::Lasting(format!("The server answers {status} instead of the file."))),
+    }
+    if text(headers, &CONTENT_TYPE).starts_with("text/html") {
+        let advice = "Use the URL that downloads the file itself";
+        return Err(Trouble::Lasting(format!("The URL leads to a web page, not to a CSV file. {advice}.")));
+    }
+    Ok(())
+}
+
+fn decoder(headers: &HeaderMap) -> Result<Option<MultiGzDecoder<Vec<u8>>>, Trouble> {
+    match text(headers, &CONTENT_ENCODING).to_ascii_lowercase().as_str() {
+        "" | "identity" => Ok(None),
+        "gzip" | "x-gzip" => Ok(Some(MultiGzDecoder::new(Vec::new()))),
+        other => Err(Trouble::Lasting(format!(
+            "The server sends the file in the encoding {other}, although only gzip was asked for."
+        ))),
+    }
+}

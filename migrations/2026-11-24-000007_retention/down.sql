@@ -1,0 +1,2 @@
+DROP INDEX imports_with_file;
+ALTER TABLE imports DROP COLUMN file_removed_at;

@@ -1,0 +1,76 @@
+//! Clients that are slow on purpose.
+
+use std::time::{Duration, Instant};
+
+use reqwest::StatusCode;
+use tests::TestApp;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// What the server allows for the head of a request, and some.
+const HEAD: Duration = Duration::from_secs(10);
+const SLACK: Duration = Duration::from_secs(5);
+
+/// Sends a byte of a head now and then, for as long as the server bears it. Gives what came back, and after how long.
+async fn drip(address: &str, before: &[u8]) -> (Duration, Vec<u8>) {
+    let mut peer = TcpStream::connect(address).await.unwrap();
+    peer.write_all(before).await.unwrap();
+    let (mut read, mut write) = peer.split();
+    let start = Instant::now();
+    let mut answer = Vec::new();
+    let dripping = async {
+        let head = b"GET /api/v1/products HTTP/1.1\r\nhost: x\r\nx-drip: ".iter().chain(std::iter::repeat(&b'a'));
+        for byte in head {
+            if write.write_all(&[*byte]).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(400)).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = dripping => unreachable!("it ends when the server does"),
+        // A reset is an end as well.
+        _ = read.read_to_end(&mut answer) => {}
+        () = tokio::time::sleep(HEAD + SLACK * 2) => panic!("it was borne for {:?}", start.elapsed()),
+    }
+    (start.elapsed(), answer)
+}
+
+#[tokio::test]
+async fn clients_that_drip_their_requests_hold_nobody_up_and_are_cut_off() {
+    let app = TestApp::start().await;
+    let address = app.base.strip_prefix("http://").unwrap().to_owned();
+    let mut drips = tokio::task::JoinSet::new();
+    for _ in 0..200 {
+        let address = address.clone();
+        drips.spawn(async move { drip(&address, b"").await });
+    }
+    // Their second request is not measured by the server; they hold nobody up either.
+    let mut later = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let address = address.clone();
+        later.spawn(async move { drip(&address, b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await });
+    }
+    let start = Instant::now();
+    let mut slowest = Duration::ZERO;
+    while start.elapsed() < Duration::from_secs(6) {
+        let asked = Instant::now();
+        // A connection of its own each time.
+        let fresh = reqwest::Client::new();
+        assert_eq!(fresh.get(app.url("/api/v1/products")).send().await.unwrap().status(), StatusCode::OK);
+        slowest = slowest.max(asked.elapsed());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    println!("the slowest of the other requests took {slowest:?}");
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert!(later.try_join_next().is_none(), "they are still there");
+    later.abort_all();
+    while let Some(ended) = drips.join_next().await {
+        let (after, answer) = ended.unwrap();
+        assert!(after < HEAD + SLACK, "{after:?}");
+        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 408 "), "{}", String::from_utf8_lossy(&answer));
+    }
+}

@@ -1,0 +1,46 @@
+//! PostgreSQL over TLS, as hosted ones demand it.
+
+use shared::ImportStatus;
+use tests::{TestApp, csv::Csv, process::Process, setting};
+
+/// Ways to the database of a test by a host that its certificate names.
+fn named(url: &str, mode: &str) -> String {
+    format!("{}?sslmode={mode}", url.replacen("127.0.0.1", "localhost", 1))
+}
+
+/// Sessions of the program that are encrypted, and those that are not.
+async fn sessions(app: &TestApp) -> (i64, i64) {
+    let count = |ssl: bool| {
+        format!(
+            "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity AS a USING (pid) \
+             WHERE a.datname = current_database() AND pid <> pg_backend_pid() AND ssl = {ssl}"
+        )
+    };
+    (app.db.number(&count(true)).await, app.db.number(&count(false)).await)
+}
+
+#[tokio::test]
+async fn an_import_goes_over_encrypted_connections_where_the_url_asks_for_it() {
+    let plain = TestApp::serve(&[]).await;
+    plain.web.wait_for_line("Listening for events").await;
+    assert!(matches!(sessions(&plain).await, (0, 1..)), "this machine needs no encryption");
+    for mode in ["require", "verify-full"] {
+        let app = TestApp::serve(&[]).await;
+        let url = named(&app.db.url, mode);
+        let settings = [("DATABASE_URL", url.as_str()), ("DATABASE_CA_FILE", &setting("TEST_CA_FILE"))];
+        let (web, _) = app.another_with("serve", &settings).await;
+        web.wait_for_line("Listening for events").await;
+        let _worker = app.worker(&settings).await;
+        assert_eq!(app.import_exactly(&Csv::random(1_000, 81)).await.status, ImportStatus::Completed);
+        assert!(sessions(&app).await.0 > 1, "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_nobody_vouches_for_is_refused_where_the_url_asks_for_that() {
+    let app = TestApp::serve(&[]).await;
+    let url = named(&app.db.url, "verify-full");
+    let mut process = Process::start("migrate", &[("DATABASE_URL", url)]);
+    process.wait_for_line("certificate").await;
+    assert!(!process.ended().await.success());
+}
