@@ -24,7 +24,7 @@ pub fn SignInDialog() -> impl IntoView {
     });
     // There is nothing to go back to without a session; a browser closes a dialog at the second Escape all the same.
     let keep = move |event: ev::Event| event.prevent_default();
-    let leave = move |_| Access::signed_out();
+    let leave = move |_| Access::leave();
     let name = move || access.person().map(|person| person.name).unwrap_or_default();
     let why = move || {
         if access.person().is_some() {

@@ -73,8 +73,7 @@ pub fn PasswordField(
                     type="button"
                     class="password-show"
                     data-testid=format!("show-{id}")
-                    aria-pressed=move || shown.get().to_string()
-                    aria-label=format!("Show {}", label.to_lowercase())
+                    aria-label=move || format!("{} {}", show(), label.to_lowercase())
                     on:click=move |_| shown.update(|shown| *shown = !*shown)
                 >
                     {show}

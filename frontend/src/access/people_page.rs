@@ -207,7 +207,7 @@ fn PersonRow(person: Memo<Person>, people: People) -> impl IntoView {
                         type="button"
                         class="link-button person-out"
                         data-testid="sign-out-person"
-                        aria-label=move || format!("Sign {} out everywhere", name())
+                        aria-label=move || format!("Sign out {} everywhere", name())
                         on:click=move |_| want(Act::SignOut)
                     >
                         "Sign out"

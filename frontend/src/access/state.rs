@@ -111,9 +111,16 @@ impl Access {
         tell_other_tabs();
     }
 
-    /// The session was ended by the person: the page begins anew, with nothing of theirs in it.
+    /// The session was ended by the person: the page begins anew, with nothing of theirs in it. Where something is typed
+    /// that is not saved, the browser asks; who stays then is asked to sign in by the next request.
     pub fn signed_out() {
         tell_other_tabs();
+        // It fails only for an address that cannot be read.
+        let _ = window().location().replace("/sign-in");
+    }
+
+    /// Gives the page up with all that is typed in it.
+    pub(super) fn leave() {
         LEAVING.set(true);
         // It fails only for an address that cannot be read.
         let _ = window().location().replace("/sign-in");

@@ -15,6 +15,7 @@ use super::queue::{Pause, Refusal, State, Upload};
 use super::tabs::{self, Claim};
 use super::tus::{self, Verdict};
 use super::{Uploads, inspect};
+use crate::access;
 
 /// A block that is not taken after this time is given up; what the server has of it stays there. The last one may have to
 /// wait until the server has put the file together.
@@ -84,6 +85,14 @@ impl Uploads {
         spawn_local(async move { Run { uploads: self, id, number, file, size, line }.to_its_end().await });
     }
 
+    /// Has the person asked to sign in again, and goes on then with the file that was cut off by it.
+    fn go_on_after_sign_in(self) {
+        spawn_local(async move {
+            access::still_in().await;
+            self.start_where(|state| *state == State::Paused(Pause::SignedOut));
+        });
+    }
+
     /// Ends the run that is sending, if there is one.
     pub(super) fn stop(self) {
         self.run.update_value(|run| *run += 1);
@@ -139,7 +148,8 @@ impl Run {
                     return self.uploads.arrive(self.id, import);
                 }
                 Verdict::SignedOut => {
-                    return self.uploads.update(self.id, |upload| upload.state = State::Paused(Pause::SignedOut));
+                    self.uploads.update(self.id, |upload| upload.state = State::Paused(Pause::SignedOut));
+                    return self.uploads.go_on_after_sign_in();
                 }
                 Verdict::Later { why, after } => return self.break_off(why, after),
                 Verdict::Refused(problem) => return self.refuse(&problem.detail, problem.code == ErrorCode::Unknown),
