@@ -126,10 +126,10 @@ mod tests {
         let whole = "sku,name\na,b\n";
         for start in 0..=whole.len() {
             let read: Vec<Bytes> = storage.read(&key, start as u64).await.unwrap().try_collect().await.unwrap();
-            assert_eq!(read.concat(), whole[start..].as_bytes(), "from {start}");
+            assert_eq!(read.concat(), &whole.as_bytes()[start..], "from {start}");
             for end in start..=whole.len() {
                 let range = storage.read_range(&key, start as u64..end as u64).await.unwrap();
-                assert_eq!(range, whole[start..end].as_bytes(), "{start}..{end}");
+                assert_eq!(range, &whole.as_bytes()[start..end], "{start}..{end}");
             }
         }
     }
