@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use anyhow::Context;
 use deadpool::Runtime;
-use diesel::{QueryDsl, QueryResult, migration::MigrationSource, pg::Pg};
+use diesel::{ConnectionError, QueryDsl, QueryResult, migration::MigrationSource, pg::Pg};
 use diesel_async::{
     AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
     pooled_connection::{
-        AsyncDieselConnectionManager,
+        AsyncDieselConnectionManager, ManagerConfig,
         deadpool::{Object, Pool as DeadPool, PoolError},
     },
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use futures_util::FutureExt;
 
 use crate::config::Config;
 
@@ -29,7 +30,17 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MIGRATION_LOCK: i64 = 0x010A_D1F7;
 
 pub fn pool(config: &Config) -> anyhow::Result<Pool> {
-    let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new(&config.database.database_url);
+    let mut setup = ManagerConfig::default();
+    // Each thread of the web server has a runtime of its own, which ends when that thread has no request left to finish. A
+    // connection lives on the runtime that made it: made there, it would fail under others who still finish theirs.
+    let runtime = tokio::runtime::Handle::current();
+    setup.custom_setup = Box::new(move |url| {
+        let url = url.to_owned();
+        let connecting = runtime.spawn(async move { AsyncPgConnection::establish(&url).await });
+        async move { connecting.await.map_err(|error| ConnectionError::BadConnection(error.to_string()))? }.boxed()
+    });
+    let url = &config.database.database_url;
+    let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new_with_config(url, setup);
     Pool::builder(manager)
         .max_size(config.database_connections.max(usize::from(config.import_lanes) + 2))
         .runtime(Runtime::Tokio1)

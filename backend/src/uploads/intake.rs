@@ -123,6 +123,7 @@ impl<'app> Intake<'app> {
             // What cannot be verified does not count.
             self.block.clear();
             blocks::discard(self.app, &std::mem::take(&mut self.pending)).await;
+            self.pending_bytes = 0;
         }
         self.advance().await?;
         let (kept, offset) = (self.upload.received > begin, self.upload.received);
