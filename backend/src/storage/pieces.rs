@@ -90,9 +90,9 @@ fn overlapping(pieces: Vec<Piece>, range: Range<u64>) -> Vec<(Piece, Range<u64>)
     let mut start = 0;
     for piece in pieces {
         let end = start + piece.size;
-        if piece.size > 0 && start < range.end && end > range.start {
-            let inner = range.start.saturating_sub(start)..range.end.min(end) - start;
-            found.push((piece, inner));
+        let (from, to) = (range.start.max(start), range.end.min(end));
+        if from < to {
+            found.push((piece, from - start..to - start));
         }
         start = end;
     }
