@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use deadpool::Runtime;
-use diesel::{QueryDsl, QueryResult, migration::MigrationSource, pg::Pg, sql_types::BigInt};
+use diesel::{ConnectionError, QueryDsl, QueryResult, migration::MigrationSource, pg::Pg, sql_types::BigInt};
 use diesel_async::{
     AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
     pooled_connection::{
@@ -37,9 +37,13 @@ const MIGRATION_LOCK: i64 = 0x010A_D1F7;
 
 pub fn pool(config: &Config) -> anyhow::Result<Pool> {
     let server = Arc::new(config.database.server()?);
+    // Each thread of the web server has a runtime of its own, which ends when that thread has no request left to finish. A
+    // connection lives on the runtime that made it: made there, it would fail under others who still finish theirs.
+    let runtime = tokio::runtime::Handle::current();
     let setup: SetupCallback<AsyncPgConnection> = Box::new(move |_| {
         let server = Arc::clone(&server);
-        async move { server.connect().await }.boxed()
+        let connecting = runtime.spawn(async move { server.connect().await });
+        async move { connecting.await.map_err(|error| ConnectionError::BadConnection(error.to_string()))? }.boxed()
     });
     let mut manager = ManagerConfig::default();
     manager.custom_setup = setup;

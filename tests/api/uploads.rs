@@ -380,6 +380,26 @@ async fn a_file_that_cannot_be_imported_is_refused_when_its_head_is_known() {
     assert_eq!(app.db.number("SELECT count(*) FROM uploads WHERE status = 'failed'").await, 2);
 }
 
+/// A PATCH at the beginning of an upload, in pieces and without a `Content-Length`.
+async fn patch_in_chunks(tus: &Tus, upload: &str, pieces: &'static [&'static str]) -> Response {
+    let body =
+        reqwest::Body::wrap_stream(futures_util::stream::iter(pieces.iter().map(|piece| std::io::Result::Ok(*piece))));
+    let request = reqwest::Client::new().patch(tus.url(upload)).header(OFFSET_STREAM.0, OFFSET_STREAM.1);
+    request.header("Tus-Resumable", "1.0.0").header("Upload-Offset", "0").body(body).send().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_body_of_unannounced_size_must_end_where_the_file_does_or_before() {
+    let (app, tus) = start().await;
+    let upload = tus.create(FILE.len()).await;
+    let response = patch_in_chunks(&tus, &upload, &["sku,name\n", "a,Tea\n", "b,Cup\nmore"]).await;
+    refused(response, 413, ErrorCode::PayloadTooLarge).await;
+    assert_eq!(tus.offset(&upload).await, 0);
+    let response = patch_in_chunks(&tus, &upload, &["sku,name\n", "a,Tea\n", "b,Cup\n"]).await;
+    assert_eq!((response.status().as_u16(), offset_of(&response)), (204, FILE.len()));
+    assert_eq!(app.end_of(import_of(&response)).await.counts.created, 2);
+}
+
 #[tokio::test]
 async fn a_refusal_is_heard_although_the_body_is_still_being_sent() {
     let (_app, tus) = start().await;

@@ -10,7 +10,8 @@ use crate::browser::Browser;
 #[tokio::test]
 async fn a_url_leads_to_its_import_or_to_what_is_wrong_with_it() {
     let app = TestApp::start_with(&[("IMPORT_URL_ALLOW_CIDRS", "127.0.0.1/32")]).await;
-    let shop = Receiver::behaving(|_| Answer::Full(200, "content-type: text/csv\r\n", "sku,name\nA,A\nB,B\n".into())).await;
+    let shop =
+        Receiver::behaving(|_| Answer::Full(200, "content-type: text/csv\r\n", "sku,name\nA,A\nB,B\n".into())).await;
     let browser = Browser::open(&app, "/").await;
     for (wrong, told) in [("ftp://example.com/a.csv", "http"), ("http://10.0.0.1/a.csv", "10.0.0.1")] {
         browser.enter("url-input", wrong).await;

@@ -172,8 +172,8 @@ impl Direction<'_> {
                 bytes += read as u64;
                 self.saw(read as u64);
                 if let (Some(per_second), Some(_)) = (self.faults.bytes_per_second, self.tally) {
-                    free_at =
-                        free_at.max(Instant::now()) + Duration::from_secs_f64(read as f64 / f64::from(per_second));
+                    free_at = free_at.max(Instant::now())
+                        + Duration::from_secs_f64(f64::from(u32::try_from(read).unwrap()) / f64::from(per_second));
                     sleep_until(free_at).await;
                 }
                 if line.send((Instant::now() + self.faults.latency, piece)).await.is_err() {

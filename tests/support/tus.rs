@@ -1,6 +1,6 @@
 //! What a client of the tus protocol sends, request by request.
 
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -128,7 +128,7 @@ impl OpenPatch {
              Content-Type: application/offset+octet-stream\r\nContent-Length: {length}\r\n"
         );
         for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            write!(head, "{name}: {value}\r\n").unwrap();
         }
         let mut line = TcpStream::connect(address).await.unwrap();
         line.write_all(format!("{head}\r\n").as_bytes()).await.unwrap();

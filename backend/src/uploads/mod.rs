@@ -2,14 +2,15 @@
 //!
 //! A file arrives in the bodies of any number of requests, to any web process. `protocol` reads and writes the headers,
 //! `layer` is what all requests have in common, `routes` the requests. `hold` decides who may write: the newest request,
-//! once the one before has kept what it has. `receive` cuts a body into `blocks`, each an immutable object in storage
-//! that counts only once `queries` has moved the offset from exactly where the block begins. `complete` turns the whole
-//! file into an import. `sweep` clears away what nobody finishes.
+//! once the one before has kept what it has. `receive` takes a body, and `intake` cuts it into `blocks`, each an
+//! immutable object in storage that counts only once `queries` has moved the offset from exactly where the block begins.
+//! `complete` turns the whole file into an import. `sweep` clears away what nobody finishes.
 
 mod blocks;
 mod complete;
 mod digest;
 mod hold;
+mod intake;
 mod layer;
 mod protocol;
 mod queries;
