@@ -118,7 +118,7 @@ async fn a_file_in_three_pieces_becomes_an_import() {
     assert_eq!(header(&head, "upload-expires"), None, "what is whole does not expire");
     let nothing = tus.patch(&upload, FILE.len(), "").await;
     assert_eq!((nothing.status().as_u16(), import_of(&nothing)), (204, id));
-    refused(tus.patch(&upload, FILE.len(), "x").await, 409, ErrorCode::Conflict).await;
+    refused(tus.patch(&upload, FILE.len(), "x").await, 413, ErrorCode::PayloadTooLarge).await;
     assert_eq!(app.db.number("SELECT count(*) FROM imports").await, 1);
     assert_eq!(app.db.number("SELECT count(*) FROM upload_blocks").await, 0, "the import has them now");
     assert_eq!(objects(&app), 4, "three blocks and their list");

@@ -8,6 +8,7 @@ pub mod app;
 pub mod csv;
 pub mod database;
 pub mod dns;
+pub mod faults;
 pub mod oracle;
 pub mod process;
 pub mod proxy;

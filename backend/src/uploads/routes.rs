@@ -301,18 +301,29 @@ async fn append_bytes(
     let missing = || ApiError::BadRequest("Upload-Offset is missing; ask for it with HEAD".into());
     let offset = bytes(&request, protocol::UPLOAD_OFFSET)?.ok_or_else(missing)?;
     let announced = announced(&request, bytes(&request, protocol::UPLOAD_LENGTH)?)?;
+    let body_bytes = announced.body;
     let id = id_of(&id)?;
     let received = match hold::acquire(&app, id, offset).await {
         Ok(hold) => receive(&app, hold, body, announced).await?,
-        // A client that has not heard that the file is whole may append nothing to it.
-        Err(ApiError::OffsetConflict { offset: end, .. }) if end == offset && announced.body == Some(0) => {
-            Received { upload: hold::settle(&app, id).await?, is_short: false }
+        // The upload is there and takes nothing: it may be whole.
+        Err(error @ ApiError::OffsetConflict { offset: end, .. }) if end == offset => {
+            after_the_end(&app, id, body_bytes).await?.ok_or(error)?
         }
         Err(error) => return Err(error),
     };
     let mut response = HttpResponse::NoContent();
     say_outcome(&mut response, &received);
     Ok(response.finish())
+}
+
+/// A client that has not heard that its file is whole may append nothing to it, and hears it then. `None` if it is not.
+async fn after_the_end(app: &App, id: &str, body: Option<i64>) -> ApiResult<Option<Received>> {
+    let found = queries::get(&mut *app.db().await?, id).await?;
+    match found.filter(|upload| upload.import_id.is_some()) {
+        Some(upload) if body == Some(0) => Ok(Some(Received { upload, is_short: false })),
+        Some(_) => Err(ApiError::TooLarge { max_bytes: 0 }),
+        None => Ok(None),
+    }
 }
 
 /// Give up an upload.
