@@ -44,7 +44,10 @@ async fn a_file_is_dropped_watched_and_found_among_the_products() {
             if figures.read > 0 && figures.read < 20_000 {
                 assert_eq!(browser.number("rows-total").await, Some(20_000));
                 assert!(figures.adds_up(), "{figures:?}");
-                seen.push(figures.read);
+                // Figures come four times a second, and are asked for more often.
+                if seen.last() != Some(&figures.read) {
+                    seen.push(figures.read);
+                }
             }
             (seen.len() >= 3).then_some(())
         })

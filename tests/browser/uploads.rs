@@ -1,9 +1,19 @@
 //! Files on their way to the server over lines that are slow, break, and come back, in a tab that is reloaded.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::Ordering::Relaxed,
+    time::Duration,
+};
 
 use serde_json::{Value, json};
-use tests::{TestApp, csv::Csv, oracle::Table, proxy::Proxy};
+use tests::{
+    TestApp,
+    csv::Csv,
+    faults::{FaultProxy, Faults},
+    oracle::Table,
+    proxy::Proxy,
+};
 
 use crate::{
     axe::{self, axe},
@@ -284,6 +294,33 @@ async fn a_lost_connection_is_told_and_can_be_tried_at_once() {
         })
         .await;
     browser.wait_for("products-link").await;
+    app.table().await.assert_equals(&expected);
+}
+
+#[tokio::test]
+async fn a_line_that_ends_each_request_after_three_seconds_carries_the_file() {
+    let mut app = TestApp::start().await;
+    let faults = Faults {
+        latency: Duration::from_millis(20),
+        bytes_per_second: Some(400_000),
+        cut_requests_after: Some(Duration::from_secs(3)),
+        ..Faults::default()
+    };
+    let proxy = FaultProxy::to(app.base.trim_start_matches("http://"), faults).await;
+    let direct = std::mem::replace(&mut app.base, proxy.base());
+    let browser = Browser::open(&app, "/").await;
+    app.base = direct;
+    browser.record_uploads().await;
+    let (file, expected) = products(&browser, 51);
+    let before = proxy.tally.from_client_bytes.load(Relaxed);
+    browser.pick("file-input", &[&file]).await;
+    browser.until("the import", async || browser.path().await.starts_with("/imports/").then_some(())).await;
+    let (bytes, size) = (proxy.tally.from_client_bytes.load(Relaxed) - before, file.metadata().unwrap().len());
+    assert!(bytes * 10 < size * 11, "{bytes} bytes were sent for {size}");
+    let sent = browser.sent().await;
+    assert_eq!(count(&sent, "POST"), 1, "{sent:?}");
+    assert!(offsets(&sent).len() > 3, "{sent:?}");
+    app.end_of(1).await;
     app.table().await.assert_equals(&expected);
 }
 

@@ -161,8 +161,8 @@ mod tests {
 
     #[test]
     fn the_server_may_ask_for_more_time_but_not_for_any() {
-        assert!(pause_after(1, 0.5, Some(7)) == 7.0);
-        assert!(pause_after(6, 0.5, Some(7)) == 30.0);
-        assert!(pause_after(1, 0.5, Some(86_400)) == 120.0);
+        let pause = |(failures, asked)| pause_after(failures, 0.5, Some(asked));
+        let pauses: Vec<_> = [(1, 7), (6, 7), (1, 86_400)].map(pause).into();
+        assert_eq!(pauses, [7.0, 30.0, 120.0]);
     }
 }

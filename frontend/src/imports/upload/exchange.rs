@@ -44,8 +44,8 @@ impl<'a> Request<'a> {
         Self { method, url, headers: vec![("Tus-Resumable", tus::VERSION.to_owned())], body: None, timeout: PATIENCE }
     }
 
-    pub fn header(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.headers.push((name, value.to_string()));
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
         self
     }
 

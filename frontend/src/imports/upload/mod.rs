@@ -161,7 +161,7 @@ impl Uploads {
         self.queue.update(|queue| queue.remove(id));
         let job = self.jobs.try_update_value(|jobs| jobs.remove(&id)).flatten();
         if let Some(url) = job.and_then(|job| job.url) {
-            self.throw_away(url);
+            sender::throw_away(url);
         }
         self.go();
     }
@@ -179,7 +179,7 @@ impl Uploads {
     /// Does without what the server has of a file.
     pub fn dismiss(self, url: String) {
         self.unfinished.update(|list| list.retain(|kept| kept.url != url));
-        self.throw_away(url);
+        sender::throw_away(url);
     }
 
     fn update(self, id: u32, change: impl FnOnce(&mut Upload)) {

@@ -19,7 +19,7 @@ use crate::access;
 
 /// A block that is not taken after this time is given up; what the server has of it stays there. The last one may have to
 /// wait until the server has put the file together.
-const BLOCK_PATIENCE: Duration = Duration::from_secs(120);
+const BLOCK_PATIENCE: Duration = Duration::from_mins(2);
 /// So many times the server may say that it knows nothing of an upload, before the file has failed.
 const BEGINNINGS: u32 = 3;
 /// So many answers in a row may leave the offset where it is.
@@ -82,7 +82,7 @@ impl Uploads {
         self.update(id, Upload::connect);
         let size = inspect::size_of(&file);
         let (number, line) = (self.run.get_value(), self.line.get_value());
-        spawn_local(async move { Run { uploads: self, id, number, file, size, line }.to_its_end().await });
+        spawn_local(async move { Run { uploads: self, id, number, file, size, line }.go_on().await });
     }
 
     /// Has the person asked to sign in again, and goes on then with the file that was cut off by it.
@@ -99,21 +99,13 @@ impl Uploads {
         self.line.get_value().hang_up();
     }
 
-    /// Forgets an upload, here and at the server. Where the server does not hear of it, it expires.
-    pub(super) fn throw_away(self, url: String) {
-        kept::forget(&url);
-        spawn_local(async move {
-            Request::new("DELETE", &url).send(&Line::default(), |_| ()).await;
-        });
-    }
-
     pub(super) fn job<T>(self, id: u32, act: impl FnOnce(&mut Job) -> T) -> Option<T> {
         self.jobs.try_update_value(|jobs| jobs.get_mut(&id).map(act)).flatten()
     }
 }
 
 impl Run {
-    async fn to_its_end(self) {
+    async fn go_on(self) {
         let begin = self.uploads.job(self.id, |job| (job.url.clone(), job.offset));
         let Some((url, offset)) = begin else { return };
         if let Err(refusal) = inspect::check(&self.file, offset.min(self.size - 1)).await {
@@ -139,12 +131,12 @@ impl Run {
                     Some(url) if self.smaller(at) => self.next(&url, at).await,
                     _ => return self.refuse("Something between this browser and the server takes no file.", true),
                 },
-                Verdict::Expired => match self.begin_anew() {
-                    true => self.create().await,
-                    false => return self.refuse("The server has lost what was sent, several times.", true),
-                },
+                Verdict::Expired if self.begin_anew() => self.create().await,
+                Verdict::Expired => return self.refuse("The server has lost what was sent, several times.", true),
                 Verdict::Arrived(import) => {
-                    self.url().iter().for_each(|url| kept::forget(url));
+                    if let Some(url) = self.url() {
+                        kept::forget(&url);
+                    }
                     return self.uploads.arrive(self.id, import);
                 }
                 Verdict::SignedOut => {
@@ -181,7 +173,7 @@ impl Run {
     async fn create(&self) -> Verdict {
         let url = tus::creation_url();
         let answer = Request::new("POST", &url)
-            .header("Upload-Length", self.size)
+            .header("Upload-Length", self.size.to_string())
             .header("Upload-Metadata", tus::metadata(&self.file.name()))
             .send(&self.line, |_| ())
             .await;
@@ -202,7 +194,7 @@ impl Run {
         });
         let Some(fingerprint) = fingerprint else {
             // It was taken out of the queue meanwhile.
-            self.uploads.throw_away(url);
+            throw_away(url);
             return Verdict::Expired;
         };
         let is_kept = kept::keep(self.kept(fingerprint, url, 0));
@@ -224,8 +216,9 @@ impl Run {
         };
         let (uploads, id, number) = (self.uploads, self.id, self.number);
         let begun = Utc::now();
-        let mut request =
-            Request::new("PATCH", url).header("Upload-Offset", offset).header("Content-Type", tus::BLOCK_TYPE);
+        let mut request = Request::new("PATCH", url)
+            .header("Upload-Offset", offset.to_string())
+            .header("Content-Type", tus::BLOCK_TYPE);
         (request.body, request.timeout) = (Some(&block), BLOCK_PATIENCE);
         let moved = move |sent| {
             if uploads.run.get_value() == number {
@@ -278,7 +271,9 @@ impl Run {
         else {
             return false;
         };
-        url.iter().for_each(|url| kept::forget(url));
+        if let Some(url) = url {
+            kept::forget(&url);
+        }
         if offset > 0 {
             let text = format!("What was sent of {} has expired at the server; it begins anew", self.file.name());
             self.uploads.toasts.warn(text);
@@ -310,8 +305,16 @@ impl Run {
     fn refuse(&self, detail: &str, retry: bool) {
         let title = format!("{} was not imported", self.file.name());
         if !retry && let Some(url) = self.uploads.job(self.id, |job| job.url.take()).flatten() {
-            self.uploads.throw_away(url);
+            throw_away(url);
         }
         self.uploads.fail(self.id, Refusal { title, detail: detail.to_owned(), retry });
     }
+}
+
+/// Forgets an upload, here and at the server. Where the server does not hear of it, it expires.
+pub fn throw_away(url: String) {
+    kept::forget(&url);
+    spawn_local(async move {
+        Request::new("DELETE", &url).send(&Line::default(), |_| ()).await;
+    });
 }

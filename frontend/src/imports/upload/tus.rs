@@ -83,7 +83,11 @@ impl Answer {
             408 | 409 | 423 | 425 | 429 | 500.. => {
                 Verdict::Later { why: format!("The server is not ready ({})", self.status), after: self.retry_after }
             }
-            _ => Verdict::Refused(self.problem()),
+            _ => match self.problem() {
+                // Where a proxy hears the answer to a body that broke off on the way to it.
+                problem if problem.code == ErrorCode::UploadIncomplete => Verdict::later("Connection lost"),
+                problem => Verdict::Refused(problem),
+            },
         }
     }
 
@@ -178,6 +182,13 @@ mod tests {
             Verdict::Later { why: "The server is not ready (503)".to_owned(), after: Some(9) }
         );
         assert_eq!(answer(204).verdict(100), Verdict::later("The server's answer cannot be understood"));
+    }
+
+    #[test]
+    fn a_body_that_broke_off_is_a_lost_connection() {
+        let body = r#"{"type":"about:blank","title":"","status":400,"code":"upload_incomplete","detail":"Cut."}"#;
+        let cut = Answer { body: body.to_owned(), ..answer(400) };
+        assert_eq!(cut.verdict(100), Verdict::later("Connection lost"));
     }
 
     #[test]
