@@ -18,6 +18,29 @@ pub struct DatabaseConfig {
     pub database_url: String,
 }
 
+/// Where the web server listens; all that `health` needs.
+#[derive(Debug, Clone, Args)]
+pub struct ListenConfig {
+    /// Address and port that the web server listens on
+    #[arg(long, env, default_value = "127.0.0.1:8000")]
+    pub bind: SocketAddr,
+
+    /// Port to listen on; wins over the port in BIND
+    #[arg(long, env)]
+    pub port: Option<u16>,
+}
+
+impl ListenConfig {
+    /// The address to listen on.
+    pub fn address(&self) -> SocketAddr {
+        let mut address = self.bind;
+        if let Some(port) = self.port {
+            address.set_port(port);
+        }
+        address
+    }
+}
+
 /// Everything that can be set. A wrong value stops the program at start, with the name of the setting.
 #[derive(Debug, Clone, Args)]
 pub struct Config {
@@ -32,6 +55,10 @@ pub struct Config {
     #[arg(long, env, hide_env_values = true, value_parser = broker_url)]
     pub broker_url: Option<Url>,
 
+    /// RabbitMQ under the name that Heroku's add-on gives it; BROKER_URL wins
+    #[arg(long, env, hide_env_values = true, value_parser = broker_url)]
+    pub cloudamqp_url: Option<Url>,
+
     /// Queue on the broker; processes of one installation share it
     #[arg(long, env, default_value = "loadify")]
     pub broker_queue: String,
@@ -40,13 +67,8 @@ pub struct Config {
     #[arg(long, env, default_value_t = default_storage(), value_parser = storage_url)]
     pub storage_url: Url,
 
-    /// Address and port that the web server listens on
-    #[arg(long, env, default_value = "127.0.0.1:8000")]
-    pub bind: SocketAddr,
-
-    /// Port to listen on; wins over the port in BIND
-    #[arg(long, env)]
-    pub port: Option<u16>,
+    #[command(flatten)]
+    pub listen: ListenConfig,
 
     /// Folder with the built page
     #[arg(long, env, default_value = "dist")]
@@ -108,11 +130,12 @@ pub struct Config {
 impl Config {
     /// The address to listen on.
     pub fn address(&self) -> SocketAddr {
-        let mut address = self.bind;
-        if let Some(port) = self.port {
-            address.set_port(port);
-        }
-        address
+        self.listen.address()
+    }
+
+    /// The broker, under either of its names.
+    pub fn broker(&self) -> Option<&Url> {
+        self.broker_url.as_ref().or(self.cloudamqp_url.as_ref())
     }
 
     pub fn lease(&self) -> Duration {

@@ -1,8 +1,17 @@
 //! Whether this process lives, and whether it can work: for load balancers, and for who looks what is wrong.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use actix_web::{HttpResponse, get, web::Data};
+use anyhow::Context;
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::{Request, header::HOST};
+use hyper_util::rt::TokioIo;
 use shared::{Health, HealthCheck, HealthState};
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -45,6 +54,34 @@ async fn readyz(app: Data<App>) -> HttpResponse {
     let mut response =
         if state == HealthState::Unready { HttpResponse::ServiceUnavailable() } else { HttpResponse::Ok() };
     response.insert_header(("Cache-Control", "no-store")).json(health)
+}
+
+/// Asks the process that listens on `address` whether it lives, for the health checks of containers, which have no curl.
+///
+/// # Errors
+/// When it does not answer in time, or with anything but 200.
+pub async fn ask(address: SocketAddr) -> anyhow::Result<()> {
+    let address = reachable(address);
+    let asking = async {
+        let stream = tokio::net::TcpStream::connect(address).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        let request = Request::get("/livez").header(HOST, address.to_string()).body(Empty::<Bytes>::new())?;
+        let status = sender.send_request(request).await?.status();
+        anyhow::ensure!(status.is_success(), "it answered {status}");
+        anyhow::Ok(())
+    };
+    let asked = tokio::time::timeout(PATIENCE, asking).await;
+    asked.unwrap_or_else(|_| anyhow::bail!("no answer")).with_context(|| format!("http://{address}/livez (BIND, PORT)"))
+}
+
+/// Who listens everywhere is found on loopback.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        let loopback = if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+        address.set_ip(loopback);
+    }
+    address
 }
 
 async fn check(asking: impl Future<Output = anyhow::Result<()>>) -> HealthCheck {

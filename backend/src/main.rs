@@ -32,7 +32,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     app::App,
-    config::{Config, DatabaseConfig},
+    config::{Config, DatabaseConfig, ListenConfig},
     tasks::{Producer, Queue},
 };
 
@@ -56,6 +56,8 @@ enum Role {
     Work(Config),
     /// Bring the database's schema up to date
     Migrate(DatabaseConfig),
+    /// Ask the web server on this machine whether it lives; exits with 0 if so
+    Health(ListenConfig),
     /// Print the OpenAPI document
     Openapi,
     /// Write a CSV of made-up products
@@ -73,6 +75,7 @@ async fn main() -> ExitCode {
         Role::Serve(config) => Box::pin(run(config, true, false)).await,
         Role::Work(config) => Box::pin(run(config, false, true)).await,
         Role::Migrate(config) => db::migrate(&config.database_url).await,
+        Role::Health(config) => health::ask(config.address()).await,
         Role::Openapi => openapi::print(),
         Role::Sample(options) => sample::write(&options),
     };
@@ -88,7 +91,7 @@ async fn main() -> ExitCode {
 async fn run(config: Config, web: bool, work: bool) -> anyhow::Result<()> {
     db::migrate(&config.database.database_url).await?;
     let (sender, embedded) = mpsc::unbounded_channel();
-    let broker = config.broker_url.clone();
+    let broker = config.broker().cloned();
     let queue = match &broker {
         Some(url) => Queue::Celery(Producer::start(url.clone(), config.broker_queue.clone())),
         None if web && !work => {
