@@ -18,29 +18,6 @@ pub struct DatabaseConfig {
     pub database_url: String,
 }
 
-/// Where the web server listens; all that `health` needs.
-#[derive(Debug, Clone, Args)]
-pub struct ListenConfig {
-    /// Address and port that the web server listens on
-    #[arg(long, env, default_value = "127.0.0.1:8000")]
-    pub bind: SocketAddr,
-
-    /// Port to listen on; wins over the port in BIND
-    #[arg(long, env)]
-    pub port: Option<u16>,
-}
-
-impl ListenConfig {
-    /// The address to listen on.
-    pub fn address(&self) -> SocketAddr {
-        let mut address = self.bind;
-        if let Some(port) = self.port {
-            address.set_port(port);
-        }
-        address
-    }
-}
-
 /// Everything that can be set. A wrong value stops the program at start, with the name of the setting.
 #[derive(Debug, Clone, Args)]
 pub struct Config {
@@ -55,7 +32,7 @@ pub struct Config {
     #[arg(long, env, hide_env_values = true, value_parser = broker_url)]
     pub broker_url: Option<Url>,
 
-    /// RabbitMQ under the name that Heroku's add-on gives it; BROKER_URL wins
+    /// What Heroku calls `BROKER_URL`; that one wins
     #[arg(long, env, hide_env_values = true, value_parser = broker_url)]
     pub cloudamqp_url: Option<Url>,
 
@@ -67,8 +44,13 @@ pub struct Config {
     #[arg(long, env, default_value_t = default_storage(), value_parser = storage_url)]
     pub storage_url: Url,
 
-    #[command(flatten)]
-    pub listen: ListenConfig,
+    /// Address and port that the web server listens on
+    #[arg(long, env, default_value = "127.0.0.1:8000")]
+    pub bind: SocketAddr,
+
+    /// Port to listen on; wins over the port in BIND
+    #[arg(long, env)]
+    pub port: Option<u16>,
 
     /// Folder with the built page
     #[arg(long, env, default_value = "dist")]
@@ -130,7 +112,11 @@ pub struct Config {
 impl Config {
     /// The address to listen on.
     pub fn address(&self) -> SocketAddr {
-        self.listen.address()
+        let mut address = self.bind;
+        if let Some(port) = self.port {
+            address.set_port(port);
+        }
+        address
     }
 
     /// The broker, under either of its names.

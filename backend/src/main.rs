@@ -32,7 +32,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     app::App,
-    config::{Config, DatabaseConfig, ListenConfig},
+    config::{Config, DatabaseConfig},
     tasks::{Producer, Queue},
 };
 
@@ -57,7 +57,7 @@ enum Role {
     /// Bring the database's schema up to date
     Migrate(DatabaseConfig),
     /// Ask the web server on this machine whether it lives; exits with 0 if so
-    Health(ListenConfig),
+    Health(health::Question),
     /// Print the OpenAPI document
     Openapi,
     /// Write a CSV of made-up products
@@ -75,7 +75,7 @@ async fn main() -> ExitCode {
         Role::Serve(config) => Box::pin(run(config, true, false)).await,
         Role::Work(config) => Box::pin(run(config, false, true)).await,
         Role::Migrate(config) => db::migrate(&config.database_url).await,
-        Role::Health(config) => health::ask(config.address()).await,
+        Role::Health(question) => question.ask().await,
         Role::Openapi => openapi::print(),
         Role::Sample(options) => sample::write(&options),
     };
