@@ -56,12 +56,12 @@ enum Role {
     Work(Config),
     /// Bring the database's schema up to date
     Migrate(DatabaseConfig),
-    /// Ask the web server on this machine whether it lives; exits with 0 if so
-    Health(health::Question),
     /// Print the OpenAPI document
     Openapi,
     /// Write a CSV of made-up products
     Sample(sample::Options),
+    /// Ask the web server on this machine whether it lives; exits with 0 if so
+    Health(health::Question),
 }
 
 #[tokio::main]
@@ -75,9 +75,9 @@ async fn main() -> ExitCode {
         Role::Serve(config) => Box::pin(run(config, true, false)).await,
         Role::Work(config) => Box::pin(run(config, false, true)).await,
         Role::Migrate(config) => db::migrate(&config.database_url).await,
-        Role::Health(question) => question.ask().await,
         Role::Openapi => openapi::print(),
         Role::Sample(options) => sample::write(&options),
+        Role::Health(question) => question.ask().await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

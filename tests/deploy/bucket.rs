@@ -12,7 +12,7 @@ use crate::{compose, free_port, tool};
 const KEY: &str = "loadify";
 const SECRET: &str = "only-for-tests";
 
-/// A running SeaweedFS with an empty bucket.
+/// A running `SeaweedFS` with an empty bucket.
 struct S3 {
     _process: Process,
     _folder: TempDir,

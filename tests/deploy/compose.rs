@@ -95,7 +95,7 @@ fn each_service_is_waited_for_by_what_needs_it_and_says_when_it_is_ready() {
             match how["condition"].as_str().unwrap() {
                 // That of `web` stands in the Dockerfile.
                 "service_healthy" => {
-                    assert!(other == "web" || other_service["healthcheck"]["test"].is_array(), "{other}")
+                    assert!(other == "web" || other_service["healthcheck"]["test"].is_array(), "{other}");
                 }
                 "service_completed_successfully" => assert_eq!(other, "migrate"),
                 condition => panic!("{name} waits for {other}: {condition}"),

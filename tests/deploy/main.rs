@@ -25,7 +25,7 @@ fn read(file: &str) -> String {
     std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// A program that `scripts/setup test` has installed from PyPI.
+/// A program that `scripts/setup test` has installed from `PyPI`.
 fn tool(name: &str) -> PathBuf {
     let tools = std::env::var("LOADIFY_TOOLS").expect("LOADIFY_TOOLS: run the tests by scripts/test");
     Path::new(&tools).join("deploy/bin").join(name)

@@ -83,9 +83,9 @@ async fn every_client_behind_nginx_gets_every_event_once_though_web_processes_ar
 
     let ended = Arc::new(AtomicBool::new(false));
     let killing = tokio::spawn(kill_at_random(app, webs, StdRng::seed_from_u64(seed), Arc::clone(&ended)));
-    let mut seen = Vec::new();
+    let mut all_events = Vec::new();
     for client in clients {
-        seen.push(client.await.unwrap());
+        all_events.push(client.await.unwrap());
     }
     ended.store(true, Relaxed);
     let (app, kills) = killing.await.unwrap();
@@ -93,7 +93,7 @@ async fn every_client_behind_nginx_gets_every_event_once_though_web_processes_ar
     let end = app.end_of(import.id).await;
     assert_eq!((end.status, end.counts), (ImportStatus::Completed, counts));
     app.table().await.assert_equals(&expected);
-    for events in &seen {
+    for events in &all_events {
         sse::assert_numbered(events, 1);
         assert_eq!(events.last().unwrap().seq, end.last_seq, "1..N");
     }
@@ -110,7 +110,7 @@ async fn every_client_behind_nginx_gets_every_event_once_though_web_processes_ar
         "the test has to have its way with the processes: {kills} kills, {breaks} breaks"
     );
     assert_eq!(refusals, 0, "two of three processes are always there");
-    assert!(openings > seen.len() * 3, "the clients have to come back");
+    assert!(openings > all_events.len() * 3, "the clients have to come back");
     assert!(Duration::from_millis(slowest as u64) <= FIRST_EVENT, "the first event came after {slowest} ms");
 }
 
