@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    access::Access,
     config::Config,
     db::{self, Pool, PooledConnection},
     error::ApiError,
@@ -24,6 +25,8 @@ pub struct App {
     pub wakeups: Wakeups,
     /// Sends to webhooks.
     pub courier: Courier,
+    /// Who may come in.
+    pub access: Access,
     /// Cancelled when the process is asked to stop.
     pub shutdown: CancellationToken,
     /// Tasks in hand, waited for when the process stops.
@@ -36,6 +39,7 @@ impl App {
         let pool = db::pool(&config)?;
         let courier = Courier::new(&config)?;
         let storage = Storage::open(&config.storage_url)?;
+        let access = Access::new(&config.access)?;
         Ok(Arc::new(Self {
             config,
             pool,
@@ -43,6 +47,7 @@ impl App {
             queue,
             wakeups: Wakeups::default(),
             courier,
+            access,
             shutdown: CancellationToken::new(),
             running: TaskTracker::new(),
         }))

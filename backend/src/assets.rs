@@ -4,12 +4,17 @@ use std::{collections::HashMap, io::Write, path::Path};
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{Method, header},
+    http::{
+        Method,
+        header::{self, HeaderValue},
+    },
     web::{Bytes, Data},
 };
 use anyhow::Context;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use sha2::{Digest, Sha256};
 
-use crate::error::ApiError;
+use crate::{access, error::ApiError};
 
 /// Brotli's quality, 0 to 11: at 9 a megabyte takes about a third of a second, and comes out 3 % larger than at 11.
 const BROTLI_QUALITY: u32 = 9;
@@ -24,6 +29,8 @@ struct Asset {
 /// The files of the page by path, without the leading slash.
 pub struct Assets {
     files: HashMap<String, Asset>,
+    /// The Content-Security-Policy of the page.
+    policy: HeaderValue,
 }
 
 impl Assets {
@@ -35,8 +42,25 @@ impl Assets {
         } else {
             tracing::warn!("There is no page in {} (STATIC_DIR): only the API is served", folder.display());
         }
-        Ok(Self { files })
+        let page = files.get("index.html").map(|page: &Asset| String::from_utf8_lossy(&page.plain).into_owned());
+        let boot = page.as_deref().and_then(boot_script).map(csp_hash);
+        Ok(Self { files, policy: HeaderValue::try_from(access::policy_of_page(boot.as_deref()))? })
     }
+
+    pub fn policy(&self) -> &HeaderValue {
+        &self.policy
+    }
+}
+
+/// The script in the markup of the page, by which Trunk starts the WebAssembly module.
+fn boot_script(page: &str) -> Option<&str> {
+    let (_, rest) = page.split_once("<script type=\"module\">")?;
+    rest.split_once("</script>").map(|(script, _)| script)
+}
+
+/// The source expression for a script (CSP 3, section 2.3.1).
+fn csp_hash(script: &str) -> String {
+    format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(script)))
 }
 
 fn read(root: &Path, folder: &Path, files: &mut HashMap<String, Asset>) -> anyhow::Result<()> {
@@ -99,7 +123,6 @@ pub async fn serve(request: HttpRequest, assets: Data<Assets>) -> Result<HttpRes
         .insert_header((header::CONTENT_ENCODING, encoding))
         .insert_header((header::VARY, "Accept-Encoding"))
         .insert_header((header::CACHE_CONTROL, cache))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .body(body.clone()))
 }
 

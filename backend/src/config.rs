@@ -2,10 +2,12 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
     path::PathBuf,
     time::Duration,
 };
 
+use anyhow::Context;
 use clap::Args;
 use ipnet::IpNet;
 use url::Url;
@@ -60,6 +62,14 @@ pub struct Config {
     #[arg(long, env, default_value_t = 4 << 30)]
     pub max_upload_bytes: u64,
 
+    /// Seconds without a byte after which a request of a resumable upload is ended; what arrived is kept
+    #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub upload_idle_seconds: u32,
+
+    /// Hours after its last byte for which an unfinished upload is kept
+    #[arg(long, env, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=8_760))]
+    pub upload_expiry_hours: u32,
+
     /// Connections that write one import at the same time, 1 to 16
     #[arg(long, env, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=16))]
     pub import_lanes: u16,
@@ -107,6 +117,65 @@ pub struct Config {
     /// Name server for the hosts of webhooks, as address:port; without it, those of the system
     #[arg(long, env)]
     pub webhook_dns: Option<SocketAddr>,
+
+    #[command(flatten)]
+    pub access: AccessConfig,
+}
+
+/// Who may come in.
+#[derive(Debug, Clone, Args)]
+pub struct AccessConfig {
+    /// Name of the first account, an admin, which is made where there is none
+    #[arg(long, env, default_value = "admin")]
+    pub admin_name: String,
+
+    /// Its password, 12 characters at least; has no effect once there is an account
+    #[arg(long, env, hide_env_values = true)]
+    pub admin_password: Option<String>,
+
+    /// File whose first line is that password
+    #[arg(long, env, conflicts_with = "admin_password")]
+    pub admin_password_file: Option<PathBuf>,
+
+    /// Where people find the page, as <https://loadify.example.com>: tells that there is TLS, and which origin is ours
+    #[arg(long, env, value_parser = public_url)]
+    pub public_url: Option<Url>,
+
+    /// Networks of the proxies in front, with commas between: only their X-Forwarded-For and -Proto are believed
+    #[arg(long, env, value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// Minutes without a request after which a session ends
+    #[arg(long, env, default_value_t = 720, value_parser = clap::value_parser!(u32).range(1..=525_600))]
+    pub session_idle_minutes: u32,
+
+    /// Hours after which a session ends in any case
+    #[arg(long, env, default_value_t = 168, value_parser = clap::value_parser!(u32).range(1..=8_760))]
+    pub session_hours: u32,
+
+    /// Requests that a session, a key, or an address that is not signed in may send in a minute
+    #[arg(long, env, default_value = "3000")]
+    pub rate_limit_per_minute: NonZeroU32,
+
+    /// Streams of events that each of them may have open
+    #[arg(long, env, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_streams: u32,
+
+    /// Days for which the audit log is kept
+    #[arg(long, env, default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=36_500))]
+    pub audit_retention_days: u16,
+}
+
+impl AccessConfig {
+    /// The password of the first account, if one is set.
+    pub fn admin_password(&self) -> anyhow::Result<Option<String>> {
+        if let Some(path) = &self.admin_password_file {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("ADMIN_PASSWORD_FILE: {} cannot be read", path.display()))?;
+            return Ok(Some(text.lines().next().unwrap_or_default().to_owned()));
+        }
+        Ok(self.admin_password.clone())
+    }
 }
 
 impl Config {
@@ -128,6 +197,10 @@ impl Config {
         Duration::from_secs(self.import_lease_seconds.into())
     }
 
+    pub fn upload_idle(&self) -> Duration {
+        Duration::from_secs(self.upload_idle_seconds.into())
+    }
+
     pub fn webhook_deadline(&self) -> Duration {
         Duration::from_millis(self.webhook_deadline_ms.into())
     }
@@ -142,6 +215,15 @@ fn network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
     let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     net.map_err(|_| format!("{text} is no network; expected for instance 10.1.0.0/16"))
+}
+
+/// The origin of the page, without a path.
+fn public_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("{error}; expected https://loadify.example.com"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.path() != "/" || url.query().is_some() {
+        return Err(format!("{text} is not the root of a site; expected for instance https://loadify.example.com"));
+    }
+    Ok(url)
 }
 
 fn default_storage() -> Url {

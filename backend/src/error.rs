@@ -19,6 +19,9 @@ use shared::{ErrorCode, FieldError, Problem, detect::FileProblem};
 
 use crate::db;
 
+/// A status of the checksum extension of tus; HTTP has none for it.
+const CHECKSUM_MISMATCH: u16 = 460;
+
 pub type ApiResult<T> = Result<T, ApiError>;
 
 /// Everything a handler can refuse with.
@@ -28,6 +31,16 @@ pub enum ApiError {
     NotFound(String),
     #[error("{0}")]
     Conflict(String),
+    #[error("{0}")]
+    Unauthenticated(&'static str),
+    #[error("{0}")]
+    Forbidden(&'static str),
+    #[error(
+        "a page of another site asked for this, or it cannot be told that it was not; a program sends a key as `Authorization: Bearer ldf_…`"
+    )]
+    CrossSite,
+    #[error("too many {what}; try again in {wait_seconds} s")]
+    TooManyRequests { what: &'static str, wait_seconds: u64 },
     #[error("some parameters are not valid")]
     Invalid(Vec<FieldError>),
     #[error("{0}")]
@@ -40,6 +53,16 @@ pub enum ApiError {
         "the product has been changed meanwhile, it is at version {version}; get it again and repeat the change on that"
     )]
     PreconditionFailed { version: i64 },
+    #[error("the request must say Tus-Resumable: 1.0.0, the version of tus that is spoken here")]
+    TusVersion,
+    #[error("{why}; the upload is at offset {offset}, go on from there")]
+    OffsetConflict { offset: i64, why: &'static str },
+    #[error("the body does not have the checksum that was sent with it, so nothing of it is kept; send it again")]
+    ChecksumMismatch,
+    #[error("{0}")]
+    Gone(String),
+    #[error("nothing arrived for {0} seconds; ask for the offset with HEAD and go on from there")]
+    Silent(u64),
     #[error("this method is not allowed here")]
     MethodNotAllowed,
     #[error("{0}")]
@@ -66,11 +89,20 @@ impl ApiError {
         match self {
             Self::NotFound(_) => ErrorCode::NotFound,
             Self::Conflict(_) => ErrorCode::Conflict,
+            Self::Unauthenticated(_) => ErrorCode::Unauthenticated,
+            Self::Forbidden(_) => ErrorCode::Forbidden,
+            Self::CrossSite => ErrorCode::CrossSite,
+            Self::TooManyRequests { .. } => ErrorCode::TooManyRequests,
             Self::Invalid(_) => ErrorCode::Invalid,
             Self::BadRequest(_) => ErrorCode::BadRequest,
             Self::SkuTaken { .. } => ErrorCode::SkuTaken,
             Self::PreconditionRequired => ErrorCode::PreconditionRequired,
             Self::PreconditionFailed { .. } => ErrorCode::PreconditionFailed,
+            Self::TusVersion => ErrorCode::UnsupportedVersion,
+            Self::OffsetConflict { .. } => ErrorCode::Conflict,
+            Self::ChecksumMismatch => ErrorCode::ChecksumMismatch,
+            Self::Gone(_) => ErrorCode::Gone,
+            Self::Silent(_) => ErrorCode::UploadIncomplete,
             Self::MethodNotAllowed => ErrorCode::MethodNotAllowed,
             Self::UnsupportedMediaType(_) => ErrorCode::UnsupportedMediaType,
             Self::TooLarge { .. } => ErrorCode::PayloadTooLarge,
@@ -86,7 +118,7 @@ impl ApiError {
         let status = self.status_code();
         Problem {
             kind: "about:blank".into(),
-            title: status.canonical_reason().unwrap_or("Error").into(),
+            title: status.canonical_reason().unwrap_or("Checksum Mismatch").into(),
             status: status.as_u16(),
             code: self.code(),
             detail: sentence(&self.to_string()),
@@ -100,11 +132,19 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) | Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Conflict(_) | Self::SkuTaken { .. } => StatusCode::CONFLICT,
             Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
             Self::PreconditionFailed { .. } => StatusCode::PRECONDITION_FAILED,
             Self::Invalid(_) | Self::File(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::BadRequest(_) | Self::UploadIncomplete { .. } => StatusCode::BAD_REQUEST,
+            Self::TusVersion => StatusCode::PRECONDITION_FAILED,
+            Self::OffsetConflict { .. } => StatusCode::CONFLICT,
+            Self::ChecksumMismatch => StatusCode::from_u16(CHECKSUM_MISMATCH).unwrap_or(StatusCode::BAD_REQUEST),
+            Self::Gone(_) => StatusCode::GONE,
+            Self::Silent(_) => StatusCode::REQUEST_TIMEOUT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -118,8 +158,21 @@ impl ResponseError for ApiError {
             tracing::error!("Request failed: {source:#}");
         }
         let mut response = HttpResponse::build(self.status_code());
-        if let Self::Unavailable(_) = self {
-            response.insert_header((header::RETRY_AFTER, "5"));
+        match self {
+            Self::Unavailable(_) => {
+                response.insert_header((header::RETRY_AFTER, "5"));
+            }
+            Self::TooManyRequests { wait_seconds, .. } => {
+                response.insert_header((header::RETRY_AFTER, wait_seconds.to_string()));
+            }
+            // RFC 9110, section 15.5.2, demands it.
+            Self::Unauthenticated(_) => {
+                response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"Loadify\""));
+            }
+            _ => {}
+        }
+        if let Self::OffsetConflict { offset, .. } = self {
+            response.insert_header(("Upload-Offset", *offset));
         }
         response.content_type("application/problem+json").json(self.problem())
     }

@@ -3,6 +3,7 @@
 //! One binary, several roles. `all` is the whole product in one process; `serve` and `work` are its halves, on any number
 //! of hosts, which share PostgreSQL, RabbitMQ and a file storage, and nothing else.
 
+mod access;
 mod app;
 mod assets;
 mod config;
@@ -18,6 +19,7 @@ mod schema;
 mod server;
 mod storage;
 mod tasks;
+mod uploads;
 mod webhooks;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
@@ -56,6 +58,10 @@ enum Role {
     Work(Config),
     /// Bring the database's schema up to date
     Migrate(DatabaseConfig),
+    /// Make keys for programs
+    Key(access::KeyCommand),
+    /// Set the password of an account, for who is locked out; reads it from the standard input
+    SetPassword(access::PasswordCommand),
     /// Print the OpenAPI document
     Openapi,
     /// Write a CSV of made-up products
@@ -75,6 +81,8 @@ async fn main() -> ExitCode {
         Role::Serve(config) => Box::pin(run(config, true, false)).await,
         Role::Work(config) => Box::pin(run(config, false, true)).await,
         Role::Migrate(config) => db::migrate(&config.database_url).await,
+        Role::Key(command) => access::create_key(command).await,
+        Role::SetPassword(command) => access::set_password(command).await,
         Role::Openapi => openapi::print(),
         Role::Sample(options) => sample::write(&options),
         Role::Health(question) => question.ask().await,
@@ -100,6 +108,9 @@ async fn run(config: Config, web: bool, work: bool) -> anyhow::Result<()> {
         None => Queue::Embedded(sender),
     };
     let app = App::new(config, queue)?;
+    if web {
+        access::prepare(&app).await?;
+    }
     stop_on_signals(Arc::clone(&app))?;
 
     let serving = async {

@@ -4,7 +4,7 @@ use actix_web::dev::{ServiceFactory, ServiceRequest};
 use utoipa::OpenApi;
 use utoipa_actix_web::{AppExt, UtoipaApp};
 
-use crate::{health, imports, products, webhooks};
+use crate::{access, health, imports, products, uploads, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -12,8 +12,10 @@ use crate::{health, imports, products, webhooks};
     components(schemas(shared::Problem, shared::ImportState, shared::ImportEvent)),
     tags(
         (name = "imports", description = "Files on their way into the catalogue"),
+        (name = "uploads", description = "Files in pieces, by the tus protocol 1.0.0: an upload that is cut goes on where it was"),
         (name = "products", description = "The catalogue"),
         (name = "webhooks", description = "Other systems that are told of changes"),
+        (name = "access", description = "People, their sessions, keys, and the audit log"),
         (name = "operations", description = "How a process is doing"),
     )
 )]
@@ -26,11 +28,14 @@ where
 {
     let mut document = Document::openapi();
     webhooks::describe(&mut document);
+    access::describe(&mut document);
     app.openapi(document).configure(health::configure).service(
         utoipa_actix_web::scope("/api/v1")
             .configure(imports::configure)
+            .configure(uploads::configure)
             .configure(products::configure)
-            .configure(webhooks::configure),
+            .configure(webhooks::configure)
+            .configure(access::configure),
     )
 }
 

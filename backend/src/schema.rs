@@ -207,3 +207,95 @@ diesel::table! {
 diesel::joinable!(webhook_deliveries -> webhook_events (event));
 diesel::joinable!(webhook_deliveries -> webhooks (webhook_id));
 diesel::allow_tables_to_appear_in_same_query!(webhooks, webhook_events, webhook_deliveries, webhook_attempts);
+
+diesel::table! {
+    people (id) {
+        id -> BigInt,
+        name -> Text,
+        name_key -> Text,
+        role -> Text,
+        password_hash -> Text,
+        enabled -> Bool,
+        created_at -> Timestamptz,
+        signed_in_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> BigInt,
+        token_hash -> Binary,
+        person_id -> BigInt,
+        address -> Text,
+        agent -> Text,
+        created_at -> Timestamptz,
+        last_used_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    api_keys (id) {
+        id -> BigInt,
+        name -> Text,
+        prefix -> Text,
+        key_hash -> Binary,
+        scopes -> Array<Text>,
+        created_by -> Text,
+        created_at -> Timestamptz,
+        expires_at -> Nullable<Timestamptz>,
+        last_used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    setup_links (token_hash) {
+        token_hash -> Binary,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    audit_log (id) {
+        id -> BigInt,
+        at -> Timestamptz,
+        actor -> Text,
+        action -> Text,
+        target -> Text,
+        address -> Text,
+        status -> Nullable<Integer>,
+    }
+}
+
+diesel::joinable!(sessions -> people (person_id));
+diesel::allow_tables_to_appear_in_same_query!(people, sessions);
+
+diesel::table! {
+    uploads (id) {
+        id -> Text,
+        file_name -> Text,
+        metadata -> Nullable<Text>,
+        length -> Nullable<BigInt>,
+        received -> BigInt,
+        hash -> Binary,
+        layout -> Nullable<Jsonb>,
+        writer -> BigInt,
+        holder -> Nullable<BigInt>,
+        status -> Text,
+        problem -> Nullable<Jsonb>,
+        import_id -> Nullable<BigInt>,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    upload_blocks (object_key) {
+        object_key -> Text,
+        upload_id -> Nullable<Text>,
+        start -> BigInt,
+        size -> BigInt,
+        accepted -> Bool,
+        created_at -> Timestamptz,
+    }
+}

@@ -12,10 +12,11 @@ use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::{
+    access,
     app::App,
     assets::Assets,
     error::{self, Methods},
-    openapi,
+    openapi, uploads,
 };
 
 /// How long a stop waits for requests in hand. Streams of events end at once, so they do not use it up.
@@ -37,8 +38,12 @@ pub async fn serve(app: Arc<App>) -> anyhow::Result<()> {
             .service(SwaggerUi::new("/api/docs/{_:.*}").url("/api/openapi.json", document))
             .service(web::redirect("/api/docs", "/api/docs/"))
             .default_service(web::to(crate::assets::serve))
+            .wrap(from_fn(access::guard))
             .wrap(from_fn(error::explain_bare_errors))
+            .wrap(from_fn(access::protect))
             .wrap(Compress::default())
+            // Outermost: all that is behind it sees the method that is meant.
+            .wrap(from_fn(uploads::override_method))
     })
     .disable_signals()
     .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())
@@ -46,6 +51,7 @@ pub async fn serve(app: Arc<App>) -> anyhow::Result<()> {
     .with_context(|| format!("cannot listen on {address} (BIND, PORT)"))?;
     // Port 0 means any that is free.
     for address in server.addrs() {
+        access::invite(&app, address).await;
         tracing::info!("Loadify is at http://{address}");
     }
     let server = server.run();

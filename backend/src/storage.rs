@@ -1,6 +1,8 @@
 //! Where uploaded files lie: a folder, a bucket, or memory. Web and workers see the same.
 
-use std::{io::SeekFrom, path::PathBuf, sync::Arc};
+mod pieces;
+
+use std::{io::SeekFrom, ops::Range, path::PathBuf, sync::Arc};
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -12,6 +14,11 @@ use object_store::{
 use tokio::io::AsyncSeekExt;
 use tokio_util::io::ReaderStream;
 use url::Url;
+
+pub use pieces::{Piece, list_key};
+
+/// The bytes of an object, as they come.
+pub type ByteStream = BoxStream<'static, std::io::Result<Bytes>>;
 
 /// Size of the parts that an upload is written in, in bytes. S3 wants at least 5 MiB.
 const PART_BYTES: usize = 5 << 20;
@@ -80,12 +87,25 @@ impl Storage {
         Ok(Upload { parts: WriteMultipart::new_with_chunk_size(parts, PART_BYTES) })
     }
 
-    /// The bytes of an object from `offset` on.
-    pub async fn read(
-        &self,
-        key: &str,
-        offset: u64,
-    ) -> object_store::Result<BoxStream<'static, std::io::Result<Bytes>>> {
+    /// Writes a whole object that is not large.
+    pub async fn put(&self, key: &str, bytes: Bytes) -> object_store::Result<()> {
+        self.store.put(&Path::from(key), bytes.into()).await.map(drop)
+    }
+
+    /// Makes `pieces` readable as one object under `key`, which is of [`list_key`].
+    pub async fn join(&self, key: &str, pieces: &[Piece]) -> object_store::Result<()> {
+        pieces::write(self, key, pieces).await
+    }
+
+    /// The bytes of a file from `offset` on.
+    pub async fn read(&self, key: &str, offset: u64) -> object_store::Result<ByteStream> {
+        if pieces::is_list(key) {
+            return pieces::read(self, key, offset).await;
+        }
+        self.read_object(key, offset).await
+    }
+
+    async fn read_object(&self, key: &str, offset: u64) -> object_store::Result<ByteStream> {
         let options = GetOptions { range: (offset > 0).then_some(GetRange::Offset(offset)), ..GetOptions::default() };
         let found = self.store.get_opts(&Path::from(key), options).await?;
         match found.payload {
@@ -101,12 +121,32 @@ impl Storage {
         }
     }
 
-    /// A piece of an object, in memory.
-    pub async fn read_range(&self, key: &str, range: std::ops::Range<u64>) -> object_store::Result<Bytes> {
+    /// A part of a file, in memory.
+    pub async fn read_range(&self, key: &str, range: Range<u64>) -> object_store::Result<Bytes> {
+        if pieces::is_list(key) {
+            return pieces::read_range(self, key, range).await;
+        }
+        self.read_object_range(key, range).await
+    }
+
+    async fn read_object_range(&self, key: &str, range: Range<u64>) -> object_store::Result<Bytes> {
         self.store.get_range(&Path::from(key), range).await
     }
 
+    async fn read_whole(&self, key: &str) -> object_store::Result<Bytes> {
+        self.store.get(&Path::from(key)).await?.bytes().await
+    }
+
+    /// Deletes a file, with all its pieces.
     pub async fn delete(&self, key: &str) -> object_store::Result<()> {
+        if pieces::is_list(key) {
+            return pieces::delete(self, key).await;
+        }
+        self.delete_object(key).await
+    }
+
+    /// Deletes an object, and not what it lists.
+    pub async fn delete_object(&self, key: &str) -> object_store::Result<()> {
         self.store.delete(&Path::from(key)).await
     }
 }

@@ -1,12 +1,22 @@
 //! Calls to the server. Every failure comes back as a [`Problem`], also one that never reached the server.
+//!
+//! A session that has ended is no failure: the person signs in again, above the page, and the call is repeated.
 
+use std::time::Duration;
+
+use js_sys::Promise;
+use leptos::prelude::set_timeout;
 use serde::{Serialize, de::DeserializeOwned};
 use shared::{ErrorCode, Import, ImportPage, Problem, RejectedPage};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, Headers, RequestInit, Response};
 
+use crate::access;
+
 pub const BASE: &str = "/api/v1";
+/// Longest pause before something is asked for again, in seconds. Who is to wait longer is told.
+const MAX_PAUSE: u32 = 20;
 
 pub async fn import(id: i64) -> Result<Import, Problem> {
     get(&format!("{BASE}/imports/{id}")).await
@@ -28,11 +38,6 @@ pub async fn rejected_rows(id: i64, limit: u32) -> Result<RejectedPage, Problem>
     get(&format!("{BASE}/imports/{id}/rejected?limit={limit}")).await
 }
 
-/// Where a file is sent to.
-pub fn upload_url(file_name: &str) -> String {
-    format!("{BASE}/imports?file_name={}", encode(file_name))
-}
-
 /// The stream of an import's events.
 pub fn events_url(id: i64) -> String {
     format!("{BASE}/imports/{id}/events")
@@ -48,7 +53,7 @@ pub fn encode(text: &str) -> String {
     String::from(js_sys::encode_uri_component(text))
 }
 
-/// The answer of the server, or why it is none: used for `fetch` and for the upload alike.
+/// The answer of the server, or why it is none: used for `fetch` and for uploads alike.
 pub fn parse<T: DeserializeOwned>(status: u16, body: &str) -> Result<T, Problem> {
     if (200..300).contains(&status) {
         // An answer without a content says no more than that it is done.
@@ -110,6 +115,11 @@ pub fn client_id() -> String {
     CLIENT_ID.with(Clone::clone)
 }
 
+/// Headers of each request of this page, by whatever means it is sent.
+pub fn standing_headers() -> [(&'static str, String); 1] {
+    [("X-Client-Id", client_id())]
+}
+
 pub async fn get<T: DeserializeOwned>(url: &str) -> Result<T, Problem> {
     send("GET", url).await
 }
@@ -118,20 +128,72 @@ pub async fn send<T: DeserializeOwned>(method: &str, url: &str) -> Result<T, Pro
     send_with(method, url, Request::default()).await
 }
 
+/// Sends a request. Once more after a new sign-in, since one that was refused for want of it has changed nothing; and where
+/// there were too many, what only asks is asked again after the pause that the server wants.
 pub async fn send_with<T: DeserializeOwned>(method: &str, url: &str, request: Request<'_>) -> Result<T, Problem> {
-    let (status, body) = fetch(method, url, request).await.map_err(|_| unreachable())?;
-    parse(status, &body)
+    let mut paused = false;
+    loop {
+        let round = access::round();
+        let answer = ask(method, url, &request).await?;
+        let problem = match parse(answer.status, &answer.body) {
+            Ok(value) => return Ok(value),
+            Err(problem) => problem,
+        };
+        match (problem.code, answer.retry_after) {
+            (ErrorCode::Unauthenticated, _) if access::sign_in_again(round).await => {}
+            (ErrorCode::TooManyRequests, Some(seconds)) if method == "GET" && !paused && seconds <= MAX_PAUSE => {
+                paused = true;
+                pause(seconds).await;
+            }
+            (ErrorCode::TooManyRequests, Some(seconds)) => return Err(too_many(problem, seconds)),
+            (ErrorCode::Forbidden, _) => {
+                access::look_again();
+                return Err(problem);
+            }
+            _ => return Err(problem),
+        }
+    }
 }
 
-async fn fetch(method: &str, url: &str, request: Request<'_>) -> Result<(u16, String), JsValue> {
+/// The problem, with when it will be over.
+fn too_many(problem: Problem, seconds: u32) -> Problem {
+    let wait = crate::ui::format::whole_seconds(f64::from(seconds));
+    Problem { detail: format!("There were too many requests. Try again in {wait}."), ..problem }
+}
+
+async fn pause(seconds: u32) {
+    let promise = Promise::new(&mut |resolve, _| {
+        let resume = move || drop(resolve.call0(&JsValue::NULL));
+        set_timeout(resume, Duration::from_secs(seconds.into()));
+    });
+    // It is only ever resolved.
+    let _ = JsFuture::from(promise).await;
+}
+
+/// What the server said, whatever it was.
+pub struct Answer {
+    pub status: u16,
+    /// Seconds until it should be tried again, where the server says so.
+    pub retry_after: Option<u32>,
+    pub body: String,
+}
+
+/// Sends a request once, and does nothing about what is answered.
+pub async fn ask(method: &str, url: &str, request: &Request<'_>) -> Result<Answer, Problem> {
+    fetch(method, url, request).await.map_err(|_| unreachable())
+}
+
+async fn fetch(method: &str, url: &str, request: &Request<'_>) -> Result<Answer, JsValue> {
     let options = RequestInit::new();
     options.set_method(method);
     options.set_signal(request.abort);
     let headers = Headers::new()?;
-    headers.set("X-Client-Id", &client_id())?;
-    if let Some(body) = request.body {
+    for (name, value) in standing_headers() {
+        headers.set(name, &value)?;
+    }
+    if let Some(body) = &request.body {
         headers.set("Content-Type", "application/json")?;
-        options.set_body(&JsValue::from_str(&body));
+        options.set_body(&JsValue::from_str(body));
     }
     if let Some(version) = request.version {
         headers.set("If-Match", &format!("\"{version}\""))?;
@@ -139,8 +201,9 @@ async fn fetch(method: &str, url: &str, request: Request<'_>) -> Result<(u16, St
     options.set_headers(&headers);
     let response: Response =
         JsFuture::from(leptos::prelude::window().fetch_with_str_and_init(url, &options)).await?.dyn_into()?;
+    let retry_after = response.headers().get("Retry-After")?.and_then(|seconds| seconds.trim().parse().ok());
     let body = JsFuture::from(response.text()?).await?;
-    Ok((response.status(), body.as_string().unwrap_or_default()))
+    Ok(Answer { status: response.status(), retry_after, body: body.as_string().unwrap_or_default() })
 }
 
 #[cfg(test)]
@@ -161,5 +224,11 @@ mod tests {
         let problem = parse::<i64>(502, "<html>Bad gateway</html>").expect_err("refused");
         assert_eq!((problem.status, problem.code), (502, ErrorCode::Unavailable));
         assert!(problem.detail.contains("502"), "{problem}");
+    }
+
+    #[test]
+    fn who_asks_too_often_is_told_when_to_ask_again() {
+        let problem = problem(429, ErrorCode::TooManyRequests, "Slow down.");
+        assert_eq!(too_many(problem, 65).detail, "There were too many requests. Try again in 1 min 05 s.");
     }
 }

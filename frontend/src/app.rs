@@ -2,9 +2,13 @@
 
 use leptos::{html, prelude::*};
 use leptos_router::components::{A, ParentRoute, Route, Router, Routes};
-use leptos_router::hooks::use_location;
-use leptos_router::path;
+use leptos_router::hooks::{use_location, use_navigate};
+use leptos_router::{NavigateOptions, path};
+use shared::Permission;
 
+use crate::access::{
+    Access, AccountMenu, AuditPage, Entered, Gate, KeysPage, ManageMenu, OpenNote, PeoplePage, Permitted, SignInDialog,
+};
 use crate::imports::{DropOverlay, HistoryPage, LivePage, StartPage, UploadPill, Uploads};
 use crate::products::ProductsPage;
 use crate::ui::{self, Glyph, Icon, Logo, ToastList, Toasts};
@@ -14,9 +18,12 @@ use crate::webhooks::{WebhookPage, WebhooksPage};
 pub fn App() -> impl IntoView {
     ui::provide_clock();
     Toasts::provide();
+    Access::provide();
     view! {
         <Router>
-            <Frame />
+            <Gate>
+                <Frame />
+            </Gate>
         </Router>
     }
 }
@@ -25,14 +32,17 @@ pub fn App() -> impl IntoView {
 #[component]
 fn Frame() -> impl IntoView {
     Uploads::provide();
+    let access = Access::expect();
     let main = NodeRef::new();
     focus_on_navigation(main);
     view! {
         <a class="skip-link" href="#main" rel="external">"Skip to content"</a>
         <TopBar />
+        <OpenNote />
         <main id="main" tabindex="-1" node_ref=main>
             <Routes fallback=NotFoundPage>
-                <Route path=path!("/") view=StartPage />
+                <Route path=path!("/") view=HomePage />
+                <Route path=path!("/sign-in") view=Entered />
                 <Route path=path!("/imports") view=HistoryPage />
                 <Route path=path!("/imports/:id") view=LivePage />
                 <ParentRoute path=path!("/products") view=ProductsPage>
@@ -40,21 +50,41 @@ fn Frame() -> impl IntoView {
                     <Route path=path!("") view=|| () />
                     <Route path=path!(":panel") view=|| () />
                 </ParentRoute>
-                <Route path=path!("/webhooks") view=WebhooksPage />
-                <Route path=path!("/webhooks/:id") view=WebhookPage />
+                <Route path=path!("/webhooks") view=|| view! { <Permitted permission=Permission::Webhooks><WebhooksPage /></Permitted> } />
+                <Route path=path!("/webhooks/:id") view=|| view! { <Permitted permission=Permission::Webhooks><WebhookPage /></Permitted> } />
+                <Route path=path!("/people") view=|| view! { <Permitted permission=Permission::Admin><PeoplePage /></Permitted> } />
+                <Route path=path!("/keys") view=|| view! { <Permitted permission=Permission::Admin><KeysPage /></Permitted> } />
+                <Route path=path!("/audit") view=|| view! { <Permitted permission=Permission::Admin><AuditPage /></Permitted> } />
             </Routes>
         </main>
         <footer class="footer">
             <span>"Loadify " {env!("CARGO_PKG_VERSION")}</span>
             <a href="/api/docs" rel="external">"API documentation"</a>
         </footer>
-        <DropOverlay />
+        {move || access.may(Permission::WriteImports).then(|| view! { <DropOverlay /> })}
         <ToastList />
+        <SignInDialog />
     }
+}
+
+/// The page where an import begins; the products, for who may not begin one.
+#[component]
+fn HomePage() -> impl IntoView {
+    let access = Access::expect();
+    let navigate = use_navigate();
+    let may_import = Memo::new(move |_| access.may(Permission::WriteImports));
+    Effect::new(move |_| {
+        if !may_import.get() {
+            navigate("/products", NavigateOptions { replace: true, ..NavigateOptions::default() });
+        }
+    });
+    move || may_import.get().then(|| view! { <StartPage /> })
 }
 
 #[component]
 fn TopBar() -> impl IntoView {
+    let access = Access::expect();
+    let may = move |permission| move || access.may(permission);
     view! {
         <header class="topbar">
             <div class="topbar-inner">
@@ -63,16 +93,22 @@ fn TopBar() -> impl IntoView {
                     <span class="brand-name">"Loadify"</span>
                 </a>
                 <nav class="nav" aria-label="Main">
-                    <A href="/" exact=true>"Import"</A>
+                    <Show when=may(Permission::WriteImports)>
+                        <A href="/" exact=true>"Import"</A>
+                    </Show>
                     <A href="/imports">"Imports"</A>
                     <A href="/products">"Products"</A>
-                    <A href="/webhooks">"Webhooks"</A>
+                    <Show when=may(Permission::Webhooks)>
+                        <A href="/webhooks" attr:class="nav-wide">"Webhooks"</A>
+                    </Show>
+                    <ManageMenu />
                 </nav>
                 <UploadPill />
                 <a class="topbar-docs" href="/api/docs" rel="external" title="API documentation">
                     "API"
                     <Icon glyph=Glyph::External />
                 </a>
+                <AccountMenu />
             </div>
         </header>
     }

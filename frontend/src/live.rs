@@ -6,9 +6,10 @@ use leptos::prelude::*;
 use serde::de::DeserializeOwned;
 use shared::{EventKind, ImportEvent, ImportState};
 use wasm_bindgen::{JsCast, closure::Closure};
+use wasm_bindgen_futures::spawn_local;
 use web_sys::{EventSource, MessageEvent};
 
-use crate::api;
+use crate::{access, api};
 
 /// Messages that arrive within this time are handed on together: a reload replays all of them at once.
 const GATHER: Duration = Duration::from_millis(50);
@@ -153,13 +154,20 @@ impl Listener {
 
     fn reopen_later(self: &Rc<Self>) {
         let listener = Rc::clone(self);
-        let again = move || {
-            let left = listener.connection.is_disposed();
-            if !left && listener.connection.get_untracked() != Connection::Finished {
+        let again = async move {
+            if !listener.is_wanted() {
+                return;
+            }
+            access::still_in().await;
+            if listener.is_wanted() {
                 listener.open();
             }
         };
-        set_timeout(again, REOPEN);
+        set_timeout(move || spawn_local(again), REOPEN);
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.connection.try_get_untracked().is_some_and(|connection| connection != Connection::Finished)
     }
 
     fn set(&self, connection: Connection) {

@@ -1,5 +1,6 @@
 //! The single-page app: drop a file, watch it go in, see the products.
 
+mod access;
 mod api;
 mod app;
 mod imports;

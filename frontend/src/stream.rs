@@ -5,7 +5,10 @@ use std::{rc::Rc, time::Duration};
 use leptos::prelude::*;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast, closure::Closure};
+use wasm_bindgen_futures::spawn_local;
 use web_sys::{EventSource, MessageEvent};
+
+use crate::access;
 
 /// Pause before the stream is opened anew, where the browser itself has given up (an answer other than 200).
 const REOPEN: Duration = Duration::from_secs(3);
@@ -98,13 +101,15 @@ impl<T: DeserializeOwned + 'static> Listener<T> {
     }
 
     fn open_later(self: Rc<Self>) {
-        set_timeout(
-            move || {
-                if !self.stream.is_disposed() {
-                    self.open();
-                }
-            },
-            REOPEN,
-        );
+        let again = async move {
+            if self.stream.is_disposed() {
+                return;
+            }
+            access::still_in().await;
+            if !self.stream.is_disposed() {
+                self.open();
+            }
+        };
+        set_timeout(move || spawn_local(again), REOPEN);
     }
 }

@@ -3,6 +3,7 @@
 //! A rule lives here when both sides apply it: the form and the API check a product with the same function, and the
 //! page refuses a file without a SKU column before it sends a byte, for the reason that the server would give.
 
+pub mod access;
 pub mod bulk;
 pub mod detect;
 pub mod event;
@@ -14,6 +15,10 @@ pub mod product;
 pub mod search;
 pub mod webhook;
 
+pub use access::{
+    AccessMode, ApiKey, AuditEntry, AuditPage, KeyInput, KeyList, NewKey, PasswordChange, Permission, Person,
+    PersonChange, PersonInput, PersonList, Role, Scope, Session, SessionInfo, SessionList, Setup, SignIn, SignedIn,
+};
 pub use bulk::{
     BulkAction, BulkJob, BulkOutcome, BulkRequest, BulkStatus, CatalogueNews, DeletedAll, RestoreOutcome,
     RestoreRequest,

@@ -9,6 +9,14 @@ use serde::{Deserialize, Serialize};
 pub enum ErrorCode {
     /// The request cannot be read: bad JSON, a parameter of the wrong kind.
     BadRequest,
+    /// Nobody is signed in, or the session or key has ended: sign in, or send a key that is good.
+    Unauthenticated,
+    /// The role of this person, or the scopes of this key, do not allow it.
+    Forbidden,
+    /// A page of another site asked for it, or it cannot be told that it was not.
+    CrossSite,
+    /// Too many requests, or sign-ins that failed; try again after `Retry-After` seconds.
+    TooManyRequests,
     NotFound,
     MethodNotAllowed,
     /// The state of the thing does not allow it, for instance to cancel an import that has ended.
@@ -37,6 +45,12 @@ pub enum ErrorCode {
     NoHeader,
     /// The upload ended before it was whole.
     UploadIncomplete,
+    /// The request does not speak tus 1.0.0: `Tus-Resumable` is missing, or names another version.
+    UnsupportedVersion,
+    /// The bytes are not those that the client meant to send.
+    ChecksumMismatch,
+    /// It was here, and has expired.
+    Gone,
     /// A part that is needed does not answer; try again after `Retry-After` seconds.
     Unavailable,
     Internal,

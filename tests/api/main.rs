@@ -1,6 +1,10 @@
 //! The API of one process, from outside.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod access;
+mod access_headers;
+mod access_rules;
+mod access_secrets;
 mod assets;
 mod bulk;
 mod errors;
@@ -15,6 +19,11 @@ mod openapi;
 mod product;
 mod products;
 mod search;
+mod upload_clients;
+mod upload_faults;
+mod upload_races;
+mod upload_reference;
+mod uploads;
 mod webhook_receivers;
 mod webhook_safety;
 mod webhook_sending;

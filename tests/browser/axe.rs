@@ -1,9 +1,10 @@
 //! No page and no dialog breaks a rule that axe-core knows, in light and in dark.
 
 use serde_json::{Value, json};
-use shared::DeliveryStatus;
+use shared::{DeliveryStatus, Role, Scope};
 use tests::{
     TestApp,
+    access::ADMIN_PASSWORD,
     receiver::{Answer, Receiver},
     webhooks::LOCAL,
 };
@@ -11,7 +12,7 @@ use tests::{
 use crate::browser::Browser;
 
 /// The text of axe-core, as `scripts/setup` installed it. The browser reaches nothing but the app, so it is handed over.
-fn axe() -> String {
+pub fn axe() -> String {
     let tools = std::env::var("LOADIFY_TOOLS").unwrap_or_else(|_| {
         let cache =
             std::env::var("XDG_CACHE_HOME").unwrap_or_else(|_| format!("{}/.cache", std::env::var("HOME").unwrap()));
@@ -22,7 +23,7 @@ fn axe() -> String {
 }
 
 /// Fails where a rule is broken in what is now shown.
-async fn check(browser: &Browser, axe: &str, place: &str) {
+pub async fn check(browser: &Browser, axe: &str, place: &str) {
     // Where something still fades in, its contrast is not yet what it will be.
     browser
         .until("animations to end", async || {
@@ -90,6 +91,89 @@ async fn no_page_and_no_dialog_breaks_a_rule_of_accessibility_in_light_and_dark(
                 .await;
         }
     }
+}
+
+#[tokio::test]
+async fn no_page_about_who_comes_in_breaks_a_rule_of_accessibility_in_light_and_dark() {
+    let (app, open) = (TestApp::closed(&[]).await, TestApp::start().await);
+    let admin = app.admin().await;
+    app.person(&admin, "viewer", Role::Viewer).await;
+    app.key(&admin, &[Scope::ProductsWrite, Scope::Imports]).await;
+    let line = open.web.wait_for_line("/setup#").await;
+    let token = line.split("/setup#").nth(1).unwrap().split_whitespace().next().unwrap();
+    let axe = axe();
+    let browser = Browser::open(&app, "/sign-in").await;
+    let other = Browser::open(&open, &format!("/setup#{token}")).await;
+    for scheme in ["light", "dark"] {
+        for width in [1280, 390] {
+            let how = format!("{scheme}, {width} px");
+            for browser in [&browser, &other] {
+                browser.prefer(scheme).await;
+                browser.resize(width, 900).await;
+            }
+            other.go(&format!("/setup#{token}")).await;
+            other.wait_for("setup-form").await;
+            other.click("make-account").await;
+            check(&other, &axe, &format!("the setup, {how}")).await;
+            other.go("/setup").await;
+            other.reload().await;
+            other.wait_for("no-token").await;
+            check(&other, &axe, &format!("the setup without its token, {how}")).await;
+            other.go("/").await;
+            other.wait_for("open-note").await;
+            check(&other, &axe, &format!("the note that all is open, {how}")).await;
+
+            browser.go("/sign-in").await;
+            browser.click("sign-in").await;
+            browser.wait_for("sign-in-problem").await;
+            check(&browser, &axe, &format!("the sign-in page, {how}")).await;
+            browser.enter("sign-in-name", "admin").await;
+            browser.enter("sign-in-password", ADMIN_PASSWORD).await;
+            browser.click("sign-in").await;
+            browser.wait_for("account").await;
+            access_pages(&browser, &axe, &how).await;
+            app.db.execute("DELETE FROM sessions").await;
+            browser.script("new BroadcastChannel('loadify-session').postMessage(true)").await;
+            browser.wait_for("sign-in-dialog").await;
+            check(&browser, &axe, &format!("the end of a session, {how}")).await;
+            browser.click("leave-page").await;
+            browser.wait_for("sign-in-form").await;
+        }
+    }
+}
+
+/// The pages of admins, their dialogs, and the menu of the account.
+async fn access_pages(browser: &Browser, axe: &str, how: &str) {
+    for (path, table, opener, shown) in [
+        ("/people", "people-table", "add-person", "person-form"),
+        ("/people", "people-table", "set-password-of", "set-password-form"),
+        ("/people", "people-table", "delete-person", "confirm-person"),
+        ("/keys", "keys-table", "make-key", "key-form"),
+        ("/keys", "keys-table", "revoke-key", "confirm-revoke"),
+    ] {
+        browser.go(path).await;
+        browser.wait_for(table).await;
+        check(browser, axe, &format!("{path}, {how}")).await;
+        browser.click(opener).await;
+        browser.wait_for(shown).await;
+        check(browser, axe, &format!("{shown}, {how}")).await;
+        browser.press(thirtyfour::Key::Escape).await;
+    }
+    browser.go("/audit").await;
+    browser.wait_for("audit-table").await;
+    check(browser, axe, &format!("/audit, {how}")).await;
+    browser.click("account").await;
+    browser.wait_for("account-panel").await;
+    check(browser, axe, &format!("the menu of the account, {how}")).await;
+    browser.click("my-sessions").await;
+    browser.wait_for("session").await;
+    check(browser, axe, &format!("the sessions, {how}")).await;
+    browser.click("close-sessions").await;
+    browser.click("account").await;
+    browser.click("change-password").await;
+    browser.click("save-new-password").await;
+    check(browser, axe, &format!("the change of a password, {how}")).await;
+    browser.press(thirtyfour::Key::Escape).await;
 }
 
 /// Changes a product while it is being edited.

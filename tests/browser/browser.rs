@@ -2,6 +2,7 @@
 
 use std::{
     mem::ManuallyDrop,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -69,6 +70,28 @@ impl Browser {
         self.driver.goto(format!("{}{path}", self.base)).await.unwrap();
     }
 
+    /// Goes elsewhere.
+    pub async fn visit(&self, url: &str) {
+        self.driver.goto(url).await.unwrap();
+    }
+
+    /// Opens another tab and goes on there. Gives the one before.
+    pub async fn open_tab(&self, path: &str) -> WindowHandle {
+        let before = self.driver.window().await.unwrap();
+        let tab = self.driver.new_tab().await.unwrap();
+        self.driver.switch_to_window(tab).await.unwrap();
+        self.go(path).await;
+        before
+    }
+
+    /// Closes another tab than this one.
+    pub async fn close_tab(&self, tab: WindowHandle) {
+        let here = self.driver.window().await.unwrap();
+        self.driver.switch_to_window(tab).await.unwrap();
+        self.driver.close_window().await.unwrap();
+        self.driver.switch_to_window(here).await.unwrap();
+    }
+
     pub async fn path(&self) -> String {
         self.driver.current_url().await.unwrap().path().to_owned()
     }
@@ -88,7 +111,7 @@ impl Browser {
     /// The size of the view, as a phone's would be: a window has a least width.
     pub async fn resize(&self, width: u32, height: u32) {
         let metrics = serde_json::json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
-        self.driver.cdp().send_raw("Emulation.setDeviceMetricsOverride", metrics).await.unwrap();
+        self.cdp("Emulation.setDeviceMetricsOverride", metrics).await;
     }
 
     async fn find(&self, testid: &str) -> Option<WebElement> {
@@ -254,27 +277,47 @@ impl Browser {
     /// Whether the system is said to be light or dark.
     pub async fn prefer(&self, scheme: &str) {
         let features = serde_json::json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
-        self.driver.cdp().send_raw("Emulation.setEmulatedMedia", features).await.unwrap();
+        self.cdp("Emulation.setEmulatedMedia", features).await;
     }
 
     /// Picks a file with this content.
     pub async fn choose_file(&self, content: &[u8]) {
-        let path = self.files.path().join(format!("products-{:08x}.csv", rand::random::<u32>()));
+        let path = self.file(&format!("products-{:08x}.csv", rand::random::<u32>()), content);
+        self.type_into("file-input", path.to_str().unwrap()).await;
+    }
+
+    /// A file that the browser can read.
+    pub fn file(&self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.files.path().join(name);
         std::fs::write(&path, content).unwrap();
-        self.until("the file picker", async || self.find("file-input").await.map(drop)).await;
-        let input = self.find("file-input").await.unwrap();
-        input.send_keys(path.to_str().unwrap()).await.unwrap();
+        path
+    }
+
+    /// Gives keys to an element, seen or not: to a field for files, paths, one a line.
+    pub async fn type_into(&self, testid: &str, keys: &str) {
+        self.until(testid, async || self.find(testid).await?.send_keys(keys).await.ok()).await;
+    }
+
+    /// A command of the Chrome `DevTools` protocol.
+    pub async fn cdp(&self, command: &str, parameters: Value) {
+        self.driver.cdp().send_raw(command, parameters).await.unwrap();
     }
 
     /// Fails where the browser's console has an error.
     pub async fn assert_silent(&self) {
+        let errors = self.console_errors().await;
+        assert_eq!(errors, "", "the console tells of errors");
+    }
+
+    /// The errors of the console since they were last asked for.
+    pub async fn console_errors(&self) -> String {
         let url = format!("{}session/{}/se/log", self.driver.handle().server_url(), self.driver.handle().session_id());
         let asked =
             reqwest::Client::new().post(url).json(&serde_json::json!({ "type": "browser" })).send().await.unwrap();
         let answer: Value = asked.json().await.unwrap();
-        let errors: Vec<&Value> =
-            answer["value"].as_array().expect("a log").iter().filter(|entry| entry["level"] == "SEVERE").collect();
-        assert!(errors.is_empty(), "the console tells of errors: {errors:?}");
+        let entries = answer["value"].as_array().expect("a log");
+        let errors = entries.iter().filter(|entry| entry["level"] == "SEVERE").map(ToString::to_string);
+        errors.collect::<Vec<_>>().join("\n")
     }
 }
 

@@ -1,9 +1,12 @@
 //! The page in a real browser, against the real program, with RabbitMQ in between as `scripts/run` has it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod access;
 mod axe;
 mod browser;
+mod guard;
 mod products;
+mod uploads;
 mod webhooks;
 
 use std::time::Duration;

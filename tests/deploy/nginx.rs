@@ -2,6 +2,7 @@
 
 use std::{path::Path, process::Command};
 
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 use tempfile::TempDir;
 use tests::{TestApp, csv::Csv, eventually, process::Process, sse::Block};
 
@@ -72,7 +73,14 @@ fn nginx_takes_the_configuration_for_hosts_and_that_for_compose() {
 
 #[tokio::test]
 async fn the_delivered_site_lets_large_files_and_streams_pass() {
-    let app = TestApp::start().await;
+    // Behind a proxy there has to be an account, so scripts need a key.
+    let proxied = [("ADMIN_PASSWORD", "only-for-tests-of-nginx"), ("TRUSTED_PROXIES", "127.0.0.1")];
+    let mut app = TestApp::start_with(&proxied).await;
+    let mut create = Command::new(tests::process::program());
+    create.args(["key", "create", "--database-url", &app.db.url, "tests", "--scope", "imports"]);
+    let key = format!("Bearer {}", output(&mut create).trim());
+    let headers = HeaderMap::from_iter([(AUTHORIZATION, key.parse().unwrap())]);
+    app.client = reqwest::Client::builder().default_headers(headers).build().unwrap();
     let web = app.base.strip_prefix("http://").unwrap().to_owned();
     let nginx = Nginx::start(|port| delivered_site(port, &web)).await;
 

@@ -61,9 +61,10 @@ async fn every_client_behind_nginx_gets_every_event_once_though_web_processes_ar
     }
     let servers: String = webs.iter().map(|web| format!("server {} max_fails=0; ", web.address)).collect();
     // Nothing but the servers, as deploy/nginx-upstream.conf has them: buffering, time-outs and HTTP/1.0 are nginx's defaults.
+    // By default, nginx gives the upstream's name as the host; as long as there is no account, that must be this machine's.
     let nginx = Nginx::start(|port| {
         format!(
-            "upstream loadify {{ {servers} }}\nserver {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://loadify; }} }}"
+            "upstream localhost {{ {servers} }}\nserver {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://localhost; }} }}"
         )
     })
     .await;

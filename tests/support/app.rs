@@ -246,6 +246,20 @@ impl TestApp {
         Table::read(&self.db).await
     }
 
+    /// The file of an import that arrived in blocks, put together by hand.
+    pub async fn joined_blocks(&self, import: i64) -> Vec<u8> {
+        let sql = "SELECT object_key FROM imports WHERE id = $1";
+        let key: String = self.db.client.query_one(sql, &[&import]).await.unwrap().get(0);
+        let list: Value = serde_json::from_slice(&std::fs::read(self.storage.path().join(key)).unwrap()).unwrap();
+        let mut file = Vec::new();
+        for piece in list.as_array().unwrap() {
+            let bytes = std::fs::read(self.storage.path().join(piece["key"].as_str().unwrap())).unwrap();
+            assert_eq!(u64::try_from(bytes.len()).ok(), piece["size"].as_u64());
+            file.extend_from_slice(&bytes);
+        }
+        file
+    }
+
     /// Files that lie in storage.
     pub fn stored_files(&self) -> usize {
         let folder = self.storage.path().join("imports");

@@ -4,15 +4,18 @@
 //! the product tells, its stream of events above all, and give up after [`PATIENCE`].
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+pub mod access;
 pub mod app;
 pub mod csv;
 pub mod database;
 pub mod dns;
+pub mod faults;
 pub mod oracle;
 pub mod process;
 pub mod proxy;
 pub mod receiver;
 pub mod sse;
+pub mod tus;
 pub mod webhooks;
 
 use std::{future::Future, time::Duration};

@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 
 use crate::{
     app::App,
-    events::{ATTEMPTED, CATALOGUE, DUE, IMPORTS, JOBS, ids},
+    events::{ATTEMPTED, CATALOGUE, DUE, IMPORTS, JOBS, UPLOADS, ids},
 };
 
 /// Pauses between attempts to connect: the first, and the longest.
@@ -34,7 +34,7 @@ pub async fn listen(app: &App) {
 
 async fn hear(app: &App, pause: &mut Duration) -> anyhow::Result<std::convert::Infallible> {
     let mut conn = AsyncPgConnection::establish(&app.config.database.database_url).await?;
-    for channel in [IMPORTS, JOBS, CATALOGUE, ATTEMPTED, DUE] {
+    for channel in [IMPORTS, JOBS, CATALOGUE, ATTEMPTED, DUE, UPLOADS] {
         diesel::sql_query(format!("LISTEN {channel}")).execute(&mut conn).await?;
     }
     app.wakeups.announce_gap();

@@ -31,6 +31,8 @@ const CATALOGUE: &str = "loadify_catalogue";
 const ATTEMPTED: &str = "loadify_attempted";
 /// For deliveries that are to be attempted; its payload is the ids of some of them, with commas between.
 const DUE: &str = "loadify_due";
+/// For uploads whose writer is to make an end, or has made one; its payload is the id of the upload.
+const UPLOADS: &str = "loadify_upload";
 
 /// Ids in one notification, whose text may have 8,000 bytes.
 const IDS_AT_ONCE: usize = 300;
@@ -44,6 +46,7 @@ pub struct Wakeups {
     jobs: broadcast::Sender<i64>,
     catalogue: broadcast::Sender<CatalogueNews>,
     deliveries: broadcast::Sender<DeliveryIds>,
+    uploads: broadcast::Sender<Arc<str>>,
 }
 
 impl Default for Wakeups {
@@ -54,6 +57,7 @@ impl Default for Wakeups {
             jobs: broadcast::channel(1024).0,
             catalogue: broadcast::channel(1024).0,
             deliveries: broadcast::channel(1024).0,
+            uploads: broadcast::channel(1024).0,
         }
     }
 }
@@ -79,12 +83,18 @@ impl Wakeups {
         self.deliveries.subscribe()
     }
 
+    /// Hears of every upload whose writer is to make an end, or has made one, from now on.
+    pub fn uploads(&self) -> broadcast::Receiver<Arc<str>> {
+        self.uploads.subscribe()
+    }
+
     /// Passes a notification on. Nobody listening is an ordinary state.
     fn announce(&self, channel: &str, payload: &str) {
         match channel {
             CATALOGUE => drop(serde_json::from_str(payload).map(|news| self.catalogue.send(news))),
             ATTEMPTED => drop(self.deliveries.send(ids(payload).into())),
             DUE => {}
+            UPLOADS => drop(self.uploads.send(payload.into())),
             JOBS => drop(payload.parse().map(|id| self.jobs.send(id))),
             _ => drop(payload.parse().map(|id| self.imports.send(id))),
         }
@@ -135,6 +145,11 @@ pub async fn deliveries_attempted(conn: &mut AsyncPgConnection, attempted: &[i64
 /// Has the bell rung for deliveries, by every web process that hears of it, once the caller commits.
 pub async fn deliveries_due(conn: &mut AsyncPgConnection, due: &[i64]) -> QueryResult<()> {
     notify(conn, DUE, &listed(due)).await
+}
+
+/// Tells who writes, or waits to write, an upload to look at it, once the caller commits.
+pub async fn upload_contended(conn: &mut AsyncPgConnection, id: &str) -> QueryResult<()> {
+    notify(conn, UPLOADS, id).await
 }
 
 fn listed(ids: &[i64]) -> String {

@@ -6,21 +6,28 @@ use actix_web::{HttpRequest, HttpResponse, Responder};
 use actix_web_lab::sse::{self, Sse};
 use tokio::sync::{broadcast, mpsc};
 
+use crate::{access, error::ApiResult};
+
 /// A comment so often keeps proxies from closing a quiet stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// How soon a browser comes back when the stream ends.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The answer that passes on what is received.
-pub fn answer(receiver: mpsc::Receiver<sse::Event>, request: &HttpRequest) -> HttpResponse {
-    Sse::from_infallible_receiver(receiver)
+/// The answer that passes on what is received, for as long as who asked may see it.
+///
+/// # Errors
+/// Where they have too many streams open.
+pub fn answer(receiver: mpsc::Receiver<sse::Event>, request: &HttpRequest) -> ApiResult<HttpResponse> {
+    let events = access::watched(receiver, request)?;
+    let answer = Sse::from_infallible_stream(events)
         .with_keep_alive(KEEP_ALIVE)
         .with_retry_duration(RETRY)
         .customize()
         // nginx would hold the events back.
         .insert_header(("X-Accel-Buffering", "no"))
         .respond_to(request)
-        .map_into_boxed_body()
+        .map_into_boxed_body();
+    Ok(answer)
 }
 
 /// Waits until there is news of `id`.

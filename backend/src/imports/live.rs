@@ -55,7 +55,7 @@ async fn watch_import(app: Data<App>, id: Path<i64>, request: HttpRequest) -> Ap
     let (sender, receiver) = mpsc::channel(16);
     let stream = Stream { app: app.into_inner(), import_id: *id, seen: seen.unwrap_or(0), sender };
     actix_web::rt::spawn(stream.run(state, wakeups));
-    Ok(events::answer(receiver, &request))
+    events::answer(receiver, &request)
 }
 
 fn last_event_id(request: &HttpRequest) -> ApiResult<Option<i64>> {

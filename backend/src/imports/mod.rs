@@ -21,5 +21,5 @@ mod upsert;
 
 pub use job::due;
 pub use process::run_slice;
-pub use queries::is_running;
-pub use routes::configure;
+pub use queries::{NewImport, insert, is_running};
+pub use routes::{configure, kept_name};

@@ -51,6 +51,13 @@ fn unnamed() -> String {
     "products.csv".into()
 }
 
+/// The name under which a file that somebody calls so stands in the history: without its folders.
+pub fn kept_name(name: &str) -> String {
+    let name = name.rsplit(['/', '\\']).next().unwrap_or_default().replace('\0', "");
+    let name: String = name.chars().take(MAX_FILE_NAME_CHARS).collect();
+    if name.is_empty() { unnamed() } else { name }
+}
+
 /// Import a CSV file.
 ///
 /// The body is the file itself: UTF-8, a header line with the columns `sku`, `name` and, if wanted, `description`, in any
@@ -71,10 +78,9 @@ async fn create_import(
     body: Payload,
 ) -> ApiResult<HttpResponse> {
     let stored = upload::receive(&app, &request, body).await?;
-    let name = query.file_name.rsplit(['/', '\\']).next().unwrap_or_default().replace('\0', "");
-    let file_name: String = name.chars().take(MAX_FILE_NAME_CHARS).collect();
+    let file_name = kept_name(&query.file_name);
     let new = NewImport {
-        file_name: if file_name.is_empty() { "products.csv" } else { &file_name },
+        file_name: &file_name,
         object_key: &stored.object_key,
         size_bytes: stored.size_bytes,
         sha256: &stored.sha256,

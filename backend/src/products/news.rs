@@ -35,7 +35,7 @@ const BETWEEN_IMPORT_NEWS: Duration = Duration::from_secs(1);
 async fn watch_products(app: Data<App>, request: HttpRequest) -> ApiResult<HttpResponse> {
     let (sender, receiver) = mpsc::channel(16);
     actix_web::rt::spawn(tell(app.into_inner(), sender));
-    Ok(events::answer(receiver, &request))
+    events::answer(receiver, &request)
 }
 
 /// Ends with the process, or when nobody reads any more.

@@ -1,14 +1,38 @@
 //! Rings for rows that are due: their message was lost, their worker died, or their pause is over.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::{app::App, imports, products, tasks::Task, webhooks};
+use crate::{access, app::App, imports, products, tasks::Task, uploads, webhooks};
 
 const PERIOD: Duration = Duration::from_secs(1);
+/// Sessions and the audit log are kept for days: what has ended need not go within the second.
+const ACCESS_PERIOD: Duration = Duration::from_secs(600);
 
 /// Sweeps until the process stops. Any number of processes may sweep.
 pub async fn sweep(app: &App) {
-    tokio::join!(ring(app), tend(app));
+    tokio::join!(ring(app), tend(app), clear(app));
+}
+
+/// Clears away unfinished uploads, whose objects take their time to be deleted, and sessions that have ended long ago.
+async fn clear(app: &App) {
+    let mut swept: Option<Instant> = None;
+    while !app.shutdown.is_cancelled() {
+        let round = async {
+            uploads::tend(app).await?;
+            if swept.is_none_or(|at| at.elapsed() >= ACCESS_PERIOD) {
+                access::tend(app).await?;
+                swept = Some(Instant::now());
+            }
+            anyhow::Ok(())
+        };
+        if let Err(error) = round.await {
+            tracing::warn!("What is old could not be cleared away, and is later: {error:#}");
+        }
+        tokio::select! {
+            () = app.shutdown.cancelled() => return,
+            () = tokio::time::sleep(PERIOD) => {}
+        }
+    }
 }
 
 async fn ring(app: &App) {

@@ -7,7 +7,7 @@ use actix_web_lab::sse;
 use shared::{Delivery, Problem};
 use tokio::sync::{broadcast, mpsc};
 
-use crate::{app::App, events, events::DeliveryIds, webhooks::log};
+use crate::{app::App, error::ApiResult, events, events::DeliveryIds, webhooks::log};
 
 /// Deliveries that a stream reads at once.
 const PAGE: usize = 200;
@@ -21,7 +21,7 @@ const PAGE: usize = 200;
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 #[get("/webhooks/events")]
-async fn watch_deliveries(app: Data<App>, request: HttpRequest) -> HttpResponse {
+async fn watch_deliveries(app: Data<App>, request: HttpRequest) -> ApiResult<HttpResponse> {
     let (sender, receiver) = mpsc::channel(16);
     let news = app.wakeups.deliveries();
     actix_web::rt::spawn(stream(app.into_inner(), news, sender));

@@ -1,7 +1,9 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
+use shared::Permission;
 
 use super::table::ImportList;
+use crate::access::Access;
 use crate::ui::{Glyph, Icon, page_title};
 
 const PAGE_SIZE: u32 = 25;
@@ -9,6 +11,7 @@ const PAGE_SIZE: u32 = 25;
 /// All imports that there were, page by page (`?before=` in the address).
 #[component]
 pub fn HistoryPage() -> impl IntoView {
+    let access = Access::expect();
     let query = use_query_map();
     let before = Memo::new(move |_| query.read().get("before").and_then(|id| id.parse::<i64>().ok()));
     page_title(|| "Imports".to_owned());
@@ -19,10 +22,12 @@ pub fn HistoryPage() -> impl IntoView {
                     <h1>"Imports"</h1>
                     <p class="page-lead">"What went in, and what became of each row."</p>
                 </div>
-                <a class="button button-primary" href="/">
-                    <Icon glyph=Glyph::Upload />
-                    "Import a file"
-                </a>
+                <Show when=move || access.may(Permission::WriteImports)>
+                    <a class="button button-primary" href="/">
+                        <Icon glyph=Glyph::Upload />
+                        "Import a file"
+                    </a>
+                </Show>
             </header>
             <ImportList before limit=PAGE_SIZE paged=true />
         </div>

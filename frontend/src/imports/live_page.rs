@@ -3,7 +3,7 @@
 use chrono::Utc;
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
-use shared::{ErrorCode, Import, ImportStatus, Problem};
+use shared::{ErrorCode, Import, ImportStatus, Permission, Problem};
 
 use super::balance::Balance;
 use super::cancel::CancelButton;
@@ -13,6 +13,7 @@ use super::progress::ProgressCard;
 use super::rejected::RejectedRows;
 use super::run::Run;
 use super::status::{StatusBadge, label};
+use crate::access::Access;
 use crate::products::SortingIn;
 use crate::ui::format::{bytes, percent};
 use crate::ui::{Glyph, Icon, ProblemNotice, Relative, Skeleton, page_title};
@@ -115,14 +116,17 @@ fn Head(run: RwSignal<Run>) -> impl IntoView {
 /// What can be done now: stop it, or go on from its end. Both in one place, so that the page does not move.
 #[component]
 fn Actions(run: RwSignal<Run>) -> impl IntoView {
+    let access = Access::expect();
+    let may_import = Memo::new(move |_| access.may(Permission::WriteImports));
     let status = Memo::new(move |_| run.with(|run| run.import.status));
+    let another = move || may_import.get().then(|| view! { <a class="button" href="/">"Import another file"</a> });
     move || match status.get() {
-        ImportStatus::Queued | ImportStatus::Running => view! { <CancelButton run /> }.into_any(),
-        ImportStatus::Failed | ImportStatus::Cancelled => {
-            view! { <a class="button" href="/">"Import another file"</a> }.into_any()
+        ImportStatus::Queued | ImportStatus::Running => {
+            may_import.get().then(|| view! { <CancelButton run /> }).into_any()
         }
+        ImportStatus::Failed | ImportStatus::Cancelled => another().into_any(),
         ImportStatus::Completed => view! {
-            <a class="button" href="/">"Import another file"</a>
+            {another()}
             <a class="button button-primary" href=these_products(run) data-testid="products-link">
                 <Icon glyph=Glyph::Products />
                 "Show these products"

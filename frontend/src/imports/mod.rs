@@ -1,8 +1,7 @@
-//! Files on their way into the catalogue: sending one, watching it go in, and all that there were.
+//! Files on their way into the catalogue: sending them, watching one go in, and all that there were.
 
 mod balance;
 mod cancel;
-mod drop_zone;
 mod event_log;
 mod history_page;
 mod live_page;
@@ -16,11 +15,8 @@ mod start_page;
 mod status;
 mod table;
 mod upload;
-mod upload_panel;
 
-pub use drop_zone::DropOverlay;
 pub use history_page::HistoryPage;
 pub use live_page::LivePage;
 pub use start_page::StartPage;
-pub use upload::Uploads;
-pub use upload_panel::UploadPill;
+pub use upload::{DropOverlay, UploadPill, Uploads};

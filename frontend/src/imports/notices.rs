@@ -1,9 +1,10 @@
 //! What a person should know beside the figures: above all, why nothing moves.
 
 use leptos::prelude::*;
-use shared::{Import, ImportStatus};
+use shared::{Import, ImportStatus, Permission};
 
 use super::run::Run;
+use crate::access::Access;
 use crate::live::Connection;
 use crate::ui::format::{counted, whole_seconds};
 use crate::ui::{Notice, Tone, use_now};
@@ -60,6 +61,16 @@ fn since(waiting: bool, seconds: i64) -> String {
     if waiting { format!(" It has waited for {time}.") } else { format!(" Its last sign came {time} ago.") }
 }
 
+/// What to do, and the way there for who may go it.
+#[component]
+fn ImportAgain() -> impl IntoView {
+    let access = Access::expect();
+    let text = "import the file again";
+    move || {
+        if access.may(Permission::WriteImports) { view! { <a href="/">{text}</a> }.into_any() } else { text.into_any() }
+    }
+}
+
 /// Why it ended before its time, and what to do now.
 fn ending(status: ImportStatus, import: &Import) -> Option<AnyView> {
     let rows = counted(import.counts.read, "row");
@@ -72,7 +83,7 @@ fn ending(status: ImportStatus, import: &Import) -> Option<AnyView> {
                     <p>
                         {rows}
                         " had been dealt with; their products stay. Once the cause is mended, "
-                        <a href="/">"import the file again"</a> ": rows that are in already are left unchanged."
+                        <ImportAgain /> ": rows that are in already are left unchanged."
                     </p>
                 </Notice>
             };
@@ -83,7 +94,7 @@ fn ending(status: ImportStatus, import: &Import) -> Option<AnyView> {
                 <Notice tone=Tone::Warning title="The import was cancelled">
                     <p>
                         {rows} " had been dealt with; their products stay. To have the rest as well, "
-                        <a href="/">"import the file again"</a> "."
+                        <ImportAgain /> "."
                     </p>
                 </Notice>
             };

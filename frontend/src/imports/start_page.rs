@@ -1,9 +1,7 @@
 use leptos::prelude::*;
 
-use super::drop_zone::{DropZone, FileProblem};
 use super::table::ImportList;
-use super::upload::{Sending, Uploads};
-use super::upload_panel::UploadPanel;
+use super::upload::{DropZone, FileProblem, Queue, State, UnfinishedUploads, UploadList, UploadPanel, Uploads};
 use crate::ui::format::percent;
 use crate::ui::page_title;
 
@@ -13,25 +11,26 @@ const RECENT: u32 = 5;
 /// The page where an import begins.
 #[component]
 pub fn StartPage() -> impl IntoView {
-    let sending = Uploads::expect().sending();
-    let is_sending = Memo::new(move |_| sending.with(Option::is_some));
-    page_title(move || {
-        let title = |s: &Sending| format!("{} sent · {}", percent(s.share()), s.file_name);
-        sending.with(|sending| sending.as_ref().map_or_else(|| "Import products".to_owned(), title))
-    });
+    let queue = Uploads::expect().queue();
+    let is_busy = Memo::new(move |_| queue.with(|queue| !queue.is_settled()));
+    page_title(move || queue.with(title).unwrap_or_else(|| "Import products".to_owned()));
     view! {
         <div class="page">
             <header class="page-head">
                 <div>
                     <h1>"Import products"</h1>
-                    <p class="page-lead">"Half a million rows are fine. You can watch them go in, and close this tab once the file is sent."</p>
+                    <p class="page-lead">"Half a million rows are fine. You can watch them go in, and close this tab once the files are sent."</p>
                 </div>
             </header>
             <FileProblem />
+            <UnfinishedUploads />
             <div class="start">
-                <Show when=move || is_sending.get() fallback=DropZone>
-                    <UploadPanel />
-                </Show>
+                <div class="start-files">
+                    <Show when=move || is_busy.get() fallback=DropZone>
+                        <UploadPanel />
+                    </Show>
+                    <UploadList />
+                </div>
                 <FormatHint />
             </div>
             <section class="section" aria-labelledby="recent">
@@ -43,6 +42,13 @@ pub fn StartPage() -> impl IntoView {
             </section>
         </div>
     }
+}
+
+/// What the tab says while a file is sent.
+fn title(queue: &Queue) -> Option<String> {
+    let upload = queue.shown()?;
+    let state = if matches!(upload.state, State::Paused(_)) { "paused" } else { "sent" };
+    Some(format!("{} {state} · {}", percent(upload.share()), upload.file_name))
 }
 
 /// What a file must look like.

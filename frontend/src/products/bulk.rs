@@ -1,7 +1,7 @@
 //! What can be done with the products that are ticked.
 
 use leptos::prelude::*;
-use shared::BulkAction;
+use shared::{BulkAction, Permission};
 use wasm_bindgen_futures::spawn_local;
 
 use super::catalogue::Catalogue;
@@ -9,6 +9,7 @@ use super::job::{JobBar, Jobs};
 use super::remove::remove_named;
 use super::requests;
 use super::selection::{PageState, Selection};
+use crate::access::Access;
 use crate::ui::format::{counted, thousands};
 use crate::ui::{ConfirmDialog, Glyph, Icon};
 
@@ -30,6 +31,8 @@ fn Actions() -> impl IntoView {
     let (catalogue, selection, jobs) = (Catalogue::expect(), Selection::expect(), Jobs::expect());
     let asking = RwSignal::new(false);
     let working = RwSignal::new(false);
+    let access = Access::expect();
+    let may_write = move || access.may(Permission::WriteProducts);
     let number = Memo::new(move |_| selection.count());
     let run = move |action: BulkAction| {
         if selection.whole.get_untracked() {
@@ -57,18 +60,27 @@ fn Actions() -> impl IntoView {
             <p class="bulk-count" role="status" data-testid="bulk-count">{move || format!("{} selected", thousands(number.get()))}</p>
             <SelectAll />
             <div class="bulk-actions">
-                <button type="button" class="button" data-testid="bulk-activate" on:click=move |_| run(BulkAction::Activate)>
-                    "Activate"
-                </button>
-                <button type="button" class="button" data-testid="bulk-deactivate" on:click=move |_| run(BulkAction::Deactivate)>
-                    "Deactivate"
-                </button>
+                <Show when=may_write>
+                    <button type="button" class="button" data-testid="bulk-activate" on:click=move |_| run(BulkAction::Activate)>
+                        "Activate"
+                    </button>
+                    <button
+                        type="button"
+                        class="button"
+                        data-testid="bulk-deactivate"
+                        on:click=move |_| run(BulkAction::Deactivate)
+                    >
+                        "Deactivate"
+                    </button>
+                </Show>
                 <a class="button" href=export download data-testid="bulk-export">
                     "Export"
                 </a>
-                <button type="button" class="button button-quiet-danger" data-testid="bulk-delete" on:click=delete>
-                    "Delete"
-                </button>
+                <Show when=may_write>
+                    <button type="button" class="button button-quiet-danger" data-testid="bulk-delete" on:click=delete>
+                        "Delete"
+                    </button>
+                </Show>
                 <button
                     type="button"
                     class="icon-button"

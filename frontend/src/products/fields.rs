@@ -55,7 +55,7 @@ fn Fields(form: Form, dirty: Memo<bool>) -> impl IntoView {
                     <span>"Active"</span>
                 </label>
                 <Attributes draft />
-                {move || known.get().map(|product| view! { <Record product /> })}
+                {move || known.get().map(|product| record(&product))}
             </div>
             <footer class="panel-foot">
                 {move || known.get().map(|product| view! { <OwnActions product /> })}
@@ -189,9 +189,9 @@ fn Description(draft: Draft) -> impl IntoView {
 }
 
 /// What the product has been through.
-#[component]
-fn Record(product: Product) -> impl IntoView {
-    let import = product.import.map(|id| {
+pub fn record(product: &Product) -> impl IntoView + use<> {
+    let Product { id: number, created_at, updated_at, import, .. } = *product;
+    let import = import.map(|id| {
         view! {
             <div>
                 <dt>"Last import"</dt>
@@ -201,10 +201,10 @@ fn Record(product: Product) -> impl IntoView {
     });
     view! {
         <dl class="record">
-            <div><dt>"Created"</dt><dd><Relative at=product.created_at /></dd></div>
-            <div><dt>"Updated"</dt><dd><Relative at=product.updated_at /></dd></div>
+            <div><dt>"Created"</dt><dd><Relative at=created_at /></dd></div>
+            <div><dt>"Updated"</dt><dd><Relative at=updated_at /></dd></div>
             {import}
-            <div><dt>"Number"</dt><dd>{product.id}</dd></div>
+            <div><dt>"Number"</dt><dd>{number}</dd></div>
         </dl>
     }
 }

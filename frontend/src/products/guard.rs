@@ -8,6 +8,7 @@ use web_sys::{Element, Event};
 
 use super::catalogue::Catalogue;
 use super::query::Panel;
+use crate::access::is_leaving;
 use crate::ui::ConfirmDialog;
 
 /// Found in the context.
@@ -37,7 +38,7 @@ impl Guard {
         guard.follow_the_address();
         guard.watch_links();
         let closing = window_event_listener(ev::beforeunload, move |event| {
-            if guard.dirty.get_untracked() {
+            if guard.dirty.get_untracked() && !is_leaving() {
                 event.prevent_default();
             }
         });

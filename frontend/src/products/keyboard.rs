@@ -1,6 +1,7 @@
 //! The page without a mouse: what each key does, and the help that says so.
 
 use leptos::{ev, prelude::*};
+use shared::Permission;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
 
@@ -8,6 +9,7 @@ use super::catalogue::Catalogue;
 use super::guard::Guard;
 use super::query::Panel;
 use super::selection::Selection;
+use crate::access::Access;
 use crate::ui::{Modal, Toasts};
 
 /// Whether the help is shown. Found in the context.
@@ -20,22 +22,22 @@ impl Help {
     }
 }
 
-/// Keys, and what they do.
-const KEYS: [(&[&str], &str); 10] = [
-    (&["/"], "Search"),
-    (&["↓", "j"], "Next product"),
-    (&["↑", "k"], "Previous product"),
-    (&["Enter"], "Open the product"),
-    (&["x"], "Select the product; with Shift, all up to it"),
-    (&["n"], "New product"),
-    (&["Ctrl", "Enter"], "Save what is open"),
-    (&["z"], "Undo the last deletion"),
-    (&["Esc"], "Close, or clear the selection"),
-    (&["?"], "This help"),
+/// Keys, what they do, and who may do that.
+const KEYS: [(&[&str], &str, Permission); 10] = [
+    (&["/"], "Search", Permission::ReadProducts),
+    (&["↓", "j"], "Next product", Permission::ReadProducts),
+    (&["↑", "k"], "Previous product", Permission::ReadProducts),
+    (&["Enter"], "Open the product", Permission::ReadProducts),
+    (&["x"], "Select the product; with Shift, all up to it", Permission::ReadProducts),
+    (&["n"], "New product", Permission::WriteProducts),
+    (&["Ctrl", "Enter"], "Save what is open", Permission::WriteProducts),
+    (&["z"], "Undo the last deletion", Permission::WriteProducts),
+    (&["Esc"], "Close, or clear the selection", Permission::ReadProducts),
+    (&["?"], "This help", Permission::ReadProducts),
 ];
 
 /// Listens to the keys of the page, as long as it is shown.
-pub fn listen(catalogue: Catalogue, selection: Selection, guard: Guard, help: Help) {
+pub fn listen(catalogue: Catalogue, selection: Selection, guard: Guard, help: Help, access: Access) {
     let toasts = Toasts::expect();
     let listener = window_event_listener(ev::keydown, move |event| {
         if event.default_prevented() || event.ctrl_key() || event.meta_key() || event.alt_key() || is_in_dialog() {
@@ -49,6 +51,7 @@ pub fn listen(catalogue: Catalogue, selection: Selection, guard: Guard, help: He
                 help.0.set(true);
                 true
             }
+            "n" | "z" if !untrack(|| access.may(Permission::WriteProducts)) => false,
             "n" => {
                 guard.go(untrack(|| catalogue.href(Panel::New { copy: None })));
                 true
@@ -146,12 +149,15 @@ fn is_in_dialog() -> bool {
 #[component]
 pub fn HelpDialog() -> impl IntoView {
     let open = Help::expect().0;
-    let line = |(keys, what): (&'static [&'static str], &'static str)| {
+    let access = Access::expect();
+    let line = move |(keys, what, permission): (&'static [&'static str], &'static str, Permission)| {
         view! {
-            <div class="help-line">
-                <dt>{what}</dt>
-                <dd>{keys.iter().map(|key| view! { <kbd>{*key}</kbd> }).collect_view()}</dd>
-            </div>
+            <Show when=move || access.may(permission)>
+                <div class="help-line">
+                    <dt>{what}</dt>
+                    <dd>{keys.iter().map(|key| view! { <kbd>{*key}</kbd> }).collect_view()}</dd>
+                </div>
+            </Show>
         }
     };
     view! {

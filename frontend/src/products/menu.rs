@@ -1,11 +1,13 @@
 //! The two menus at the end of the toolbar: how the table looks, and what concerns the whole list.
 
 use leptos::prelude::*;
+use shared::Permission;
 
 use super::catalogue::Catalogue;
 use super::keyboard::Help;
 use super::prefs::{Column, Density, Prefs};
 use super::requests;
+use crate::access::Access;
 use crate::ui::{Glyph, Icon, Popover};
 
 /// Columns and density.
@@ -93,6 +95,7 @@ pub fn MoreMenu(deleting_all: RwSignal<bool>) -> impl IntoView {
 fn MoreItems(open: RwSignal<bool>, deleting_all: RwSignal<bool>) -> impl IntoView {
     let catalogue = Catalogue::expect();
     let help = Help::expect();
+    let access = Access::expect();
     let what = move || if catalogue.filter().is_empty() { "Export all products" } else { "Export what matches" };
     view! {
         <ul class="menu-list">
@@ -123,20 +126,22 @@ fn MoreItems(open: RwSignal<bool>, deleting_all: RwSignal<bool>) -> impl IntoVie
                     <kbd>"?"</kbd>
                 </button>
             </li>
-            <li class="menu-rule">
-                <button
-                    type="button"
-                    class="menu-item menu-danger"
-                    data-testid="delete-all"
-                    on:click=move |_| {
-                        open.set(false);
-                        deleting_all.set(true);
-                    }
-                >
-                    <Icon glyph=Glyph::Trash />
-                    "Delete all products …"
-                </button>
-            </li>
+            <Show when=move || access.may(Permission::Admin)>
+                <li class="menu-rule">
+                    <button
+                        type="button"
+                        class="menu-item menu-danger"
+                        data-testid="delete-all"
+                        on:click=move |_| {
+                            open.set(false);
+                            deleting_all.set(true);
+                        }
+                    >
+                        <Icon glyph=Glyph::Trash />
+                        "Delete all products …"
+                    </button>
+                </li>
+            </Show>
         </ul>
     }
 }

@@ -24,6 +24,7 @@ mod remove;
 mod requests;
 mod row;
 mod selection;
+mod shown;
 mod sorting_in;
 mod table;
 mod toolbar;

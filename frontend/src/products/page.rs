@@ -1,6 +1,6 @@
 use leptos::prelude::*;
 use leptos_router::components::Outlet;
-use shared::{ProductFilter, Total};
+use shared::{Permission, ProductFilter, Total};
 
 use super::bulk::BulkBar;
 use super::catalogue::Catalogue;
@@ -16,6 +16,7 @@ use super::query::Panel;
 use super::selection::Selection;
 use super::table::ProductTable;
 use super::toolbar::Toolbar;
+use crate::access::Access;
 use crate::ui::format::{counted, thousands};
 use crate::ui::{Glyph, Icon, ProblemNotice, Skeleton, page_title};
 
@@ -27,7 +28,7 @@ pub fn ProductsPage() -> impl IntoView {
     let guard = Guard::provide(catalogue);
     let help = Help(RwSignal::new(false));
     provide_context(help);
-    listen(catalogue, selection, guard, help);
+    listen(catalogue, selection, guard, help, Access::expect());
     let prefs = use_prefs();
     let deleting_all = RwSignal::new(false);
     page_title(move || match guard.shown.get() {
@@ -61,6 +62,7 @@ pub fn ProductsPage() -> impl IntoView {
 #[component]
 fn Head() -> impl IntoView {
     let catalogue = Catalogue::expect();
+    let access = Access::expect();
     let filter = Memo::new(move |_| catalogue.listing.with(|l| l.as_ref().map(|l| l.view.filter.clone())));
     let text = move || match (catalogue.total.get(), filter.get()) {
         (Some(total), Some(filter)) => total_text(total, &filter),
@@ -77,20 +79,24 @@ fn Head() -> impl IntoView {
                 </p>
             </div>
             <div class="page-actions">
-                <a class="button" href="/">
-                    <Icon glyph=Glyph::Upload />
-                    "Import a file"
-                </a>
-                <a
-                    class="button button-primary"
-                    href=move || catalogue.href(Panel::New { copy: None })
-                    data-noscroll
-                    data-testid="new-product"
-                    aria-keyshortcuts="n"
-                >
-                    <Icon glyph=Glyph::Plus />
-                    "Add product"
-                </a>
+                <Show when=move || access.may(Permission::WriteImports)>
+                    <a class="button" href="/">
+                        <Icon glyph=Glyph::Upload />
+                        "Import a file"
+                    </a>
+                </Show>
+                <Show when=move || access.may(Permission::WriteProducts)>
+                    <a
+                        class="button button-primary"
+                        href=move || catalogue.href(Panel::New { copy: None })
+                        data-noscroll
+                        data-testid="new-product"
+                        aria-keyshortcuts="n"
+                    >
+                        <Icon glyph=Glyph::Plus />
+                        "Add product"
+                    </a>
+                </Show>
             </div>
         </header>
     }
@@ -148,14 +154,28 @@ enum State {
 #[component]
 fn NoProducts() -> impl IntoView {
     let catalogue = Catalogue::expect();
+    let access = Access::expect();
+    let may_import = move || access.may(Permission::WriteImports);
+    let may_write = move || access.may(Permission::WriteProducts);
+    let advice = move || {
+        if may_import() {
+            "Import a CSV file with the columns sku and name, or add the first one by hand."
+        } else {
+            "They are here as soon as somebody imports a file or adds one by hand."
+        }
+    };
     view! {
         <div class="empty" data-testid="no-products">
             <Icon glyph=Glyph::Products />
             <p class="empty-title">"No products yet"</p>
-            <p>"Import a CSV file with the columns sku and name, or add the first one by hand."</p>
+            <p>{advice}</p>
             <div class="empty-actions">
-                <a class="button button-primary" href="/">"Import a file"</a>
-                <a class="button" href=move || catalogue.href(Panel::New { copy: None }) data-noscroll>"Add product"</a>
+                <Show when=may_import>
+                    <a class="button button-primary" href="/">"Import a file"</a>
+                </Show>
+                <Show when=may_write>
+                    <a class="button" href=move || catalogue.href(Panel::New { copy: None }) data-noscroll>"Add product"</a>
+                </Show>
             </div>
         </div>
     }

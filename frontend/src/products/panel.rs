@@ -1,7 +1,7 @@
 //! The side panel: one product, or one to be, beside the list.
 
 use leptos::{html, prelude::*};
-use shared::{ErrorCode, Problem, Product, ProductInput};
+use shared::{ErrorCode, Permission, Problem, Product, ProductInput};
 
 use super::catalogue::Catalogue;
 use super::form::ProductForm;
@@ -9,15 +9,20 @@ use super::guard::Guard;
 use super::keyboard::focus_product;
 use super::query::Panel;
 use super::requests;
+use super::shown::{OnlyReads, ProductShown};
+use crate::access::Access;
 use crate::api;
 use crate::ui::{Glyph, Icon, ProblemNotice, Skeleton};
 
 #[component]
 pub fn SidePanel() -> impl IntoView {
     let guard = Guard::expect();
+    let access = Access::expect();
+    let may_write = Memo::new(move |_| access.may(Permission::WriteProducts));
     let element = NodeRef::<html::Section>::new();
     keep_focus(guard, element);
     let title = move || match guard.shown.get() {
+        _ if !may_write.get() => "Product",
         Panel::New { copy: None } => "New product",
         Panel::New { copy: Some(_) } => "Copy of a product",
         Panel::Edit(_) => "Edit product",
@@ -29,6 +34,7 @@ pub fn SidePanel() -> impl IntoView {
             let problem = api::problem(404, ErrorCode::NotFound, "The address names no product.");
             view! { <NoSuchProduct problem /> }.into_any()
         }
+        Panel::New { .. } if !may_write.get() => view! { <OnlyReads /> }.into_any(),
         Panel::New { copy: None } => view! { <ProductForm start=empty() product=None /> }.into_any(),
         Panel::New { copy: Some(id) } => view! { <Load id copy=true /> }.into_any(),
         Panel::Edit(id) => view! { <Load id copy=false /> }.into_any(),
@@ -105,22 +111,26 @@ fn Load(
     copy: bool,
 ) -> impl IntoView {
     let catalogue = Catalogue::expect();
+    let access = Access::expect();
     let product = LocalResource::new(move || requests::product(id));
     let form = move |product: Product| {
         catalogue.put(product.clone());
+        if !untrack(|| access.may(Permission::WriteProducts)) {
+            return view! { <ProductShown product /> }.into_any();
+        }
         let start = ProductInput::from(product.clone());
         if copy {
             let start = ProductInput { sku: String::new(), ..start };
-            view! { <ProductForm start product=None /> }
+            view! { <ProductForm start product=None /> }.into_any()
         } else {
-            view! { <ProductForm start product=Some(product) /> }
+            view! { <ProductForm start product=Some(product) /> }.into_any()
         }
     };
     view! {
         <Suspense fallback=|| view! { <div class="panel-body"><Skeleton rows=6 /></div> }>
             {move || Suspend::new(async move {
                 match product.await {
-                    Ok(product) => form(product).into_any(),
+                    Ok(product) => form(product),
                     Err(problem) if problem.code == ErrorCode::NotFound => view! { <NoSuchProduct problem /> }.into_any(),
                     Err(problem) => {
                         view! {

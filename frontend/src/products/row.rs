@@ -1,5 +1,5 @@
 use leptos::{ev, prelude::*};
-use shared::{ErrorCode, Product};
+use shared::{ErrorCode, Permission, Product};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{Element, HtmlInputElement};
@@ -11,6 +11,8 @@ use super::prefs::Column;
 use super::query::Panel;
 use super::requests;
 use super::selection::Selection;
+use super::shown::ActiveBadge;
+use crate::access::Access;
 use crate::ui::Relative;
 
 /// One product. The row takes the focus (arrow keys lead to it); its name is the link that opens it.
@@ -64,7 +66,7 @@ fn cell(column: &Column, product: RwSignal<Product>) -> AnyView {
     let class = column.class();
     match column {
         Column::Description => view! { <td class=class><Description product /></td> }.into_any(),
-        Column::Active => view! { <td class=class><ActiveSwitch product /></td> }.into_any(),
+        Column::Active => view! { <td class=class><Active product /></td> }.into_any(),
         Column::Created => {
             let at = Memo::new(move |_| product.with(|product| product.created_at));
             view! { <td class=class data-label="Created">{move || view! { <Relative at=at.get() /> }}</td> }.into_any()
@@ -121,6 +123,20 @@ fn Tick(id: i64, sku: Signal<String>) -> impl IntoView {
             prop:checked=ticked
             on:click=toggle
         />
+    }
+}
+
+/// Whether the product is active; for who may change that, a switch.
+#[component]
+fn Active(product: RwSignal<Product>) -> impl IntoView {
+    let access = Access::expect();
+    let may_write = Memo::new(move |_| access.may(Permission::WriteProducts));
+    move || {
+        if may_write.get() {
+            view! { <ActiveSwitch product /> }.into_any()
+        } else {
+            view! { <ActiveBadge active=Signal::derive(move || product.with(|product| product.active)) /> }.into_any()
+        }
     }
 }
 

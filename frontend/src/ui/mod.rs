@@ -1,6 +1,7 @@
 //! What every page is made of. Nothing here knows what an import or a product is.
 
 mod clock;
+mod copy_field;
 mod dialog;
 pub mod format;
 mod icon;
@@ -15,6 +16,7 @@ mod title;
 mod toast;
 
 pub use clock::{every, provide_clock, use_now};
+pub use copy_field::{CopyField, write_to_clipboard};
 pub use dialog::ConfirmDialog;
 pub use icon::{Glyph, Icon, Logo};
 pub use modal::Modal;

@@ -7,6 +7,8 @@ use super::format::whole_percent;
 pub enum BarState {
     Moving,
     Done,
+    /// It will go on.
+    Resting,
     /// It will not go on.
     Stopped,
 }
@@ -16,6 +18,7 @@ impl BarState {
         match self {
             Self::Moving => "moving",
             Self::Done => "done",
+            Self::Resting => "resting",
             Self::Stopped => "stopped",
         }
     }

@@ -1,6 +1,6 @@
 //! Moments: relative for the eye, absolute for who wants to know.
 
-use chrono::{DateTime, Local, Utc};
+use chrono::{DateTime, Local, NaiveDateTime, TimeZone, Utc};
 use leptos::prelude::*;
 
 use super::clock::use_now;
@@ -33,6 +33,18 @@ pub fn time_of_day(at: DateTime<Utc>) -> String {
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of a century are exact")]
 pub fn seconds_between(from: DateTime<Utc>, to: DateTime<Utc>) -> f64 {
     (to - from).num_milliseconds() as f64 / 1000.0
+}
+
+/// As `<input type="datetime-local">` has it, in the browser's time zone.
+pub fn to_field(at: DateTime<Utc>) -> String {
+    at.with_timezone(&Local).format("%Y-%m-%dT%H:%M").to_string()
+}
+
+/// The moment that such a field names, if it names one. Of two in the hour that a clock is set back, the first.
+pub fn from_field(text: &str) -> Option<DateTime<Utc>> {
+    let formats = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"];
+    let local = formats.into_iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())?;
+    Some(Local.from_local_datetime(&local).earliest()?.with_timezone(&Utc))
 }
 
 /// A moment as `<time>`, relative to now; it grows older by itself.
@@ -83,5 +95,12 @@ mod tests {
         let from = DateTime::from_timestamp_millis(1_000).expect("a moment");
         let to = DateTime::from_timestamp_millis(2_500).expect("a moment");
         assert!((seconds_between(from, to) - 1.5).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn a_field_names_a_moment_to_the_minute_or_none() {
+        let at = DateTime::from_timestamp(1_800_000_000, 0).expect("a moment");
+        assert_eq!(from_field(&to_field(at)), Some(at));
+        assert_eq!(from_field("2026-11-24"), None);
     }
 }

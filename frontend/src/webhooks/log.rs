@@ -6,8 +6,8 @@ use shared::{Delivery, DeliveryPage, Problem};
 
 use super::query::{KINDS, LogView, STATUSES, kind, status};
 use super::refresh::Refresh;
-use super::replay::{from_field, to_field};
 use super::{requests, words};
+use crate::ui::time::{from_field, to_field};
 use crate::ui::{Glyph, Icon, ProblemNotice, Relative, Skeleton, use_now};
 
 #[component]

@@ -1,23 +1,12 @@
-use chrono::{DateTime, Local, NaiveDateTime, TimeDelta, TimeZone, Utc};
+use chrono::{TimeDelta, Utc};
 use leptos::{ev, prelude::*};
 use shared::Webhook;
 use wasm_bindgen_futures::spawn_local;
 
 use super::refresh::Refresh;
 use super::requests;
+use crate::ui::time::{from_field, to_field};
 use crate::ui::{Modal, Toasts};
-
-/// As `<input type="datetime-local">` has it, in the browser's time zone.
-pub fn to_field(at: DateTime<Utc>) -> String {
-    at.with_timezone(&Local).format("%Y-%m-%dT%H:%M").to_string()
-}
-
-/// The moment that such a field names, if it names one. Of two in the hour that a clock is set back, the first.
-pub fn from_field(text: &str) -> Option<DateTime<Utc>> {
-    let formats = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"];
-    let local = formats.into_iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())?;
-    Some(Local.from_local_datetime(&local).earliest()?.with_timezone(&Utc))
-}
 
 /// Asks since when what has failed should be sent again.
 #[component]
@@ -81,17 +70,5 @@ fn Question(open: RwSignal<bool>, webhook: Memo<Webhook>, refresh: Refresh) -> i
                 </button>
             </div>
         </form>
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_field_names_a_moment_to_the_minute_or_none() {
-        let at = DateTime::from_timestamp(1_800_000_000, 0).expect("a moment");
-        assert_eq!(from_field(&to_field(at)), Some(at));
-        assert_eq!(from_field("2026-11-24"), None);
     }
 }

@@ -4,8 +4,7 @@ use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
 
-use super::secret::write_to_clipboard;
-use crate::ui::{Glyph, Icon, Toasts};
+use crate::ui::{Glyph, Icon, Toasts, write_to_clipboard};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Language {

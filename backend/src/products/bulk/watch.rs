@@ -45,7 +45,7 @@ async fn watch_job(app: Data<App>, id: Path<i64>, request: HttpRequest) -> ApiRe
     }
     let (sender, receiver) = mpsc::channel(16);
     actix_web::rt::spawn(tell(app.into_inner(), job, wakeups, sender));
-    Ok(events::answer(receiver, &request))
+    events::answer(receiver, &request)
 }
 
 /// Ends with the job, with the process, or when nobody reads any more.

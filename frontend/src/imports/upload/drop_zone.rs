@@ -1,4 +1,4 @@
-//! Where a file comes in: by the file picker, or dropped anywhere in the window.
+//! Where files come in: by the file picker, or dropped anywhere in the window.
 
 use leptos::{ev, html, prelude::*};
 use leptos_router::NavigateOptions;
@@ -6,12 +6,32 @@ use leptos_router::hooks::{use_location, use_navigate};
 use wasm_bindgen::JsValue;
 use web_sys::DragEvent;
 
-use super::upload::{Refusal, Uploads};
+use super::{Refusal, State, Uploads};
 use crate::ui::{Glyph, Icon};
 
 /// The large field with the file picker. A drop on it is a drop on the window.
 #[component]
 pub fn DropZone() -> impl IntoView {
+    view! {
+        <label class="drop-zone" data-testid="drop-zone">
+            <span class="drop-zone-sign">
+                <Icon glyph=Glyph::Upload />
+            </span>
+            <span class="drop-zone-title">"Drop CSV files here"</span>
+            <span class="drop-zone-text">"or "<span class="drop-zone-link">"choose them"</span>" from your computer"</span>
+            <FilePicker label="Choose CSV files of products" testid="file-input" />
+        </label>
+    }
+}
+
+/// The input behind each label that lets one choose files. They are one queue, wherever they are chosen.
+#[component]
+pub fn FilePicker(
+    /// For screen readers.
+    #[prop(into)]
+    label: String,
+    testid: &'static str,
+) -> impl IntoView {
     let uploads = Uploads::expect();
     let input = NodeRef::<html::Input>::new();
     let chosen = move |_| {
@@ -21,31 +41,35 @@ pub fn DropZone() -> impl IntoView {
         input.set_value("");
     };
     view! {
-        <label class="drop-zone" data-testid="drop-zone">
-            <span class="drop-zone-sign">
-                <Icon glyph=Glyph::Upload />
-            </span>
-            <span class="drop-zone-title">"Drop a CSV file here"</span>
-            <span class="drop-zone-text">"or "<span class="drop-zone-link">"choose one"</span>" from your computer"</span>
-            <input
-                class="visually-hidden"
-                type="file"
-                accept=".csv,.tsv,.txt,text/csv"
-                aria-label="Choose a CSV file of products"
-                aria-describedby="format"
-                data-testid="file-input"
-                node_ref=input
-                on:change=chosen
-            />
-        </label>
+        <input
+            class="visually-hidden"
+            type="file"
+            multiple
+            accept=".csv,.tsv,.txt,text/csv"
+            aria-label=label
+            aria-describedby="format"
+            data-testid=testid
+            node_ref=input
+            on:change=chosen
+        />
     }
 }
 
-/// Why the last file was not taken.
+/// Why the only file was not taken. Of several, the list tells.
 #[component]
 pub fn FileProblem() -> impl IntoView {
     let uploads = Uploads::expect();
-    let problem = move |Refusal { title, detail, retry }| {
+    let queue = uploads.queue();
+    let failed = Memo::new(move |_| {
+        queue.with(|queue| match queue.only() {
+            Some(upload) => match &upload.state {
+                State::Failed(refusal) => Some((upload.id, refusal.clone())),
+                _ => None,
+            },
+            None => None,
+        })
+    });
+    let problem = move |(id, Refusal { title, detail, retry })| {
         view! {
             <div class="notice" data-tone="bad" role="alert" data-testid="file-problem">
                 <Icon glyph=Glyph::Warning />
@@ -54,7 +78,7 @@ pub fn FileProblem() -> impl IntoView {
                     <p>{detail}</p>
                     {retry.then(|| {
                         view! {
-                            <button type="button" class="button" on:click=move |_| uploads.retry()>
+                            <button type="button" class="button" data-testid="send-again" on:click=move |_| uploads.retry(id)>
                                 "Send it again"
                             </button>
                         }
@@ -63,7 +87,7 @@ pub fn FileProblem() -> impl IntoView {
             </div>
         }
     };
-    move || uploads.refusal().get().map(problem)
+    move || failed.get().map(problem)
 }
 
 /// Takes a drop anywhere in the window, on every page, and says so while a file is dragged over it.
@@ -107,7 +131,7 @@ pub fn DropOverlay() -> impl IntoView {
         <div class="drop-overlay" class:drop-overlay-shown=move || dragging.get() aria-hidden="true">
             <div class="drop-overlay-text">
                 <Icon glyph=Glyph::Upload />
-                "Drop the file to import it"
+                "Drop files to import them"
             </div>
         </div>
     }

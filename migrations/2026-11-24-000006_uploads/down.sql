@@ -1,0 +1,2 @@
+DROP TABLE upload_blocks;
+DROP TABLE uploads;
