@@ -1,8 +1,17 @@
 //! Whether this process lives, and whether it can work: for load balancers, and for who looks what is wrong.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use actix_web::{HttpResponse, get, web::Data};
+use anyhow::Context;
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::{Request, header::HOST};
+use hyper_util::rt::TokioIo;
 use shared::{Health, HealthCheck, HealthState};
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -48,6 +57,51 @@ async fn readyz(app: Data<App>) -> HttpResponse {
         HealthState::Unready | HealthState::Stopping => HttpResponse::ServiceUnavailable(),
     };
     response.insert_header(("Cache-Control", "no-store")).json(health)
+}
+
+/// Whom `loadify health` asks: the settings of the web server on this machine that say where it listens.
+#[derive(Debug, clap::Args)]
+pub struct Question {
+    /// Address and port that the web server listens on
+    #[arg(long, env, default_value = "127.0.0.1:8000")]
+    bind: SocketAddr,
+
+    /// Its port; wins over the port in BIND
+    #[arg(long, env)]
+    port: Option<u16>,
+}
+
+impl Question {
+    /// Asks it whether it lives, for the health checks of containers, which have no curl.
+    ///
+    /// # Errors
+    /// When it does not answer in time, or with anything but success.
+    pub async fn ask(&self) -> anyhow::Result<()> {
+        let address = self.address();
+        let asking = async {
+            let stream = tokio::net::TcpStream::connect(address).await?;
+            let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+            tokio::spawn(connection);
+            let request = Request::get("/livez").header(HOST, address.to_string()).body(Empty::<Bytes>::new())?;
+            let status = sender.send_request(request).await?.status();
+            anyhow::ensure!(status.is_success(), "it answered {status}");
+            anyhow::Ok(())
+        };
+        let asked = tokio::time::timeout(PATIENCE, asking).await;
+        asked
+            .unwrap_or_else(|_| anyhow::bail!("no answer within {} s", PATIENCE.as_secs()))
+            .with_context(|| format!("http://{address}/livez (BIND, PORT)"))
+    }
+
+    /// Who listens everywhere is found on loopback.
+    fn address(&self) -> SocketAddr {
+        let ip = match self.bind.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        SocketAddr::new(ip, self.port.unwrap_or(self.bind.port()))
+    }
 }
 
 async fn check(asking: impl Future<Output = anyhow::Result<()>>) -> HealthCheck {

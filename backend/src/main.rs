@@ -71,6 +71,8 @@ enum Role {
     Openapi,
     /// Write a CSV of made-up products
     Sample(sample::Options),
+    /// Ask the web server on this machine whether it lives; exits with 0 if so
+    Health(health::Question),
 }
 
 #[tokio::main]
@@ -86,6 +88,7 @@ async fn main() -> ExitCode {
         Role::SetPassword(command) => access::set_password(command).await,
         Role::Openapi => openapi::print(),
         Role::Sample(options) => sample::write(&options),
+        Role::Health(question) => question.ask().await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

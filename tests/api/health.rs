@@ -2,7 +2,7 @@
 
 use reqwest::StatusCode;
 use shared::{Health, HealthState};
-use tests::{TestApp, eventually};
+use tests::{TestApp, eventually, process::Process};
 
 async fn ready(app: &TestApp) -> (StatusCode, Health) {
     let response = app.get("/readyz").await;
@@ -38,4 +38,17 @@ async fn a_part_that_is_away_is_named_and_the_process_lives() {
     assert_eq!(app.get("/livez").await.status(), StatusCode::OK);
     app.db.allow_connections(true).await;
     eventually("the database to be there", || async { ready(&app).await.1.database.ok.then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn the_program_itself_tells_a_container_whether_the_web_server_lives() {
+    let mut app = TestApp::start().await;
+    let (_, port) = app.base.rsplit_once(':').unwrap();
+    // Who listens everywhere is asked on loopback; PORT wins.
+    let settings = [("BIND", "0.0.0.0:1".to_owned()), ("PORT", port.to_owned())];
+    assert!(Process::start("health", &settings).ended().await.success());
+    app.web.kill();
+    let mut asked = Process::start("health", &settings);
+    assert!(!asked.ended().await.success());
+    eventually("the reason", || async { asked.log().contains(&format!("127.0.0.1:{port}/livez")).then_some(()) }).await;
 }

@@ -28,7 +28,7 @@ pub fn program() -> PathBuf {
     path
 }
 
-/// A running `loadify`. Killed when it goes out of scope; its log is shown when the test fails.
+/// A running `loadify`, or a server beside it. Killed when it goes out of scope; its log is shown when the test fails.
 pub struct Process {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
@@ -38,12 +38,17 @@ impl Process {
     /// Starts a role with settings for its environment, on top of nothing that the tests' own environment sets.
     pub fn start(role: &str, settings: &[(&str, String)]) -> Self {
         let mut command = Command::new(program());
-        command.arg(role).env_clear().stderr(Stdio::piped()).stdout(Stdio::null());
+        command.arg(role).env_clear();
         command.env("RUST_LOG", "info,celery=warn").env("NO_COLOR", "1").env("RUST_BACKTRACE", "1");
         for (name, value) in settings {
             command.env(name, value);
         }
-        let mut child = command.spawn().unwrap();
+        Self::spawn(command)
+    }
+
+    /// Starts another program, a server that a test needs; its log is what it writes to stderr.
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let stderr = child.stderr.take().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let writer = Arc::clone(&log);
@@ -117,7 +122,7 @@ impl Drop for Process {
         // A stopped process would not die of a signal that it cannot receive; SIGKILL it can.
         self.kill();
         if std::thread::panicking() {
-            eprintln!("---- log of loadify {} ----\n{}", self.child.id(), self.log());
+            eprintln!("---- log of process {} ----\n{}", self.child.id(), self.log());
         }
     }
 }

@@ -1,0 +1,51 @@
+//! What the deployment's files say, and whether it works as they say: several processes behind nginx, a bucket instead of
+//! a folder, the image that the Dockerfile makes.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
+mod bucket;
+mod compose;
+mod image;
+mod nginx;
+mod platforms;
+mod settings;
+mod streams;
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// The folder of the project.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+fn read(file: &str) -> String {
+    std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// A program that `scripts/setup test` has installed from `PyPI`.
+fn tool(name: &str) -> PathBuf {
+    let tools = std::env::var("LOADIFY_TOOLS").expect("LOADIFY_TOOLS: run the tests by scripts/test");
+    Path::new(&tools).join("deploy/bin").join(name)
+}
+
+/// What a command prints; fails with all that it said when it fails.
+fn output(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, errors) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{command:?}\n{out}\n{errors}");
+    out
+}
+
+/// A port that nobody listens on now, below those that the kernel gives to connections.
+fn free_port() -> u16 {
+    loop {
+        let port = rand::random_range(20_000..30_000);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
