@@ -196,7 +196,7 @@ pub async fn audit_csv(app: Data<App>, filter: Query<AuditFilter>) -> HttpRespon
             anyhow::Ok(Some((csv(&rows).await?, next)))
         }
     });
-    let body = header.chain(pages).map(|page| page.map_err(|error| ApiError::Internal(error)));
+    let body = header.chain(pages).map(|page| page.map_err(ApiError::Internal));
     HttpResponse::Ok()
         .content_type("text/csv; charset=utf-8")
         .insert_header((header::CONTENT_DISPOSITION, "attachment; filename=\"audit.csv\""))

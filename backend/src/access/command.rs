@@ -7,7 +7,7 @@ use diesel_async::AsyncPgConnection;
 use shared::{KeyInput, Scope, access};
 
 use crate::{
-    access::{audit, passwords, queries, secrets},
+    access::{audit, keys, passwords, queries, secrets},
     config::DatabaseConfig,
 };
 
@@ -51,7 +51,7 @@ pub async fn create_key(command: KeyCommand) -> anyhow::Result<()> {
     }
     let mut conn = connect(&database).await?;
     let secret = secrets::new_key();
-    let key = queries::insert_key(&mut conn, &secret, &input, SHELL).await?;
+    let key = keys::insert(&mut conn, &secret, &input, SHELL).await?;
     audit::begin(&mut conn, SHELL, "key.create", &format!("/keys/{}", key.id), SHELL, Some(StatusCode::CREATED))
         .await?;
     println!("{secret}");

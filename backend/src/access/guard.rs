@@ -17,11 +17,11 @@ use crate::{
     access::{
         audit,
         caller::{Caller, Visit},
+        keys,
         limits::Budget,
         origin::{self, Origin, Sender},
-        queries,
         rules::{self, Need, Rule},
-        secrets,
+        secrets, sessions,
     },
     app::App,
     error::{ApiError, ApiResult},
@@ -124,13 +124,13 @@ async fn identify(app: &App, request: &ServiceRequest, origin: &Origin) -> ApiRe
         let key = bearer(value)
             .filter(|key| secrets::is_key(key))
             .ok_or(ApiError::Unauthenticated("the Authorization header has no key of Loadify; send `Bearer ldf_…`"))?;
-        let found = queries::key(&mut *app.db().await?, key).await?;
+        let found = keys::find(&mut *app.db().await?, key).await?;
         let key = found.ok_or(ApiError::Unauthenticated("this key is not known, has been revoked, or has expired"))?;
         return Ok((Caller::Key { id: key.id, name: key.name, scopes: key.scopes }, false));
     }
     if let Some(token) = cookie(request.headers(), origin.secure) {
         let idle = chrono::TimeDelta::minutes(app.config.access.session_idle_minutes.into());
-        if let Some(person) = queries::session(&mut *app.db().await?, &token, idle).await? {
+        if let Some(person) = sessions::find(&mut *app.db().await?, &token, idle).await? {
             return Ok((Caller::Person(person), true));
         }
     }

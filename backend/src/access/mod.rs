@@ -4,7 +4,7 @@
 //! somebody must be signed in, or send a key, for everything but health, the files of the page and the sign-in itself;
 //! and bound to anything but loopback it does not start without an account (`start`).
 //!
-//! Each request passes one gate, `guard`: `origin` says where it comes from, `queries` whose session or key it shows,
+//! Each request passes one gate, `guard`: `origin` says where it comes from, `sessions` and `keys` whose it is,
 //! `rules` what the operation needs, `limits` whether there were too many, `audit` writes it down. `headers` tells browsers
 //! what not to do with the answers. `passwords` and `secrets` keep what opens the gate. `session` and `people` are the HTTP
 //! side, `stream` ends the streams of who has lost access, `command` is for the shell, `describe` for the
@@ -16,6 +16,7 @@ mod command;
 mod describe;
 mod guard;
 mod headers;
+mod keys;
 mod limits;
 mod origin;
 mod passwords;
@@ -24,6 +25,7 @@ mod queries;
 mod rules;
 mod secrets;
 mod session;
+mod sessions;
 mod start;
 mod stream;
 

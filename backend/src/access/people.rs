@@ -11,8 +11,9 @@ use shared::{KeyInput, KeyList, NewKey, Person, PersonChange, PersonInput, Perso
 use crate::{
     access::{
         caller::{Caller, Visit},
+        keys,
         queries::{self, Changed},
-        secrets,
+        secrets, sessions,
     },
     app::App,
     error::{ApiError, ApiResult},
@@ -115,7 +116,7 @@ pub async fn delete_person(app: Data<App>, id: Path<i64>) -> ApiResult<HttpRespo
 pub async fn sign_out_person(app: Data<App>, id: Path<i64>) -> ApiResult<HttpResponse> {
     let mut conn = app.db().await?;
     queries::person(&mut conn, *id).await?.ok_or_else(|| absent(*id))?;
-    queries::end_sessions(&mut conn, *id, None).await?;
+    sessions::end_all(&mut conn, *id, None).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -127,7 +128,7 @@ pub async fn sign_out_person(app: Data<App>, id: Path<i64>) -> ApiResult<HttpRes
 ))]
 #[get("/keys")]
 pub async fn list_keys(app: Data<App>) -> ApiResult<Json<KeyList>> {
-    Ok(Json(KeyList { items: queries::list_keys(&mut *app.db().await?).await? }))
+    Ok(Json(KeyList { items: keys::list(&mut *app.db().await?).await? }))
 }
 
 /// Make a key.
@@ -145,7 +146,7 @@ pub async fn create_key(app: Data<App>, visit: Visit, input: Json<KeyInput>) -> 
         return Err(ApiError::Invalid(errors));
     }
     let secret = secrets::new_key();
-    let key = queries::insert_key(&mut *app.db().await?, &secret, &input, &visit.caller.name()).await?;
+    let key = keys::insert(&mut *app.db().await?, &secret, &input, &visit.caller.name()).await?;
     let location = format!("/api/v1/keys/{}", key.id);
     Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(NewKey { key, secret }))
 }
@@ -158,7 +159,7 @@ pub async fn create_key(app: Data<App>, visit: Visit, input: Json<KeyInput>) -> 
 ))]
 #[delete("/keys/{id}")]
 pub async fn revoke_key(app: Data<App>, id: Path<i64>) -> ApiResult<HttpResponse> {
-    if queries::delete_key(&mut *app.db().await?, *id).await? {
+    if keys::delete(&mut *app.db().await?, *id).await? {
         return Ok(HttpResponse::NoContent().finish());
     }
     Err(ApiError::NotFound(format!("key {id}")))

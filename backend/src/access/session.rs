@@ -18,6 +18,7 @@ use crate::{
         guard,
         passwords::Guess,
         queries::{self, PersonRow},
+        sessions,
     },
     app::App,
     error::{ApiError, ApiResult},
@@ -63,7 +64,7 @@ pub async fn sign_in(
     }
     let address = visit.address.to_string();
     let mut conn = app.db().await?;
-    let usual = queries::has_signed_in_from(&mut conn, &name, &address).await?;
+    let usual = sessions::has_signed_in_from(&mut conn, &name, &address).await?;
     let guess = Guess::begin(&mut conn, &key, &visit.network, usual).await?;
     let entry = audit::begin(&mut conn, &name, "session.sign_in", "/session", &address, None).await?;
     let person = queries::person_named(&mut conn, &name).await?;
@@ -85,7 +86,7 @@ pub async fn sign_in(
 /// The session that this browser had until now: a new one always has a new token.
 async fn end_former(conn: &mut AsyncPgConnection, visit: &Visit) -> ApiResult<()> {
     if let Caller::Person(former) = &visit.caller {
-        queries::end_session(conn, former.id, former.session_id).await?;
+        sessions::end(conn, former.id, former.session_id).await?;
     }
     Ok(())
 }
@@ -102,9 +103,9 @@ async fn enter(
     let config = &app.config.access;
     let agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let address = visit.address.to_string();
-    let token = queries::begin_session(conn, person.id, &address, agent, config.session_hours).await?;
+    let token = sessions::begin(conn, person.id, &address, agent, config.session_hours).await?;
     let idle = chrono::TimeDelta::minutes(config.session_idle_minutes.into());
-    let caller = queries::session(conn, &token, idle).await?;
+    let caller = sessions::find(conn, &token, idle).await?;
     // Somebody may have disabled the account in this very moment.
     let caller = caller.map(Caller::Person).ok_or(ApiError::Unauthenticated(WRONG))?;
     tracing::info!(person.id, "Person {} signed in", person.id);
@@ -137,7 +138,7 @@ fn without_session(visit: &Visit) -> HttpResponse {
 #[delete("/session")]
 pub async fn sign_out(app: Data<App>, visit: Visit) -> ApiResult<HttpResponse> {
     let PersonCaller { id, session_id, .. } = visit.caller.person()?;
-    queries::end_session(&mut *app.db().await?, *id, *session_id).await?;
+    sessions::end(&mut *app.db().await?, *id, *session_id).await?;
     Ok(without_session(&visit))
 }
 
@@ -180,7 +181,7 @@ pub async fn change_password(app: Data<App>, visit: Visit, input: Json<PasswordC
 ))]
 #[get("/sessions")]
 pub async fn list_sessions(app: Data<App>, visit: Visit) -> ApiResult<Json<SessionList>> {
-    let items = queries::list_sessions(&mut *app.db().await?, visit.caller.person()?).await?;
+    let items = sessions::list(&mut *app.db().await?, visit.caller.person()?).await?;
     Ok(Json(SessionList { items }))
 }
 
@@ -192,7 +193,7 @@ pub async fn list_sessions(app: Data<App>, visit: Visit) -> ApiResult<Json<Sessi
 ))]
 #[delete("/sessions")]
 pub async fn end_sessions(app: Data<App>, visit: Visit) -> ApiResult<HttpResponse> {
-    queries::end_sessions(&mut *app.db().await?, visit.caller.person()?.id, None).await?;
+    sessions::end_all(&mut *app.db().await?, visit.caller.person()?.id, None).await?;
     Ok(without_session(&visit))
 }
 
@@ -204,7 +205,7 @@ pub async fn end_sessions(app: Data<App>, visit: Visit) -> ApiResult<HttpRespons
 ))]
 #[delete("/sessions/{id}")]
 pub async fn end_session(app: Data<App>, visit: Visit, id: Path<i64>) -> ApiResult<HttpResponse> {
-    let ended = queries::end_session(&mut *app.db().await?, visit.caller.person()?.id, *id).await?;
+    let ended = sessions::end(&mut *app.db().await?, visit.caller.person()?.id, *id).await?;
     if ended { Ok(HttpResponse::NoContent().finish()) } else { Err(ApiError::NotFound(format!("session {id}"))) }
 }
 

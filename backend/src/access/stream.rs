@@ -11,7 +11,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use crate::{
     access::{
         caller::{Caller, Visit, unguarded},
-        queries,
+        keys, queries, sessions,
     },
     app::App,
     error::{ApiError, ApiResult},
@@ -55,8 +55,8 @@ async fn ended(app: Arc<App>, caller: Caller) {
 async fn lives(app: &App, caller: &Caller) -> anyhow::Result<bool> {
     let mut conn = app.pool.get().await?;
     Ok(match caller {
-        Caller::Person(person) => queries::session_lives(&mut conn, person.session_id).await?,
-        Caller::Key { id, .. } => queries::key_lives(&mut conn, *id).await?,
+        Caller::Person(person) => sessions::lives(&mut conn, person.session_id).await?,
+        Caller::Key { id, .. } => keys::lives(&mut conn, *id).await?,
         // Until the first account is made.
         Caller::Anyone => !queries::has_people(&mut conn).await?,
         Caller::Stranger => false,

@@ -6,7 +6,7 @@ use crate::{access, app::App, imports, products, tasks::Task, uploads, webhooks}
 
 const PERIOD: Duration = Duration::from_secs(1);
 /// Sessions and the audit log are kept for days: what has ended need not go within the second.
-const ACCESS_PERIOD: Duration = Duration::from_secs(600);
+const ACCESS_PERIOD: Duration = Duration::from_mins(10);
 
 /// Sweeps until the process stops. Any number of processes may sweep.
 pub async fn sweep(app: &App) {

@@ -72,10 +72,9 @@ impl Run {
         self.log.extend(log::line(&event, self.read, self.import.started_at));
         self.read = event.counts.read;
         match event.phase {
-            Some(ImportPhase::Fetch) => {}
             Some(ImportPhase::Survey) => self.bytes.record(event.at, event.bytes_surveyed),
             Some(ImportPhase::Load) => self.rows.record(event.at, event.counts.read),
-            None => {}
+            Some(ImportPhase::Fetch) | None => {}
         }
         if event.seq >= self.import.last_seq {
             self.take_figures(event);
