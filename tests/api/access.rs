@@ -67,7 +67,7 @@ async fn a_password_may_come_from_a_file() {
 #[tokio::test]
 async fn the_first_account_is_made_by_the_link_that_was_printed_once() {
     let app = TestApp::start().await;
-    let line = app.web.wait_for_line("/setup#").await;
+    let line = app.web.wait_for_print("/setup#").await;
     let token = line.split("/setup#").nth(1).unwrap().trim();
     let setup = |token: &str, password: &str| {
         let body = json!({ "token": token, "name": "Ada", "password": password });

@@ -23,7 +23,11 @@ fn within(log: &str, field: &str, value: &Value) -> Vec<Value> {
 
 /// Every sample of `/metrics`, by its name with its labels.
 async fn samples(app: &TestApp) -> HashMap<String, f64> {
-    let response = app.get("/metrics").await;
+    samples_at(app, &app.url("/metrics")).await
+}
+
+async fn samples_at(app: &TestApp, url: &str) -> HashMap<String, f64> {
+    let response = app.client.get(url).send().await.unwrap();
     assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
     let text = response.text().await.unwrap();
     let sample = |line: &str| {
@@ -50,13 +54,14 @@ async fn a_request_has_the_id_that_it_came_with_or_one_of_its_own() {
     for insane in ["two words", "quote\"", &"x".repeat(65).leak()[..]] {
         assert_eq!(id_of(Some(insane)).await.len(), 32, "{insane}");
     }
+    // What it sent for a key is none.
     let told = eventually("the line of the request", || async {
         within(&app.web.log(), "request.id", &json!("from-proxy.1")).pop()
     })
     .await;
     assert_eq!(
         (&told["http.method"], &told["http.path"], &told["http.status"], &told["level"]),
-        (&json!("GET"), &json!("/api/v1/imports"), &json!(200), &json!("INFO"))
+        (&json!("GET"), &json!("/api/v1/imports"), &json!(401), &json!("INFO"))
     );
     assert!(told["duration_ms"].is_u64());
     assert!(!app.web.log().contains("hush"), "neither queries nor headers are told");
@@ -150,7 +155,10 @@ async fn metrics_tell_requests_imports_rows_and_deliveries() {
 
 #[tokio::test]
 async fn metrics_tell_what_waits_and_who_watches() {
-    let app = TestApp::serve(&[]).await;
+    let app = TestApp::serve(&[("METRICS_BIND", "127.0.0.1:0")]).await;
+    // There nobody has to be known, which takes the database.
+    let line = app.web.wait_for_line("Metrics are at http://").await;
+    let url = line.split("Metrics are at ").nth(1).unwrap().trim();
     app.upload("sku,name\na,b\n").await;
     let import = app.upload("sku,name\na,b\n").await;
     let mut stream = app.watch(import.id, None).await;
@@ -165,7 +173,7 @@ async fn metrics_tell_what_waits_and_who_watches() {
     app.db.allow_connections(false).await;
     app.db.terminate_sessions().await;
     eventually("the end of both to be seen", || async {
-        let found = samples(&app).await;
+        let found = samples_at(&app, url).await;
         let is_zero = |name: &str| found.get(name).is_some_and(|found| found.abs() < 0.5);
         (is_zero("loadify_event_streams") && is_zero("loadify_database_up")).then_some(())
     })

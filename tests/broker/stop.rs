@@ -19,7 +19,7 @@ async fn half_sent(app: &TestApp) -> TcpStream {
     let mut peer = TcpStream::connect(address).await.unwrap();
     let length = BODY.len();
     let head = format!(
-        "POST /api/v1/imports HTTP/1.1\r\nhost: x\r\ncontent-type: text/csv\r\ncontent-length: {length}\r\n\r\n"
+        "POST /api/v1/imports HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/csv\r\ncontent-length: {length}\r\n\r\n"
     );
     peer.write_all((head + &BODY[..10]).as_bytes()).await.unwrap();
     // The handler has begun when it has made a place for the file.

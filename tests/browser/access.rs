@@ -376,7 +376,7 @@ async fn a_key_is_shown_once_opens_what_its_scopes_say_and_nothing_once_it_is_re
 #[tokio::test]
 async fn the_first_account_is_made_by_the_link_that_was_printed() {
     let app = TestApp::start().await;
-    let line = app.web.wait_for_line("/setup#").await;
+    let line = app.web.wait_for_print("/setup#").await;
     let token = line.split("/setup#").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
     let browser = Browser::open(&app, "/").await;
     browser.until_said("open-note", "no account has been made").await;

@@ -101,7 +101,7 @@ async fn no_page_about_who_comes_in_breaks_a_rule_of_accessibility_in_light_and_
     let admin = app.admin().await;
     app.person(&admin, "viewer", Role::Viewer).await;
     app.key(&admin, &[Scope::ProductsWrite, Scope::Imports]).await;
-    let line = open.web.wait_for_line("/setup#").await;
+    let line = open.web.wait_for_print("/setup#").await;
     let token = line.split("/setup#").nth(1).unwrap().split_whitespace().next().unwrap();
     let axe = axe();
     let browser = Browser::open(&app, "/sign-in").await;

@@ -302,7 +302,7 @@ async fn a_line_that_ends_each_request_after_three_seconds_carries_the_file() {
     let mut app = TestApp::start().await;
     let faults = Faults {
         latency: Duration::from_millis(20),
-        bytes_per_second: Some(400_000),
+        bytes_per_second: Some(200_000),
         cut_requests_after: Some(Duration::from_secs(3)),
         ..Faults::default()
     };
@@ -316,10 +316,12 @@ async fn a_line_that_ends_each_request_after_three_seconds_carries_the_file() {
     browser.pick("file-input", &[&file]).await;
     browser.until("the import", async || browser.path().await.starts_with("/imports/").then_some(())).await;
     let (bytes, size) = (proxy.tally.from_client_bytes.load(Relaxed) - before, file.metadata().unwrap().len());
-    assert!(bytes * 10 < size * 11, "{bytes} bytes were sent for {size}");
+    // Chromium itself repeats a request once where a connection that it has used before breaks, from its first byte on. So
+    // a cut costs a block; the blocks that follow are small enough not to be cut.
+    assert!(bytes < size * 2, "{bytes} bytes were sent for {size}");
     let sent = browser.sent().await;
     assert_eq!(count(&sent, "POST"), 1, "{sent:?}");
-    assert!(offsets(&sent).len() > 3, "{sent:?}");
+    assert!(offsets(&sent).len() > 2 && proxy.tally.cuts.load(Relaxed) > 0, "{sent:?}");
     app.end_of(1).await;
     app.table().await.assert_equals(&expected);
 }

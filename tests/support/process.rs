@@ -1,7 +1,7 @@
 //! The program under test, as a process of its own.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, MutexGuard},
@@ -31,7 +31,23 @@ pub fn program() -> PathBuf {
 /// A running `loadify`, or a server beside it. Killed when it goes out of scope; its log is shown when the test fails.
 pub struct Process {
     child: Child,
-    log: Arc<Mutex<Vec<String>>>,
+    log: Lines,
+    /// What it says to who started it.
+    printed: Lines,
+}
+
+type Lines = Arc<Mutex<Vec<String>>>;
+
+/// The lines of a pipe, as they come.
+fn collect(pipe: impl Read + Send + 'static) -> Lines {
+    let lines = Lines::default();
+    let writer = Arc::clone(&lines);
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            writer.lock().unwrap().push(line);
+        }
+    });
+    lines
 }
 
 impl Process {
@@ -48,23 +64,25 @@ impl Process {
 
     /// Starts another program, a server that a test needs; its log is what it writes to stderr.
     pub fn spawn(mut command: Command) -> Self {
-        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        let stderr = child.stderr.take().unwrap();
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let writer = Arc::clone(&log);
-        std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                writer.lock().unwrap().push(line);
-            }
-        });
-        Self { child, log }
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (stderr, stdout) = (child.stderr.take().unwrap(), child.stdout.take().unwrap());
+        Self { child, log: collect(stderr), printed: collect(stdout) }
     }
 
     /// The first line of the log that contains `text`, as soon as there is one.
     pub async fn wait_for_line(&self, text: &str) -> String {
+        self.wait_for(&self.log, text).await
+    }
+
+    /// The same of what it prints to its standard output.
+    pub async fn wait_for_print(&self, text: &str) -> String {
+        self.wait_for(&self.printed, text).await
+    }
+
+    async fn wait_for(&self, lines: &Lines, text: &str) -> String {
         let start = Instant::now();
         loop {
-            if let Some(line) = self.lines().iter().find(|line| line.contains(text)) {
+            if let Some(line) = lines.lock().unwrap().iter().find(|line| line.contains(text)) {
                 return line.clone();
             }
             assert!(start.elapsed() < PATIENCE, "the program never said: {text}\n{}", self.log());

@@ -53,8 +53,8 @@ pub async fn invite(app: &App, address: SocketAddr) {
     match invited.await {
         Ok(Some(token)) => {
             tracing::info!("There is no account: everybody on this machine may do everything");
-            // To the terminal and not to the log, which is kept: the link opens the door to who has it.
-            eprintln!(
+            // Not into the log, which is kept: the link opens the door to who has it.
+            println!(
                 "\n  To make the first account, open http://{address}/setup#{token}\n  It is good for 24 hours, once.\n"
             );
         }
