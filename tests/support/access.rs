@@ -1,5 +1,7 @@
 //! Coming in: people, sessions and keys of a test.
 
+use std::sync::Mutex;
+
 use reqwest::{
     Client, Response, StatusCode,
     header::{HeaderMap, HeaderName, HeaderValue},
@@ -11,6 +13,28 @@ use crate::TestApp;
 
 /// Of the account `admin` that [`TestApp::closed`] makes.
 pub const ADMIN_PASSWORD: &str = "correct horse battery staple";
+
+/// How long the digits behind `ldf_` are in a key.
+const KEY_DIGITS: usize = 72;
+
+/// Secrets that the tests of this program have seen.
+static SECRETS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// From now on no process may log this.
+pub fn keep_secret(secret: &str) {
+    SECRETS.lock().unwrap().push(secret.to_owned());
+}
+
+/// Fails where a log has a secret that a test has seen, or anything that looks like one.
+pub fn assert_tells_no_secret(log: &str) {
+    for secret in SECRETS.lock().unwrap().iter().map(String::as_str).chain([ADMIN_PASSWORD]) {
+        assert!(!log.contains(secret), "a secret was logged: {secret}");
+    }
+    let is_key = |rest: &str| rest.bytes().take_while(u8::is_ascii_hexdigit).count() >= KEY_DIGITS;
+    assert!(!log.split("ldf_").skip(1).any(is_key), "a key was logged");
+    let is_signing_secret = |rest: &str| rest.bytes().take_while(u8::is_ascii_alphanumeric).count() > 20;
+    assert!(!log.split("whsec_").skip(1).any(is_signing_secret), "the secret of a webhook was logged");
+}
 
 /// A client that sends these headers with every request.
 pub fn client(headers: &[(&'static str, &str)]) -> Client {
@@ -55,6 +79,7 @@ impl TestApp {
     /// Makes an account and signs in.
     pub async fn person(&self, admin: &Browser, name: &str, role: Role) -> (Person, Browser) {
         let password = format!("password of the test's {name}");
+        keep_secret(&password);
         let input = json!({ "name": name, "role": role, "password": password });
         let response = admin.client.post(self.url("/api/v1/people")).json(&input).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::CREATED);
@@ -67,6 +92,7 @@ impl TestApp {
         let response = admin.client.post(self.url("/api/v1/keys")).json(&input).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::CREATED);
         let key: NewKey = response.json().await.unwrap();
+        keep_secret(&key.secret);
         let client = client(&[("authorization", &format!("Bearer {}", key.secret))]);
         (key, client)
     }
@@ -83,6 +109,7 @@ impl TestApp {
 pub async fn browser(response: Response) -> Browser {
     let cookie = response.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
     let token = cookie.split_once('=').unwrap().1.to_owned();
+    keep_secret(&token);
     let client = client(&[("cookie", &cookie), ("sec-fetch-site", "same-origin")]);
     Browser { client, token, info: response.json().await.unwrap() }
 }

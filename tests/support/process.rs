@@ -13,7 +13,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::PATIENCE;
+use crate::{PATIENCE, access};
 
 /// The program that the tests run: `LOADIFY_BIN`, or what lies beside the tests.
 pub fn program() -> PathBuf {
@@ -141,6 +141,9 @@ impl Drop for Process {
         self.kill();
         if std::thread::panicking() {
             eprintln!("---- log of process {} ----\n{}", self.child.id(), self.log());
+        } else {
+            // Whatever a test is about: no process of it may have logged a secret.
+            access::assert_tells_no_secret(&self.log());
         }
     }
 }
