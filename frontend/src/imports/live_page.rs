@@ -11,11 +11,11 @@ use super::event_log::EventLog;
 use super::notices::Notices;
 use super::progress::ProgressCard;
 use super::rejected::RejectedRows;
-use super::run::Run;
+use super::run::{Run, size};
 use super::status::{StatusBadge, label};
 use crate::access::Access;
 use crate::products::SortingIn;
-use crate::ui::format::{bytes, percent};
+use crate::ui::format::percent;
 use crate::ui::{Glyph, Icon, ProblemNotice, Relative, Skeleton, page_title};
 use crate::{api, live};
 
@@ -88,8 +88,7 @@ fn tab_title(run: &Run) -> String {
 #[component]
 fn Head(run: RwSignal<Run>) -> impl IntoView {
     let import = Memo::new(move |_| run.with(|run| run.import.clone()));
-    let (file_name, size, created_at) =
-        import.with_untracked(|import| (import.file_name.clone(), bytes(import.size_bytes), import.created_at));
+    let (file_name, created_at) = import.with_untracked(|import| (import.file_name.clone(), import.created_at));
     view! {
         <header class="page-head">
             <div>
@@ -102,7 +101,7 @@ fn Head(run: RwSignal<Run>) -> impl IntoView {
                     <h1>{file_name}</h1>
                     <StatusBadge import />
                 </div>
-                <p class="page-lead">{size} " · sent " <Relative at=created_at /></p>
+                <p class="page-lead">{move || import.with(size)} " · sent " <Relative at=created_at /></p>
             </div>
             <div class="page-actions">
                 <Actions run />

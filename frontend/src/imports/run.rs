@@ -6,10 +6,16 @@ use shared::{EventKind, Import, ImportEvent, ImportPhase, ImportState, ImportSta
 use super::log::{self, LogLine};
 use super::pace::Pace;
 use crate::live::Message;
+use crate::ui::format::bytes;
 use crate::ui::time::seconds_between;
 
 /// A worker speaks at least every two seconds. A person hears of its silence after this time.
 const SILENT: TimeDelta = TimeDelta::seconds(5);
+
+/// How large its file is, as far as that is known: one that is fetched tells it when it is here.
+pub fn size(import: &Import) -> String {
+    if import.size_bytes == 0 { "Size not known yet".to_owned() } else { bytes(import.size_bytes) }
+}
 
 /// One import and what has been heard of it.
 #[derive(Debug, Clone)]

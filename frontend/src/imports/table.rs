@@ -5,10 +5,11 @@ use std::time::Duration;
 use leptos::prelude::*;
 use shared::{Import, ImportPage};
 
+use super::run::size;
 use super::status::StatusBadge;
 use super::upload::Uploads;
 use crate::api;
-use crate::ui::format::{bytes, duration, thousands, whole_seconds};
+use crate::ui::format::{duration, thousands, whole_seconds};
 use crate::ui::time::seconds_between;
 use crate::ui::{Glyph, Icon, ProblemNotice, Relative, Skeleton, every, use_now};
 
@@ -89,7 +90,7 @@ fn ImportRow(import: Import) -> impl IntoView {
                 <a class="row-link" href=format!("/imports/{}", import.id)>
                     {import.file_name.clone()}
                 </a>
-                <span class="cell-note">{bytes(import.size_bytes)}</span>
+                <span class="cell-note">{size(&import)}</span>
             </td>
             <td class="cell-status">
                 <StatusBadge import=import.clone() />
