@@ -12,7 +12,7 @@ use clap::Args;
 use ipnet::IpNet;
 use url::Url;
 
-use crate::{db::Server, tasks::Endpoint};
+use crate::{db::Server, json::DEEPEST, tasks::Endpoint};
 
 /// Where the database is; all that `migrate` needs.
 #[derive(Debug, Clone, Args)]
@@ -80,6 +80,22 @@ pub struct Config {
     #[arg(long, env, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(..=2_000))]
     pub drain_ms: u16,
 
+    /// Seconds that the head of the first request of a connection may take from its first byte on
+    #[arg(long, env, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=600))]
+    pub request_head_seconds: u16,
+
+    /// Seconds that a connection may idle between requests; more than the proxies in front allow theirs
+    #[arg(long, env, default_value_t = 75, value_parser = clap::value_parser!(u16).range(1..=3_600))]
+    pub keep_alive_seconds: u16,
+
+    /// Largest body that is JSON, in bytes
+    #[arg(long, env, default_value_t = 2 << 20)]
+    pub max_json_bytes: usize,
+
+    /// How deep JSON may be nested
+    #[arg(long, env, default_value_t = 32, value_parser = clap::value_parser!(u8).range(4..=i64::from(DEEPEST)))]
+    pub max_json_depth: u8,
+
     /// Folder with the built page
     #[arg(long, env, default_value = "dist")]
     pub static_dir: PathBuf,
@@ -88,7 +104,7 @@ pub struct Config {
     #[arg(long, env, default_value_t = 4 << 30)]
     pub max_upload_bytes: u64,
 
-    /// Seconds without a byte after which a request of a resumable upload is ended; what arrived is kept
+    /// Seconds without a byte after which a request that brings a file is ended, and that a body in JSON may take
     #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     pub upload_idle_seconds: u32,
 
@@ -199,6 +215,22 @@ pub struct AccessConfig {
     #[arg(long, env, default_value_t = 168, value_parser = clap::value_parser!(u32).range(1..=8_760))]
     pub session_hours: u32,
 
+    /// Wrong passwords for an account before each further one has to wait, longer each time
+    #[arg(long, env, default_value_t = 5, value_parser = clap::value_parser!(i32).range(1..=1_000))]
+    pub sign_in_account_tries: i32,
+
+    /// The longest that it waits, in seconds; so long can somebody who guesses keep the owner out at a new address
+    #[arg(long, env, default_value_t = 60, value_parser = clap::value_parser!(i32).range(1..=86_400))]
+    pub sign_in_account_pause_seconds: i32,
+
+    /// The same for an address, whatever the account
+    #[arg(long, env, default_value_t = 20, value_parser = clap::value_parser!(i32).range(1..=100_000))]
+    pub sign_in_address_tries: i32,
+
+    /// The longest that an address waits, in seconds
+    #[arg(long, env, default_value_t = 900, value_parser = clap::value_parser!(i32).range(1..=86_400))]
+    pub sign_in_address_pause_seconds: i32,
+
     /// Requests that a session, a key, or an address that is not signed in may send in a minute
     #[arg(long, env, default_value = "3000")]
     pub rate_limit_per_minute: NonZeroU32,
@@ -252,6 +284,14 @@ impl Config {
             Ok(read)
         });
         Ok(Some(Endpoint { url: url.clone(), authorities: authorities.transpose()? }))
+    }
+
+    pub fn request_head(&self) -> Duration {
+        Duration::from_secs(self.request_head_seconds.into())
+    }
+
+    pub fn keep_alive(&self) -> Duration {
+        Duration::from_secs(self.keep_alive_seconds.into())
     }
 
     pub fn drain(&self) -> Duration {

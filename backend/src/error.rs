@@ -7,7 +7,6 @@ use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
     body::MessageBody,
     dev::{ResourceDef, ServiceRequest, ServiceResponse},
-    error::JsonPayloadError,
     http::{
         StatusCode,
         header::{self, HeaderValue},
@@ -61,8 +60,8 @@ pub enum ApiError {
     ChecksumMismatch,
     #[error("{0}")]
     Gone(String),
-    #[error("nothing arrived for {0} seconds; ask for the offset with HEAD and go on from there")]
-    Silent(u64),
+    #[error("nothing arrived for {seconds} seconds; {advice}")]
+    Silent { seconds: u64, advice: &'static str },
     #[error("this method is not allowed here")]
     MethodNotAllowed,
     #[error("{0}")]
@@ -105,7 +104,7 @@ impl ApiError {
             Self::UnsupportedMediaType(_) => ErrorCode::UnsupportedMediaType,
             Self::TooLarge { .. } => ErrorCode::PayloadTooLarge,
             Self::File(problem) => problem.code,
-            Self::UploadIncomplete { .. } | Self::Silent(_) => ErrorCode::UploadIncomplete,
+            Self::UploadIncomplete { .. } | Self::Silent { .. } => ErrorCode::UploadIncomplete,
             Self::Unavailable(_) => ErrorCode::Unavailable,
             Self::Internal(_) => ErrorCode::Internal,
         }
@@ -141,7 +140,7 @@ impl ResponseError for ApiError {
             Self::BadRequest(_) | Self::UploadIncomplete { .. } => StatusCode::BAD_REQUEST,
             Self::ChecksumMismatch => StatusCode::from_u16(CHECKSUM_MISMATCH).unwrap_or(StatusCode::BAD_REQUEST),
             Self::Gone(_) => StatusCode::GONE,
-            Self::Silent(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::Silent { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -219,22 +218,7 @@ pub fn configure_extractors(config: &mut web::ServiceConfig) {
     let query = web::QueryConfig::default().error_handler(|error, _| {
         ApiError::BadRequest(format!("a parameter cannot be read: {error}; see /api/docs")).into()
     });
-    let json = web::JsonConfig::default().error_handler(|error, _| unreadable(&error).into());
-    config.app_data(path).app_data(query).app_data(json);
-}
-
-/// Why a body that should be JSON cannot be taken.
-fn unreadable(error: &JsonPayloadError) -> ApiError {
-    match error {
-        JsonPayloadError::ContentType => {
-            ApiError::UnsupportedMediaType("the body must be JSON, and its Content-Type must say so".into())
-        }
-        JsonPayloadError::Overflow { limit } | JsonPayloadError::OverflowKnownLength { limit, .. } => {
-            ApiError::TooLarge { max_bytes: u64::try_from(*limit).unwrap_or(u64::MAX) }
-        }
-        JsonPayloadError::Deserialize(error) => ApiError::BadRequest(format!("the body cannot be read: {error}")),
-        error => ApiError::BadRequest(error.to_string()),
-    }
+    config.app_data(path).app_data(query);
 }
 
 /// Gives problem details to the answers that actix makes by itself, such as 405 for a method that a path does not have.

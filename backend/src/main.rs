@@ -6,12 +6,14 @@
 mod access;
 mod app;
 mod assets;
+mod body;
 mod config;
 mod db;
 mod error;
 mod events;
 mod health;
 mod imports;
+mod json;
 mod openapi;
 mod products;
 mod sample;

@@ -21,19 +21,14 @@ use crate::{
 
 /// How long a stop waits for requests in hand. Streams of events end at once, so they do not use it up.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(7);
-/// How long the head of a request may take from its first byte on; then it is answered 408. Who sends a byte now and then
-/// to keep a place holds it for so long. Actix does so for the first request of a connection only; one that drips a later
-/// one keeps its connection, but holds up nobody: it costs a socket and a buffer, and a proxy in front ends it.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection may idle between requests. More than proxies in front keep theirs (nginx: 60 s), so that it is
-/// they who close, and no request meets a connection that is just being closed.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long a client may take to end its side of a connection that is closed.
-const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection is still read, and what comes forgotten, after an answer that did not wait for the whole body: so
+/// long the answer may take to arrive. What a client has in its buffers is sent for nothing meanwhile.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves until the process is asked to stop.
 pub async fn serve(app: Arc<App>) -> anyhow::Result<()> {
     let address = app.config.address();
+    let (head, keep_alive) = (app.config.request_head(), app.config.keep_alive());
     let data = web::Data::from(Arc::clone(&app));
     let methods = web::Data::new(Methods::new(&openapi::document())?);
     let assets = web::Data::new(Assets::load(&app.config.static_dir)?);
@@ -56,8 +51,13 @@ pub async fn serve(app: Arc<App>) -> anyhow::Result<()> {
             .wrap(from_fn(uploads::override_method))
     })
     .disable_signals()
-    .client_request_timeout(HEAD_TIMEOUT)
-    .keep_alive(KEEP_ALIVE)
+    // Answered 408. Who sends a byte now and then to keep a place holds it for so long. Actix measures the first request of
+    // a connection only; one that drips a later one keeps its connection, but holds up nobody: it costs a socket and a
+    // buffer, and a proxy in front ends it.
+    .client_request_timeout(head)
+    // By default more than proxies in front keep theirs (nginx: 60 s), so that it is they who close, and no request meets
+    // a connection that is just being closed.
+    .keep_alive(keep_alive)
     .client_disconnect_timeout(DISCONNECT_TIMEOUT)
     .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())
     .bind(address)

@@ -445,10 +445,6 @@ async fn a_request_of_another_site_changes_nothing() {
     let form = admin.client.post(app.url("/api/v1/products")).header("content-type", "text/plain");
     let response = form.body(r#"{"sku":"X","name":"X"}"#).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    let nested = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
-    let response =
-        admin.client.post(app.url("/api/v1/products")).header("content-type", "application/json").body(nested);
-    assert_eq!(response.send().await.unwrap().status(), StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod export;
 mod files;
 mod health;
 mod imports;
+mod limits;
 mod live;
 mod model;
 mod news;

@@ -14,18 +14,15 @@ use diesel::{
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use tokio::sync::Semaphore;
 
-use crate::error::{ApiError, ApiResult};
+use crate::{
+    config::AccessConfig,
+    error::{ApiError, ApiResult},
+};
 
 /// Hashes made at the same time: each takes 19 MiB and some 30 ms of a core.
 const AT_ONCE: usize = 2;
 /// How long a sign-in waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Wrong passwords before the first pause, and the longest pause in seconds. An account waits for a minute at most, so that
-/// who guesses cannot keep its owner out; the owner's usual addresses are counted apart.
-const ACCOUNT: Pauses = Pauses { free: 5, longest: 60 };
-/// More people may sit behind one address.
-const ADDRESS: Pauses = Pauses { free: 20, longest: 900 };
 
 /// Makes and compares hashes, with the defaults of the crate, which are OWASP's: Argon2id, 19 MiB, 2 passes.
 #[derive(Clone)]
@@ -77,7 +74,7 @@ pub fn hash(password: &str) -> anyhow::Result<String> {
     Ok(hash.map_err(|error| anyhow::anyhow!("a password cannot be hashed: {error}"))?.to_string())
 }
 
-/// How long the next guess waits after so many wrong ones.
+/// How long the next guess waits after so many wrong ones: it doubles, from a second to the longest, in seconds.
 struct Pauses {
     free: i32,
     longest: i32,
@@ -90,19 +87,25 @@ pub struct Guess {
 
 impl Guess {
     /// Takes a turn for a guess at the password of the account `name_key` from `address`, before the password is looked
-    /// at: any number of guesses at once are counted, all of them.
+    /// at: any number of guesses at once are counted, all of them. `known_here` says that the owner has signed in from
+    /// there before: such addresses are counted apart, so that who guesses cannot keep the owner out.
     ///
     /// # Errors
     /// [`ApiError::TooManyRequests`] while earlier ones keep it waiting; then nothing is counted.
     pub async fn begin(
         conn: &mut AsyncPgConnection,
+        config: &AccessConfig,
         name_key: &str,
         address: &str,
         known_here: bool,
     ) -> ApiResult<Self> {
+        let (for_account, for_address) = (
+            Pauses { free: config.sign_in_account_tries, longest: config.sign_in_account_pause_seconds },
+            Pauses { free: config.sign_in_address_tries, longest: config.sign_in_address_pause_seconds },
+        );
         let account =
             if known_here { format!("account {name_key} at {address}") } else { format!("account {name_key}") };
-        let pairs = [(format!("address {address}"), ADDRESS), (account, ACCOUNT)];
+        let pairs = [(format!("address {address}"), for_address), (account, for_account)];
         let waiting = conn
             .transaction(async |conn| {
                 for (key, pauses) in &pairs {

@@ -4,7 +4,7 @@ use actix_web::{
     HttpResponse, delete, get,
     http::header,
     patch, post,
-    web::{Data, Json, Path},
+    web::{Data, Path},
 };
 use shared::{KeyInput, KeyList, NewKey, Person, PersonChange, PersonInput, PersonList, Problem, access};
 
@@ -17,6 +17,7 @@ use crate::{
     },
     app::App,
     error::{ApiError, ApiResult},
+    json::Json,
 };
 
 fn absent(id: i64) -> ApiError {

@@ -6,7 +6,7 @@ use actix_web::{
     delete, get,
     http::header,
     post,
-    web::{Data, Json, Path},
+    web::{Data, Path},
 };
 use diesel_async::AsyncPgConnection;
 use shared::{PasswordChange, Problem, SessionInfo, SessionList, Setup, SignIn, access};
@@ -22,6 +22,7 @@ use crate::{
     },
     app::App,
     error::{ApiError, ApiResult},
+    json::Json,
 };
 
 /// One answer for everything that is wrong with a name and a password.
@@ -65,7 +66,7 @@ pub async fn sign_in(
     let address = visit.address.to_string();
     let mut conn = app.db().await?;
     let usual = sessions::has_signed_in_from(&mut conn, &name, &address).await?;
-    let guess = Guess::begin(&mut conn, &key, &visit.network, usual).await?;
+    let guess = Guess::begin(&mut conn, &app.config.access, &key, &visit.network, usual).await?;
     let entry = audit::begin(&mut conn, &name, "session.sign_in", "/session", &address, None).await?;
     let person = queries::person_named(&mut conn, &name).await?;
     // Nothing is held while the hash is made, which takes a while.
@@ -159,7 +160,8 @@ pub async fn change_password(app: Data<App>, visit: Visit, input: Json<PasswordC
     }
     let mut conn = app.db().await?;
     // Who finds a browser open must not guess faster than at the door.
-    let guess = Guess::begin(&mut conn, &access::name_key(&caller.name), &visit.network, true).await?;
+    let guess =
+        Guess::begin(&mut conn, &app.config.access, &access::name_key(&caller.name), &visit.network, true).await?;
     let person = queries::person(&mut conn, caller.id).await?;
     drop(conn);
     let PasswordChange { current, new } = input.into_inner();

@@ -1,9 +1,6 @@
 //! Imports of files that are given by their URL. A worker fetches the file: that survives what dies, and is seen live.
 
-use actix_web::{
-    FromRequest, HttpMessage, HttpRequest, HttpResponse,
-    web::{Json, Payload},
-};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, web::Payload};
 use shared::{Import, ImportFromUrl};
 use url::Url;
 
@@ -11,6 +8,7 @@ use crate::{
     app::App,
     error::{ApiError, ApiResult},
     imports::{queries, routes},
+    json::Json,
     tasks::Task,
     webhooks,
 };
@@ -28,13 +26,7 @@ pub fn is_asked_for(request: &HttpRequest) -> bool {
 /// # Errors
 /// Where the URL leads to where nobody may be sent, as far as can be told now.
 pub async fn create(app: &App, request: &HttpRequest, body: Payload) -> ApiResult<HttpResponse> {
-    let wanted = Json::<ImportFromUrl>::from_request(request, &mut body.into_inner()).await;
-    // Made by our own handler of such errors; the answer is the same.
-    let wanted = wanted.map_err(|error| match error.as_error::<ApiError>() {
-        Some(ApiError::UnsupportedMediaType(text)) => ApiError::UnsupportedMediaType(text.clone()),
-        Some(ApiError::TooLarge { max_bytes }) => ApiError::TooLarge { max_bytes: *max_bytes },
-        _ => ApiError::BadRequest(error.to_string()),
-    })?;
+    let wanted = Json::<ImportFromUrl>::from_request(request, &mut body.into_inner()).await?.into_inner();
     if wanted.url.len() > MAX_URL_BYTES {
         return Err(ApiError::invalid("url", format!("must have at most {MAX_URL_BYTES} bytes")));
     }

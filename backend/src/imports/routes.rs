@@ -16,6 +16,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
     app::App,
+    body,
     error::{ApiError, ApiResult},
     imports::{
         by_url, job, live,
@@ -80,7 +81,7 @@ async fn create_import(
     mut body: Payload,
 ) -> ApiResult<HttpResponse> {
     if let Err(error) = admit(&app).await {
-        upload::drain(&mut body).await;
+        body::drain(&mut body).await;
         return Err(error);
     }
     if by_url::is_asked_for(&request) {

@@ -1,32 +1,32 @@
 //! A file from the body of a request to storage.
 
+use std::time::Duration;
+
 use actix_web::{HttpRequest, http::header, web::Payload};
 use futures_util::StreamExt;
+use tokio::time::timeout;
 
 use crate::{
     app::App,
+    body,
     error::{ApiError, ApiResult},
     imports::intake::{Intake, Stored},
 };
 
-/// Body bytes that are still read, and thrown away, after a refusal: a client that is cut off while it sends never sees
-/// the answer.
-const DRAIN_BYTES: u64 = 64 << 20;
-
 /// Stores the body of `request`.
 ///
 /// # Errors
-/// Where it is too large, ends early, or is no table of products; nothing is then left in storage.
+/// Where it is too large, ends early, goes silent, or is no table of products; nothing is then left in storage.
 pub async fn receive(app: &App, request: &HttpRequest, mut body: Payload) -> ApiResult<Stored> {
     refuse_forms(request)?;
     let max_bytes = app.config.max_upload_bytes;
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if announced.is_some_and(|bytes: u64| bytes > max_bytes) {
-        drain(&mut body).await;
+        body::drain(&mut body).await;
         return Err(ApiError::TooLarge { max_bytes });
     }
     let mut intake = Intake::begin(app).await?;
-    let refused = match copy(&mut body, &mut intake).await {
+    let refused = match copy(&mut body, &mut intake, app.config.upload_idle()).await {
         Ok(()) => match intake.finish().await {
             Ok(stored) => return Ok(stored),
             Err(refusal) => refusal.into(),
@@ -36,7 +36,7 @@ pub async fn receive(app: &App, request: &HttpRequest, mut body: Payload) -> Api
             error
         }
     };
-    drain(&mut body).await;
+    body::drain(&mut body).await;
     Err(refused)
 }
 
@@ -50,20 +50,11 @@ fn refuse_forms(request: &HttpRequest) -> ApiResult<()> {
     Ok(())
 }
 
-async fn copy(body: &mut Payload, intake: &mut Intake) -> ApiResult<()> {
-    while let Some(chunk) = body.next().await {
+async fn copy(body: &mut Payload, intake: &mut Intake, idle: Duration) -> ApiResult<()> {
+    let silent = |_| ApiError::Silent { seconds: idle.as_secs(), advice: "send the file again" };
+    while let Some(chunk) = timeout(idle, body.next()).await.map_err(silent)? {
         let chunk = chunk.map_err(|_| ApiError::UploadIncomplete { received: intake.size() })?;
         intake.take(chunk).await?;
     }
     Ok(())
-}
-
-pub async fn drain(body: &mut Payload) {
-    let mut drained = 0;
-    while let Some(Ok(chunk)) = body.next().await {
-        drained += chunk.len() as u64;
-        if drained > DRAIN_BYTES {
-            return;
-        }
-    }
 }

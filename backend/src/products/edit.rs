@@ -4,7 +4,7 @@ use actix_web::{
     HttpRequest, HttpResponse, delete, get,
     http::header,
     patch, post, put,
-    web::{Data, Json, Path},
+    web::{Data, Path},
 };
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel_async::AsyncConnection;
@@ -15,6 +15,7 @@ use shared::{
 use crate::{
     app::App,
     error::{ApiError, ApiResult},
+    json::Json,
     products::{
         changes,
         headers::{self, IfMatch},

@@ -131,7 +131,10 @@ impl<'app> Intake<'app> {
             End::Cut => return Err(ApiError::UploadIncomplete { received: offset.unsigned_abs() }),
             End::Superseded => return Err(hold::lost(self.app, &self.upload.id).await),
             End::Stopping if !kept => return Err(ApiError::Unavailable("this process, which is about to stop,")),
-            End::Silent if !kept => return Err(ApiError::Silent(self.app.config.upload_idle().as_secs())),
+            End::Silent if !kept => {
+                let seconds = self.app.config.upload_idle().as_secs();
+                return Err(ApiError::Silent { seconds, advice: "ask for the offset with HEAD and go on from there" });
+            }
             End::Whole | End::Silent | End::Stopping => {}
         }
         Ok(Received { upload: self.upload.clone(), is_short: end != End::Whole })

@@ -1,13 +1,12 @@
 //! A request that has the right to write: its body is taken, and the upload is free for the next one.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use actix_web::web::Payload;
-use futures_util::StreamExt;
-use tokio::time::Instant;
 
 use crate::{
     app::App,
+    body,
     error::{ApiError, ApiResult},
     uploads::{
         blocks,
@@ -17,14 +16,6 @@ use crate::{
         queries::{self, UploadRow},
     },
 };
-
-/// Bytes that are still read, and thrown away, after a refusal in mid-body: a client that is cut off while it sends may
-/// not see the answer.
-const DRAIN_BYTES: usize = 64 << 20;
-/// And for how long.
-const DRAIN_TIME: Duration = Duration::from_secs(20);
-/// A client that sends nothing for so long has no trouble to hear the answer.
-const PAUSE: Duration = Duration::from_secs(2);
 
 /// What a request says about its body.
 #[derive(Debug, Default)]
@@ -71,19 +62,7 @@ pub async fn receive(app: Arc<App>, hold: Hold, mut body: Payload, announced: An
     if let Err(ApiError::File(_) | ApiError::TooLarge { .. }) = received
         && began
     {
-        drain(&mut body).await;
+        body::drain(&mut body).await;
     }
     received
-}
-
-/// Reads on and forgets, until the client pauses.
-async fn drain(body: &mut Payload) {
-    let mut drained = 0;
-    let until = Instant::now() + DRAIN_TIME;
-    while let Ok(Some(Ok(chunk))) = tokio::time::timeout(PAUSE, body.next()).await {
-        drained += chunk.len();
-        if drained > DRAIN_BYTES || Instant::now() > until {
-            return;
-        }
-    }
 }

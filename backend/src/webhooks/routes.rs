@@ -4,7 +4,7 @@ use actix_web::{
     HttpResponse, delete, get,
     http::header,
     patch, post,
-    web::{Data, Json, Path},
+    web::{Data, Path},
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use shared::{
@@ -16,6 +16,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::{
     app::App,
     error::{ApiError, ApiResult},
+    json::Json,
     webhooks::{
         deliveries, health, live, log,
         queries::{self, WebhookRow},

@@ -4,7 +4,7 @@ use actix_web::{
     HttpRequest, HttpResponse, get,
     http::header,
     post,
-    web::{Data, Json, Path},
+    web::{Data, Path},
 };
 use diesel_async::AsyncConnection;
 use shared::{BulkAction, BulkJob, BulkOutcome, BulkRequest, BulkStatus, Problem, ProductFilter};
@@ -13,6 +13,7 @@ use super::{act, job};
 use crate::{
     app::App,
     error::{ApiError, ApiResult},
+    json::Json,
     products::{edit::check_ids, headers, list::check_filter, queries, search},
     tasks::Task,
 };

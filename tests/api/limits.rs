@@ -1,0 +1,96 @@
+//! Limits are settings; that their defaults hold is seen elsewhere (access.rs, files.rs, slow.rs).
+
+use std::time::{Duration, Instant};
+
+use reqwest::StatusCode;
+use serde_json::json;
+use tests::TestApp;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// Sends `bytes` on a connection and nothing more; reads to its end, or for five seconds.
+async fn answer(app: &TestApp, bytes: &[u8]) -> (String, Duration) {
+    let mut line = TcpStream::connect(app.base.strip_prefix("http://").unwrap()).await.unwrap();
+    let start = Instant::now();
+    line.write_all(bytes).await.unwrap();
+    let mut answer = Vec::new();
+    let reading = line.read_to_end(&mut answer);
+    let ended = tokio::time::timeout(Duration::from_secs(5), reading).await.is_ok();
+    assert!(ended || !answer.is_empty(), "nothing came back");
+    (String::from_utf8(answer).unwrap(), start.elapsed())
+}
+
+#[tokio::test]
+async fn json_has_a_size_and_a_depth() {
+    let app = TestApp::start_with(&[("MAX_JSON_BYTES", "1000"), ("MAX_JSON_DEPTH", "4")]).await;
+    let post = async |body: String| {
+        let request = app.client.post(app.url("/api/v1/products")).header("content-type", "application/json");
+        let response = request.body(body).send().await.unwrap();
+        (response.status(), response.json::<serde_json::Value>().await.unwrap())
+    };
+    let product = |description: &str| json!({ "sku": "A", "name": "A", "description": description }).to_string();
+    assert_eq!(post(product("[[[[[ {{{{{")).await.0, StatusCode::CREATED, "brackets in a text do not count");
+    let (status, problem) = post(product(&"x".repeat(1_000))).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::PAYLOAD_TOO_LARGE, &json!("payload_too_large")));
+    assert!(problem["detail"].as_str().unwrap().contains("1000 bytes"), "{problem}");
+    for (depth, expected) in [(3, "unknown field"), (4, "nested more than 4 deep"), (200, "nested more than 4 deep")] {
+        let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let (status, problem) = post(format!(r#"{{"sku":"B","name":"B","more":{nested}}}"#)).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+        assert!(problem["detail"].as_str().unwrap().contains(expected), "{depth}: {problem}");
+    }
+}
+
+#[tokio::test]
+async fn wrong_passwords_have_a_number_and_a_pause() {
+    let settings = [
+        ("SIGN_IN_ACCOUNT_TRIES", "2"),
+        ("SIGN_IN_ACCOUNT_PAUSE_SECONDS", "1"),
+        ("SIGN_IN_ADDRESS_TRIES", "6"),
+        ("SIGN_IN_ADDRESS_PAUSE_SECONDS", "3600"),
+    ];
+    let app = TestApp::closed(&settings).await;
+    let knock = async |name: &str| {
+        let response = app.knock(name, "whatever it may be").await;
+        (response.status(), response.headers().get("retry-after").map(|wait| wait.to_str().unwrap().to_owned()))
+    };
+    let wrong = (StatusCode::UNAUTHORIZED, None);
+    let held_up = |seconds: &str| (StatusCode::TOO_MANY_REQUESTS, Some(seconds.to_owned()));
+    assert_eq!([knock("ada").await, knock("ada").await], [wrong.clone(), wrong.clone()]);
+    assert_eq!(knock("ada").await, held_up("1"));
+    for name in ["b", "c", "d", "e"] {
+        assert_eq!(knock(name).await, wrong);
+    }
+    // The address waits for a second first, then for longer each time, here up to an hour.
+    assert_eq!(knock("f").await, held_up("1"));
+    app.db.execute("UPDATE sign_in_failures SET failures = 30, blocked_until = now() WHERE key LIKE 'address %'").await;
+    assert_eq!([knock("g").await, knock("h").await], [wrong, held_up("3600")]);
+}
+
+#[tokio::test]
+async fn a_request_is_waited_for_only_so_long() {
+    let settings = [("REQUEST_HEAD_SECONDS", "2"), ("KEEP_ALIVE_SECONDS", "2"), ("UPLOAD_IDLE_SECONDS", "2")];
+    let app = TestApp::start_with(&settings).await;
+    let requests: [(&str, &str); 4] = [
+        ("GET /livez HTTP/1.1\r\nhost: localhost\r\nx-slow", "HTTP/1.1 408 "),
+        ("GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n", "HTTP/1.1 200 "),
+        (
+            "POST /api/v1/products HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{",
+            "HTTP/1.1 408 ",
+        ),
+        (
+            "POST /api/v1/imports HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/csv\r\ncontent-length: 100\r\n\r\nsku",
+            "HTTP/1.1 408 ",
+        ),
+    ];
+    for (request, expected) in requests {
+        let (answer, after) = answer(&app, request.as_bytes()).await;
+        assert!(answer.starts_with(expected), "{request}: {answer}");
+        // Actix's clock for heads and idle connections ticks every half second; unread bodies are listened to for a little,
+        // so that the answer is not lost.
+        assert!(after > Duration::from_secs(1) && after < Duration::from_secs(9), "{request}: {after:?}");
+    }
+    assert_eq!(app.get("/api/v1/imports").await.json::<serde_json::Value>().await.unwrap()["items"], json!([]));
+}
