@@ -167,7 +167,7 @@ async fn a_process_that_is_asked_to_stop_keeps_what_has_arrived() {
 }
 
 /// A process that is asked to stop has ended after this time.
-const STOPPED: Duration = Duration::from_secs(10);
+const STOPPED: Duration = Duration::from_secs(4);
 const PROCESSES: usize = 3;
 const ROUNDS: usize = 20;
 /// In each round; together they are 1,000.

@@ -316,9 +316,9 @@ async fn a_line_that_ends_each_request_after_three_seconds_carries_the_file() {
     browser.pick("file-input", &[&file]).await;
     browser.until("the import", async || browser.path().await.starts_with("/imports/").then_some(())).await;
     let (bytes, size) = (proxy.tally.from_client_bytes.load(Relaxed) - before, file.metadata().unwrap().len());
-    // More than the tenth that a client of the tests needs (tests/api/upload_faults.rs): probably Chromium repeats a request
-    // by itself, from its first byte on, where a connection that it has used before breaks. That was not looked into.
-    assert!(bytes < size * 2, "{bytes} bytes were sent for {size}");
+    // Chromium repeats a request by itself, from its first byte on, where a connection that it has used before breaks. The
+    // server refuses that at once, but what is in the browser's buffers by then comes.
+    assert!(bytes < size + size / 10, "{bytes} bytes were sent for {size}");
     let sent = browser.sent().await;
     assert_eq!(count(&sent, "POST"), 1, "{sent:?}");
     assert!(offsets(&sent).len() > 2 && proxy.tally.cuts.load(Relaxed) > 0, "{sent:?}");

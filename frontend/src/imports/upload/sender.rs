@@ -229,7 +229,9 @@ impl Run {
         let seconds = (Utc::now() - begun).as_seconds_f64();
         self.uploads.blocks.update_value(|blocks| match answer.status {
             200..300 => blocks.taken(answer.offset.unwrap_or(offset) - offset, seconds),
-            0 | 408 | 502 | 504 if !self.is_over() => blocks.cut(seconds),
+            // 409, too: where a connection that it has used before breaks, Chromium sends the request again by itself, and the
+            // server, which has kept a part of it, refuses that.
+            0 | 408 | 409 | 502 | 504 if !self.is_over() => blocks.cut(seconds),
             _ => {}
         });
         answer.verdict(self.size)
