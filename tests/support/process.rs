@@ -5,6 +5,7 @@ use std::{
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, MutexGuard},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -36,18 +37,27 @@ pub struct Process {
     printed: Lines,
 }
 
-type Lines = Arc<Mutex<Vec<String>>>;
-
 /// The lines of a pipe, as they come.
-fn collect(pipe: impl Read + Send + 'static) -> Lines {
-    let lines = Lines::default();
-    let writer = Arc::clone(&lines);
-    std::thread::spawn(move || {
-        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            writer.lock().unwrap().push(line);
-        }
-    });
-    lines
+struct Lines {
+    lines: Arc<Mutex<Vec<String>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Lines {
+    fn of(pipe: impl Read + Send + 'static) -> Self {
+        let lines = Arc::<Mutex<Vec<String>>>::default();
+        let writer = Arc::clone(&lines);
+        let reader = std::thread::spawn(move || {
+            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                writer.lock().unwrap().push(line);
+            }
+        });
+        Self { lines, reader }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
+        self.lines.lock().unwrap()
+    }
 }
 
 impl Process {
@@ -66,7 +76,7 @@ impl Process {
     pub fn spawn(mut command: Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (stderr, stdout) = (child.stderr.take().unwrap(), child.stdout.take().unwrap());
-        Self { child, log: collect(stderr), printed: collect(stdout) }
+        Self { child, log: Lines::of(stderr), printed: Lines::of(stdout) }
     }
 
     /// The first line of the log that contains `text`, as soon as there is one.
@@ -82,7 +92,7 @@ impl Process {
     async fn wait_for(&self, lines: &Lines, text: &str) -> String {
         let start = Instant::now();
         loop {
-            if let Some(line) = lines.lock().unwrap().iter().find(|line| line.contains(text)) {
+            if let Some(line) = lines.lock().iter().find(|line| line.contains(text)) {
                 return line.clone();
             }
             assert!(start.elapsed() < PATIENCE, "the program never said: {text}\n{}", self.log());
@@ -90,17 +100,13 @@ impl Process {
         }
     }
 
-    fn lines(&self) -> MutexGuard<'_, Vec<String>> {
-        self.log.lock().unwrap()
-    }
-
     pub fn log(&self) -> String {
-        self.lines().join("\n")
+        self.log.lock().join("\n")
     }
 
     /// How many lines of the log contain `text`.
     pub fn count_lines(&self, text: &str) -> usize {
-        self.lines().iter().filter(|line| line.contains(text)).count()
+        self.log.lock().iter().filter(|line| line.contains(text)).count()
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -118,12 +124,16 @@ impl Process {
         self.child.try_wait().unwrap()
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and that of its log, unless another program goes on writing that.
     pub async fn ended(&mut self) -> ExitStatus {
         let start = Instant::now();
+        let mut tries = 0;
         loop {
             if let Some(status) = self.exit_status() {
-                return status;
+                tries += 1;
+                if self.log.reader.is_finished() || tries > 50 {
+                    return status;
+                }
             }
             assert!(start.elapsed() < PATIENCE, "the program does not end");
             tokio::time::sleep(Duration::from_millis(20)).await;
