@@ -1,6 +1,7 @@
 //! Connections to PostgreSQL, and its schema.
 
 mod connect;
+mod prepared;
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +18,7 @@ use diesel_async::{
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use futures_util::FutureExt;
 
-pub use self::connect::Server;
+pub use self::{connect::Server, prepared::prepared};
 use crate::{
     app::App,
     config::{Config, DatabaseConfig},

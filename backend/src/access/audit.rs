@@ -2,6 +2,9 @@
 //!
 //! The guard writes an entry before it lets a change happen, and its outcome afterwards: so nothing is changed that the log
 //! does not know of, and an entry without an outcome tells of a process that died.
+//!
+//! Neither waits for the disk: the log of PostgreSQL is one sequence, so the commit of the change, which does wait, keeps the
+//! entry before it. A crash of the server may forget outcomes, and refusals, of its last second.
 
 use actix_web::{
     HttpResponse, get,
@@ -12,7 +15,7 @@ use chrono::{DateTime, Utc};
 use diesel::{
     dsl::sql,
     prelude::*,
-    sql_types::{Bool, Text},
+    sql_types::{BigInt, Bool, Integer, Nullable, Text},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::{StreamExt, stream};
@@ -22,6 +25,7 @@ use utoipa::IntoParams;
 
 use crate::{
     app::App,
+    db,
     error::{ApiError, ApiResult},
     schema::audit_log,
 };
@@ -45,32 +49,34 @@ pub async fn begin(
     address: &str,
     outcome: Option<StatusCode>,
 ) -> QueryResult<i64> {
-    diesel::insert_into(audit_log::table)
-        .values((
-            audit_log::actor.eq(line(actor)),
-            audit_log::action.eq(action),
-            audit_log::target.eq(line(target)),
-            audit_log::address.eq(address),
-            audit_log::status.eq(outcome.map(|status| i32::from(status.as_u16()))),
-        ))
-        .returning(audit_log::id)
-        .get_result(conn)
-        .await
+    let statement = diesel::sql_query(
+        "INSERT INTO audit_log (actor, action, target, address, status) \
+         SELECT $1, $2, $3, $4, $5 FROM set_config('synchronous_commit', 'off', true) RETURNING id",
+    )
+    .bind::<Text, _>(line(actor))
+    .bind::<Text, _>(action)
+    .bind::<Text, _>(line(target))
+    .bind::<Text, _>(address)
+    .bind::<Nullable<Integer>, _>(outcome.map(|status| i32::from(status.as_u16())));
+    Ok(db::prepared(statement).get_result::<Entry>(conn).await?.id)
 }
 
 /// Adds what became of it, and where that is what was made.
 pub async fn finish(conn: &mut AsyncPgConnection, id: i64, status: u16, made: Option<&str>) -> QueryResult<()> {
-    let outcome = audit_log::status.eq(i32::from(status));
-    let entry = audit_log::table.find(id);
-    match made {
-        Some(made) => {
-            diesel::update(entry).set((outcome, audit_log::target.eq(line(made)))).execute(conn).await?;
-        }
-        None => {
-            diesel::update(entry).set(outcome).execute(conn).await?;
-        }
-    }
-    Ok(())
+    let statement = diesel::sql_query(
+        "UPDATE audit_log SET status = $2, target = coalesce($3, target) \
+         FROM set_config('synchronous_commit', 'off', true) WHERE id = $1",
+    )
+    .bind::<BigInt, _>(id)
+    .bind::<Integer, _>(i32::from(status))
+    .bind::<Nullable<Text>, _>(made.map(line));
+    db::prepared(statement).execute(conn).await.map(drop)
+}
+
+#[derive(QueryableByName)]
+struct Entry {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
 }
 
 #[derive(HasQuery)]

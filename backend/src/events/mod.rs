@@ -29,8 +29,9 @@ const JOBS: &str = "loadify_bulk_job";
 const CATALOGUE: &str = "loadify_catalogue";
 /// For deliveries that were attempted; its payload is their ids, with commas between.
 const ATTEMPTED: &str = "loadify_attempted";
-/// For deliveries that are to be attempted; its payload is the ids of some of them, with commas between.
-const DUE: &str = "loadify_due";
+/// For deliveries that are to be attempted; its payload is the ids of some of them, with commas between. Every web process
+/// that hears of it rings for them.
+pub const DUE: &str = "loadify_due";
 /// For uploads whose writer is to make an end, or has made one; its payload is the id of the upload.
 const UPLOADS: &str = "loadify_upload";
 
@@ -142,11 +143,6 @@ pub async fn deliveries_attempted(conn: &mut AsyncPgConnection, attempted: &[i64
     Ok(())
 }
 
-/// Has the bell rung for deliveries, by every web process that hears of it, once the caller commits.
-pub async fn deliveries_due(conn: &mut AsyncPgConnection, due: &[i64]) -> QueryResult<()> {
-    notify(conn, DUE, &listed(due)).await
-}
-
 /// Tells who writes, or waits to write, an upload to look at it, once the caller commits.
 pub async fn upload_contended(conn: &mut AsyncPgConnection, id: &str) -> QueryResult<()> {
     notify(conn, UPLOADS, id).await
@@ -161,12 +157,8 @@ fn ids(payload: &str) -> Vec<i64> {
 }
 
 async fn notify(conn: &mut AsyncPgConnection, channel: &str, payload: &str) -> QueryResult<()> {
-    diesel::sql_query("SELECT pg_notify($1, $2)")
-        .bind::<Text, _>(channel)
-        .bind::<Text, _>(payload)
-        .execute(conn)
-        .await
-        .map(drop)
+    let statement = diesel::sql_query("SELECT pg_notify($1, $2)").bind::<Text, _>(channel).bind::<Text, _>(payload);
+    db::prepared(statement).execute(conn).await.map(drop)
 }
 
 /// An event as it stands in the table.

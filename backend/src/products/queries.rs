@@ -71,7 +71,7 @@ pub(super) async fn insert(conn: &mut AsyncPgConnection, input: &ProductInput) -
 }
 
 pub(super) async fn update(conn: &mut AsyncPgConnection, id: i64, input: &ProductInput) -> QueryResult<ProductRow> {
-    diesel::update(products::table.find(id))
+    let statement = diesel::update(products::table.find(id))
         .set((
             products::sku_key.eq(sku_key(&input.sku)),
             products::sku.eq(&input.sku),
@@ -82,9 +82,8 @@ pub(super) async fn update(conn: &mut AsyncPgConnection, id: i64, input: &Produc
             products::version.eq(products::version + 1),
             products::updated_at.eq(now),
         ))
-        .returning(ProductRow::as_returning())
-        .get_result(conn)
-        .await
+        .returning(ProductRow::as_returning());
+    db::prepared(statement).get_result(conn).await
 }
 
 /// Gives id, version and time of change of those that were not so already.

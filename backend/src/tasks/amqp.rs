@@ -26,6 +26,8 @@ use lapin::{
 };
 use url::Url;
 
+use super::celery::TRANSIENT;
+
 /// Where the broker is, and whom to trust that it is the one.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
@@ -161,7 +163,7 @@ fn properties(message: &Message) -> BasicProperties {
         .with_content_type(message.properties.content_type.as_str().into())
         .with_content_encoding(message.properties.content_encoding.as_str().into())
         .with_headers(headers)
-        .with_delivery_mode(2)
+        .with_delivery_mode(if message.headers.task == TRANSIENT { 1 } else { 2 })
 }
 
 struct Deliveries {

@@ -39,6 +39,10 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(250), Duration::fr
 
 static APP: OnceLock<Arc<App>> = OnceLock::new();
 
+/// Messages of this task do not outlive the broker, which then need not sync its disk for each change of a product: the
+/// sweep rings again within seconds.
+pub const TRANSIENT: &str = <deliver_webhook as celery::task::Task>::NAME;
+
 /// Celery's macro puts an `impl` inside a constant.
 #[expect(non_local_definitions, reason = "made by the macro")]
 mod messages {

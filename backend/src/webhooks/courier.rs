@@ -38,6 +38,10 @@ const SLICE: Duration = Duration::from_mins(10);
 const LAST_CALL: Duration = Duration::from_secs(5);
 /// Pause after the database did not answer.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Turns begin so far apart, unless enough has come home: deliveries that trickle are recorded together.
+const TURN: Duration = Duration::from_millis(20);
+/// Attempts to be recorded that are worth a turn at once.
+const ENOUGH: usize = 64;
 /// What a lease has beyond the deadline, for the answer to be recorded.
 const RECORDING: Duration = Duration::from_secs(15);
 
@@ -68,6 +72,8 @@ struct Desk {
     held: HashMap<i64, i32>,
     brisk: HashSet<i64>,
     lanes: Arc<Lanes<Waiting>>,
+    /// It was rung since the last claim, or that one left something behind.
+    more_due: bool,
     /// Attempts that have ended and are not recorded yet.
     home: Vec<Attempted>,
     door: mpsc::UnboundedReceiver<(i64, Option<Attempted>)>,
@@ -79,7 +85,8 @@ impl Courier {
         let connector = Connector::new(config.webhook_dns, config.webhook_allow_cidrs.clone())?;
         let (key, door) = mpsc::unbounded_channel();
         let lanes = Arc::new(Lanes::new(config.webhook_concurrency, config.webhook_endpoint_concurrency));
-        let desk = Desk { held: HashMap::new(), brisk: HashSet::new(), lanes, home: Vec::new(), door, key };
+        let desk =
+            Desk { held: HashMap::new(), brisk: HashSet::new(), lanes, more_due: false, home: Vec::new(), door, key };
         Ok(Self { connector, desk: Mutex::new(desk), rung: AtomicBool::new(false), bell: Notify::new() })
     }
 }
@@ -114,15 +121,16 @@ async fn drain(app: &Arc<App>, desk: &mut Desk) -> anyhow::Result<bool> {
     let mut until = Instant::now() + SLICE;
     let mut last_call = false;
     loop {
-        app.courier.rung.store(false, SeqCst);
-        let more = !last_call && Instant::now() < until;
+        desk.more_due |= app.courier.rung.swap(false, SeqCst);
+        let begun = Instant::now();
+        let more = !last_call && begun < until;
         if let Err(error) = desk.turn(app, more).await {
             if last_call {
                 return Err(error);
             }
             tracing::warn!("Deliveries wait for the database: {error:#}");
             let _ = tokio::time::timeout(PAUSE, app.shutdown.cancelled()).await;
-        } else if desk.held.is_empty() {
+        } else if desk.held.is_empty() && !(more && desk.more_due) {
             return Ok(!more);
         }
         tokio::select! {
@@ -139,13 +147,24 @@ async fn drain(app: &Arc<App>, desk: &mut Desk) -> anyhow::Result<bool> {
             // After trouble with the database there may be nothing to wait for.
             () = std::future::ready(()), if desk.held.is_empty() => {}
         }
-        while let Ok(attempt) = desk.door.try_recv() {
-            desk.take(attempt);
-        }
+        desk.gather(begun + TURN).await;
     }
 }
 
 impl Desk {
+    /// Takes what comes home until there is enough of it, or it is time for the next turn.
+    async fn gather(&mut self, until: Instant) {
+        while let Ok(attempt) = self.door.try_recv() {
+            self.take(attempt);
+        }
+        while self.home.len() < ENOUGH
+            && !self.held.is_empty()
+            && let Ok(Some(attempt)) = tokio::time::timeout_at(until.into(), self.door.recv()).await
+        {
+            self.take(attempt);
+        }
+    }
+
     fn take(&mut self, (webhook_id, attempt): (i64, Option<Attempted>)) {
         if let Some(number) = self.held.get_mut(&webhook_id) {
             *number -= 1;
@@ -177,6 +196,7 @@ impl Desk {
         // Later than that, the lease would end before the deadline of the attempt.
         let until = Instant::now() + RECORDING;
         let home = &self.home;
+        let claims = more && self.more_due && places > 0;
         let claimed = app
             .pool
             .get()
@@ -185,7 +205,7 @@ impl Desk {
                 // What a crash of the server would forget is sent again, which receivers have to bear in any case.
                 conn.batch_execute("SET LOCAL synchronous_commit = off").await?;
                 outbox::record(conn, home).await?;
-                if !more || places == 0 {
+                if !claims {
                     return Ok(Vec::new());
                 }
                 outbox::claim(conn, places, per_webhook, &rooms, lease(&app.config)).await
@@ -195,6 +215,9 @@ impl Desk {
             let (id, code, error) = (attempt.claimed.id, attempt.outcome.code, attempt.outcome.error);
             metrics::delivery_attempted(code, error, attempt.outcome.duration);
             tracing::debug!(delivery.id = id, ?code, ?error, "Delivery {id}: attempted");
+        }
+        if claims {
+            self.more_due = claimed.len() >= places || left_behind(&claimed, &rooms, per_webhook.into());
         }
         for claimed in claimed {
             let webhook_id = claimed.webhook_id;
@@ -215,6 +238,15 @@ impl Desk {
         }
         Ok(outbox::release(&mut *app.pool.get().await?, &claims).await?)
     }
+}
+
+/// Whether there may be more for some webhook than there was room for.
+fn left_behind(claimed: &[Claimed], rooms: &[(i64, i32)], room: i32) -> bool {
+    let mut rooms: HashMap<_, _> = rooms.iter().copied().collect();
+    for claim in claimed {
+        *rooms.entry(claim.webhook_id).or_insert(room) -= 1;
+    }
+    rooms.values().any(|left| *left <= 0)
 }
 
 /// Makes one attempt after the other until nothing waits.

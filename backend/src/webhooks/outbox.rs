@@ -12,21 +12,16 @@ use rand::distr::{Alphanumeric, SampleString};
 use shared::{DeliveryStatus, WebhookEvent};
 
 use crate::{
-    events,
+    db, events,
     webhooks::{exchange::Outcome, message, schedule},
 };
 
 /// Letters after `msg_`: 62^24, so that no two are ever the same.
 const EVENT_ID_LETTERS: usize = 24;
 
-/// Workers that are woken for new deliveries.
-const RINGS: usize = 8;
-
-#[derive(QueryableByName)]
-struct Id {
-    #[diesel(sql_type = BigInt)]
-    id: i64,
-}
+/// Rings for new deliveries: one for each so many, so that few are cheap and many wake more than one worker; and at most.
+const DELIVERIES_PER_RING: i64 = 64;
+const MOST_RINGS: i64 = 8;
 
 /// Writes one message for each of `data`, and its deliveries to the enabled webhooks that want `kind`, in the caller's
 /// transaction. One statement, however many there are; the bell is rung by itself once that is committed.
@@ -44,29 +39,34 @@ pub async fn fan_out(
     }
     let ids: Vec<_> = data.iter().map(|_| new_event_id()).collect();
     let bodies: Vec<_> = data.iter().map(|data| message::body(kind, at, data)).collect();
-    let written: Vec<Id> = diesel::sql_query(
-        "WITH wanting AS MATERIALIZED ( \
-             SELECT id FROM webhooks WHERE enabled AND $1 = ANY (events) ORDER BY id FOR SHARE \
-         ), message AS ( \
-             INSERT INTO webhook_events (event_id, kind, payload) \
-             SELECT e.event_id, $1, e.payload \
-             FROM unnest($2, $3) WITH ORDINALITY AS e (event_id, payload, place) \
-             WHERE EXISTS (SELECT FROM wanting) ORDER BY e.place RETURNING id \
-         ) \
-         INSERT INTO webhook_deliveries (webhook_id, event, kind) \
-         SELECT wanting.id, message.id, $1 FROM message CROSS JOIN wanting ORDER BY message.id RETURNING id",
+    db::prepared(
+        diesel::sql_query(
+            "WITH wanting AS MATERIALIZED ( \
+                 SELECT id FROM webhooks WHERE enabled AND $1 = ANY (events) ORDER BY id FOR SHARE \
+             ), message AS ( \
+                 INSERT INTO webhook_events (event_id, kind, payload) \
+                 SELECT e.event_id, $1, e.payload \
+                 FROM unnest($2, $3) WITH ORDINALITY AS e (event_id, payload, place) \
+                 WHERE EXISTS (SELECT FROM wanting) ORDER BY e.place RETURNING id \
+             ), delivery AS ( \
+                 INSERT INTO webhook_deliveries (webhook_id, event, kind) \
+                 SELECT wanting.id, message.id, $1 FROM message CROSS JOIN wanting ORDER BY message.id RETURNING id \
+             ), rung AS ( \
+                 SELECT id FROM (SELECT id, row_number() OVER (ORDER BY id) AS place FROM delivery) AS placed \
+                 WHERE (place - 1) % $4 = 0 ORDER BY id LIMIT $5 \
+             ) \
+             SELECT pg_notify($6, string_agg(id::text, ',')) FROM rung HAVING count(*) > 0",
+        )
+        .bind::<Text, _>(kind.as_str())
+        .bind::<Array<Text>, _>(ids)
+        .bind::<Array<Text>, _>(bodies)
+        .bind::<BigInt, _>(DELIVERIES_PER_RING)
+        .bind::<BigInt, _>(MOST_RINGS)
+        .bind::<Text, _>(events::DUE),
     )
-    .bind::<Text, _>(kind.as_str())
-    .bind::<Array<Text>, _>(ids)
-    .bind::<Array<Text>, _>(bodies)
-    .load(conn)
-    .await?;
-    // A few, however many they are: who hears it takes what it has room for until nothing is left.
-    let due: Vec<_> = written.iter().take(RINGS).map(|row| row.id).collect();
-    if due.is_empty() {
-        return Ok(());
-    }
-    events::deliveries_due(conn, &due).await
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 pub fn new_event_id() -> String {
