@@ -81,7 +81,7 @@ fn gzip(plain: &[u8]) -> Answer {
 #[tokio::test]
 async fn a_file_is_fetched_and_imported_as_if_it_had_been_uploaded() {
     use EventKind::{Completed, Fetched, Queued, Started, Surveyed};
-    let app = TestApp::start_with(&[LOCAL]).await;
+    let app = TestApp::start_with(&[LOCAL, ("HTTP_PROXY", "http://127.0.0.1:9")]).await;
     let csv = Csv::random(3_000, 51);
     let text = String::from_utf8(csv.as_slice().to_vec()).unwrap();
     let server = server(move |_| file(&text)).await;

@@ -1,22 +1,28 @@
 //! A file from a URL to storage.
 //!
-//! The guard is that of webhooks: a name is resolved once, all of its addresses are vetted, and one of the vetted ones is
-//! called. No proxy is used, and each redirect is vetted anew. Queries of URLs may hold secrets: no message repeats one.
+//! The guard is that of webhooks: a name is resolved once, all of its addresses are vetted, and reqwest is told those and
+//! no others. No proxy is used, and each redirect is vetted anew. Queries of URLs may hold secrets: no message repeats one.
 
 use std::{
-    future::Future,
+    error::Error,
+    future::{Future, ready},
     io::Write,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
-use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
-use http_body_util::{BodyExt, Full};
-use hyper::{
-    HeaderMap, Request, Response, StatusCode,
-    body::Incoming,
-    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION, USER_AGENT},
+use reqwest::{
+    Client, Response, StatusCode,
+    dns::{Addrs, Name, Resolve, Resolving},
+    header::{
+        ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION,
+    },
+    redirect::Policy,
 };
 use shared::{AttemptError, Timings};
 use tokio_util::sync::CancellationToken;
@@ -29,7 +35,7 @@ use crate::{
         intake::{Intake, Refusal, Stored},
         records::Unreadable,
     },
-    webhooks::{Connection, Connector, Failure},
+    webhooks::{Connector, Failure},
 };
 
 /// Redirects that are followed, as browsers and curl do, only fewer.
@@ -140,7 +146,7 @@ impl Fetcher {
     async fn receive(&self, url: &str, intake: &mut Intake, progress: &Progress) -> Result<(), Trouble> {
         let mut url = Url::parse(url).map_err(|error| Trouble::Lasting(format!("The URL is none: {error}.")))?;
         for _ in 0..=MAX_REDIRECTS {
-            let (_connection, response) = self.ask(&url).await?;
+            let response = self.ask(&url).await?;
             if !response.status().is_redirection() {
                 return self.store(response, intake, progress).await;
             }
@@ -151,15 +157,22 @@ impl Fetcher {
         Err(Trouble::Lasting(format!("The URL is redirected more than {MAX_REDIRECTS} times.")))
     }
 
-    /// The head of the answer of the server. The connection lasts as long as it is held.
-    async fn ask(&self, url: &Url) -> Result<(Connection, Response<Incoming>), Trouble> {
+    /// The head of the answer of the server.
+    async fn ask(&self, url: &Url) -> Result<Response, Trouble> {
         let mut timings = Timings::default();
         let addresses = self.in_time("name server", self.connector.addresses(url, &mut timings)).await??;
-        let connecting = self.connector.connect(url, &addresses, &mut timings);
-        let mut connection = self.in_time("server", connecting).await??;
-        let answer = self.in_time("server", connection.sender.send_request(request(url)?)).await?;
-        let response = answer.map_err(|error| Trouble::Passing(format!("{} gives no answer: {error}.", host(url))))?;
-        Ok((connection, response))
+        // A client for one request: it knows of no other address.
+        let client = Client::builder()
+            .no_proxy()
+            .redirect(Policy::none())
+            .dns_resolver(Arc::new(Vetted(addresses)))
+            .http1_only()
+            .user_agent(concat!("Loadify/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| Trouble::Passing(format!("No request can be made: {error}.")))?;
+        let request =
+            client.get(url.clone()).header(ACCEPT, "text/csv, */*;q=0.5").header(ACCEPT_ENCODING, "gzip, identity");
+        self.in_time("server", request.send()).await?.map_err(|error| unanswered(host(url), &error))
     }
 
     async fn in_time<T>(&self, who: &str, waiting: impl Future<Output = T>) -> Result<T, Trouble> {
@@ -168,26 +181,20 @@ impl Fetcher {
             .map_err(|_| Trouble::Passing(format!("The {who} was silent for {} s.", self.idle.as_secs())))
     }
 
-    async fn store(
-        &self,
-        response: Response<Incoming>,
-        intake: &mut Intake,
-        progress: &Progress,
-    ) -> Result<(), Trouble> {
-        let (head, mut body) = response.into_parts();
-        expect_file(head.status, &head.headers)?;
-        let mut decoder = decoder(&head.headers)?;
-        let announced = text(&head.headers, &CONTENT_LENGTH).parse().unwrap_or(0);
+    async fn store(&self, mut response: Response, intake: &mut Intake, progress: &Progress) -> Result<(), Trouble> {
+        expect_file(response.status(), response.headers())?;
+        let mut decoder = decoder(response.headers())?;
+        let announced = text(response.headers(), &CONTENT_LENGTH).parse().unwrap_or(0);
         if decoder.is_none() {
             intake.expect(announced)?;
             progress.announced.store(announced, Relaxed);
         }
-        while let Some(frame) = self.in_time("server", body.frame()).await? {
-            let frame = frame.map_err(|_| {
+        loop {
+            let chunk = self.in_time("server", response.chunk()).await?.map_err(|_| {
                 let bytes = intake.size();
                 Trouble::Passing(format!("The connection was cut in the middle of the file, after {bytes} bytes."))
             })?;
-            let Ok(data) = frame.into_data() else { continue };
+            let Some(data) = chunk else { break };
             match &mut decoder {
                 None => intake.take(data).await?,
                 Some(decoder) => {
@@ -215,22 +222,42 @@ fn host(url: &Url) -> &str {
 }
 
 /// A header as text; empty where there is none.
-fn text<'a>(headers: &'a HeaderMap, name: &hyper::header::HeaderName) -> &'a str {
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-fn request(url: &Url) -> Result<Request<Full<Bytes>>, Trouble> {
-    let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
-    Request::get(&url[url::Position::BeforePath..url::Position::AfterQuery])
-        .header(HOST, format!("{}{port}", host(url)))
-        .header(USER_AGENT, concat!("Loadify/", env!("CARGO_PKG_VERSION")))
-        .header(ACCEPT, "text/csv, */*;q=0.5")
-        .header(ACCEPT_ENCODING, "gzip, identity")
-        .body(Full::default())
-        .map_err(|error| Trouble::Lasting(format!("The URL cannot be called: {error}.")))
+/// The addresses that may be called, whatever the name.
+struct Vetted(Vec<SocketAddr>);
+
+impl Resolve for Vetted {
+    fn resolve(&self, _: Name) -> Resolving {
+        let addresses: Addrs = Box::new(self.0.clone().into_iter());
+        Box::pin(ready(Ok(addresses)))
+    }
 }
 
-fn redirected(from: &Url, response: &Response<Incoming>) -> Result<Url, Trouble> {
+/// Why no answer came. Reqwest's own text has the URL in it; its causes do not.
+fn unanswered(host: &str, error: &reqwest::Error) -> Trouble {
+    let causes = std::iter::successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source());
+    let reason = causes.last().map_or_else(|| "nothing more is known".to_owned(), ToString::to_string);
+    Trouble::Passing(match error.is_connect() {
+        true if is_of_tls(error) => format!("No TLS with {host}: {reason}."),
+        true => format!("No connection to {host}: {reason}."),
+        false => format!("{host} gives no answer: {reason}."),
+    })
+}
+
+/// Whether it was TLS that no connection came of: it has an error of its own (one of `std::io` names as its source that of
+/// what it wraps), or met an end in the middle of what it says.
+fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    error.is::<rustls::Error>()
+        || io.is_some_and(|io| io.kind() == std::io::ErrorKind::UnexpectedEof)
+        || io.and_then(std::io::Error::get_ref).is_some_and(|inner| is_of_tls(inner))
+        || error.source().is_some_and(is_of_tls)
+}
+
+fn redirected(from: &Url, response: &Response) -> Result<Url, Trouble> {
     let location = text(response.headers(), &LOCATION);
     let status = response.status();
     let next =

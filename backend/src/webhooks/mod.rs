@@ -24,7 +24,7 @@ mod target;
 mod tend;
 mod trial;
 
-pub use connect::{Connection, Connector, Failure};
+pub use connect::{Connector, Failure};
 pub use courier::{Courier, deliver};
 pub use describe::describe;
 pub use outbox::fan_out;
