@@ -16,8 +16,9 @@ use crate::schema::{products, search_keys, search_segments};
 const LISTS: i32 = 8;
 /// More candidates than this are not worth having: the list is then read in its own order, and soon has its matches.
 const MOST_BY_TEXT: usize = 200_000;
-/// The same for what comes out of an index of rows one by one.
-const MOST_BY_KEY: i64 = 20_000;
+/// The same for what comes out of an index of rows one by one: enough for a sample to prove that there are more than are
+/// counted.
+const MOST_BY_KEY: i64 = 10_500;
 
 /// What the indexes tell of the matches.
 pub enum Candidates {

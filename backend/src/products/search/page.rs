@@ -1,5 +1,7 @@
 //! One page of a list.
 
+use std::time::{Duration, Instant};
+
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use rand::seq::IndexedRandom;
@@ -20,6 +22,11 @@ use crate::{
 
 /// Matches are counted up to here; beyond, a page says that there are more.
 const COUNTED: i64 = 10_000;
+
+/// Counting goes on for so long, with so many candidates at a time; then a page says that there are more than it has met. As
+/// many as ten thousand lie anywhere on the disk, and a machine that is importing has other things to do.
+const COUNTING: Duration = Duration::from_millis(40);
+const COUNTED_AT_ONCE: usize = 2_000;
 
 /// Candidates by which the rest is judged.
 const SAMPLE: usize = 500;
@@ -124,14 +131,28 @@ async fn total(conn: &mut AsyncPgConnection, filter: &ProductFilter, candidates:
     if ids.len() > at_most(COUNTED) && is_sure(conn, filter, ids).await? {
         return Ok(more);
     }
-    let count = match candidates {
-        Candidates::All(ids) => matches_among(conn, filter, ids).await?,
+    let found = match candidates {
+        Candidates::All(ids) => counted(conn, filter, ids).await?,
         Candidates::Some(_) => {
             let some = products::table.filter(filter::condition(filter)).select(products::id).limit(COUNTED + 1);
-            i64::try_from(some.load::<i64>(conn).await?.len()).unwrap_or(i64::MAX)
+            let count = some.load::<i64>(conn).await?.len();
+            Total { count: i64::try_from(count).unwrap_or(i64::MAX), exact: true }
         }
     };
-    Ok(if count > COUNTED { more } else { Total { count, exact: true } })
+    Ok(if found.count > COUNTED { more } else { found })
+}
+
+/// Counts the matches among candidates, as far as that is quick.
+async fn counted(conn: &mut AsyncPgConnection, filter: &ProductFilter, ids: &[i64]) -> QueryResult<Total> {
+    let until = Instant::now() + COUNTING;
+    let mut count = 0;
+    for some in ids.chunks(COUNTED_AT_ONCE) {
+        if count > 0 && Instant::now() > until {
+            return Ok(Total { count: count - 1, exact: false });
+        }
+        count += matches_among(conn, filter, some).await?;
+    }
+    Ok(Total { count, exact: true })
 }
 
 fn at_most(count: i64) -> usize {
