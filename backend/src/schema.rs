@@ -41,6 +41,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    search_zones (zone) {
+        zone -> BigInt,
+        created_from -> Timestamptz,
+        created_to -> Timestamptz,
+        updated_from -> Timestamptz,
+        updated_to -> Timestamptz,
+        import_from -> Nullable<BigInt>,
+        import_to -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     bulk_jobs (id) {
         id -> BigInt,
         action -> Text,

@@ -152,7 +152,7 @@ async fn a_total_is_exact_up_to_ten_thousand_and_says_so() {
     }
     // Where that many cannot be counted at once, it says how many there are at least.
     let often = list(&app, &[("q", "often"), ("limit", "1")]).await.total;
-    assert!(often == exactly(10_000) || !often.exact && (1_999..10_000).contains(&often.count), "{often:?}");
+    assert!(often == exactly(10_000) || !often.exact && (499..10_000).contains(&often.count), "{often:?}");
     assert_eq!(
         app.json("/api/v1/products/count?q=common").await,
         serde_json::json!({ "count": 12_000, "exact": true })
@@ -331,6 +331,60 @@ async fn lists_are_complete_while_many_products_are_not_sorted_in() {
 }
 
 #[tokio::test]
+async fn a_list_by_id_leaps_over_what_is_out_of_range_and_over_nothing_else() {
+    const BOUNDS: &str = "SELECT product_id / 4096 AS zone, min(created_at), max(created_at), min(updated_at), max(updated_at), \
+                          min(import_id), max(import_id) FROM search_keys GROUP BY 1";
+    let app = TestApp::start().await;
+    let rows = |range: std::ops::Range<usize>, step: usize, name: &str| -> String {
+        let rows: String = range.step_by(step).map(|n| format!("{n},{name}\n")).collect();
+        format!("sku,name\n{rows}")
+    };
+    let now = || async { app.db.client.query_one("SELECT clock_timestamp()", &[]).await.unwrap().get(0) };
+    app.import(rows(0..11_000, 1, "old")).await;
+    let first: DateTime<Utc> = now().await;
+    app.import(rows(11_000..22_000, 1, "new")).await;
+    sorted_in(&app).await;
+    let second: DateTime<Utc> = now().await;
+    // Some of each zone, and then most of some, which leaves their bounds too wide until they are looked at again.
+    app.import(rows(0..22_000, 700, "here and there")).await;
+    app.import(rows(14_000..35_000, 1, "newest")).await;
+    let model = Model::read(&app).await;
+    let ranges = [
+        ("created_from", first.to_rfc3339()),
+        ("created_to", first.to_rfc3339()),
+        ("updated_from", first.to_rfc3339()),
+        ("updated_to", second.to_rfc3339()),
+        ("import", "1".to_owned()),
+        ("import", "4".to_owned()),
+    ];
+    for round in 0..2 {
+        for (name, value) in &ranges {
+            let keep = |product: &Product| match *name {
+                "created_from" => product.created_at >= first,
+                "created_to" => product.created_at < first,
+                "updated_from" => product.updated_at >= first,
+                "updated_to" => product.updated_at < second,
+                _ => product.import == value.parse().ok(),
+            };
+            for sort in [ProductSort::Created, ProductSort::CreatedDesc] {
+                let query = [("sort", sort.as_str()), ("limit", "200"), (name, value.as_str())];
+                let found: Vec<_> = pages(&app, &query).await.concat().into_iter().map(|product| product.id).collect();
+                assert!(found == model.list(&[], keep, sort), "round {round}: {query:?}");
+            }
+        }
+        let beyond = "SELECT count(*) FROM search_keys LEFT JOIN search_zones ON zone = product_id / 4096 \
+                      WHERE (created_at BETWEEN created_from AND created_to AND updated_at BETWEEN updated_from AND updated_to \
+                          AND import_id BETWEEN import_from AND import_to) IS NOT TRUE";
+        assert_eq!(app.db.number(beyond).await, 0);
+        // The second round finds all sorted in, and narrow bounds.
+        sorted_in(&app).await;
+        let wide = format!("SELECT count(*) FROM (TABLE search_zones EXCEPT {BOUNDS}) AS wide");
+        let wide = || app.db.number(&wide);
+        eventually("narrow bounds", || async { (wide().await == 0).then_some(()) }).await;
+    }
+}
+
+#[tokio::test]
 async fn paging_under_concurrent_writes_repeats_and_skips_no_untouched_product() {
     let app = TestApp::start().await;
     let mut random = StdRng::seed_from_u64(seed());
@@ -386,13 +440,21 @@ async fn the_index_is_joined_and_written_anew_without_losing_anything() {
     eventually("the index to be written anew", || async { (held().await < 12_000).then_some(()) }).await;
     let model = Model::read(&app).await;
     find_as(&app, &model).await;
+    // Large ones as well.
+    for part in 0..5 {
+        app.import(catalogue(&mut random, 1_000 + part * 10_000, 10_000)).await;
+    }
+    let model = Model::read(&app).await;
+    eventually("large segments to be joined", || async { (segments().await < 8).then_some(()) }).await;
+    find_as(&app, &model).await;
 }
 
 async fn find_as(app: &TestApp, model: &Model) {
     for word in ["tee", "raise", "οκι", "cole", "-39"] {
-        let found = list(app, &[("q", word), ("limit", "1")]).await.total.count;
+        let query = reqwest::Url::parse_with_params("http://x/", &[("q", word)]).unwrap();
+        let found = app.json(&format!("/api/v1/products/count?{}", query.query().unwrap())).await["count"].as_i64();
         let expected = model.list(&[word.to_owned()], |_| true, ProductSort::Sku).len();
-        assert_eq!(found, i64::try_from(expected).unwrap(), "{word}");
+        assert_eq!(found, i64::try_from(expected).ok(), "{word}");
     }
 }
 

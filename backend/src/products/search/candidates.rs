@@ -11,14 +11,15 @@ use shared::ProductFilter;
 use super::segment;
 use crate::schema::{products, search_keys, search_segments};
 
-/// Lists that are read of each segment, the shortest. A list takes some microseconds, and so does each product that it
-/// does not exclude.
-const LISTS: i32 = 8;
+/// Lists that are read of each segment for each word, the shortest, and for all of them. A list takes some microseconds, and
+/// so does each product that it does not exclude; four trigrams of a word exclude nearly all that do not have it.
+const LISTS_PER_WORD: usize = 4;
+const LISTS: usize = 8;
 /// More candidates than this are not worth having: the list is then read in its own order, and soon has its matches.
 const MOST_BY_TEXT: usize = 200_000;
 /// The same for what comes out of an index of rows one by one: enough for a sample to prove that there are more than are
 /// counted.
-const MOST_BY_KEY: i64 = 10_500;
+const MOST_BY_KEY: i64 = 11_000;
 
 /// What the indexes tell of the matches.
 pub enum Candidates {
@@ -84,8 +85,12 @@ async fn by_text(conn: &mut AsyncPgConnection, filter: &ProductFilter) -> QueryR
     buckets.sort_unstable();
     buckets.dedup();
     let buckets: Vec<_> = buckets.into_iter().map(|bucket| i32::try_from(bucket).unwrap_or(i32::MAX)).collect();
-    let segments: Vec<Lists> =
-        diesel::sql_query(LISTS_SQL).bind::<Array<Integer>, _>(buckets).bind::<Integer, _>(LISTS).load(conn).await?;
+    let lists = (LISTS_PER_WORD * filter.words().count().max(1)).min(LISTS);
+    let segments: Vec<Lists> = diesel::sql_query(LISTS_SQL)
+        .bind::<Array<Integer>, _>(buckets)
+        .bind::<Integer, _>(i32::try_from(lists).unwrap_or(i32::MAX))
+        .load(conn)
+        .await?;
     let mut hits: Vec<(i64, Vec<i64>)> = segments
         .into_iter()
         .map(|mut segment| (segment.id, segment::intersect(&mut segment.lists)))
@@ -182,6 +187,15 @@ pub fn keys(filter: &ProductFilter) -> search_keys::BoxedQuery<'static, Pg> {
 /// By times and import, from `search_keys`.
 async fn by_key(conn: &mut AsyncPgConnection, filter: &ProductFilter) -> QueryResult<Candidates> {
     let query = keys(filter).select(search_keys::product_id).limit(MOST_BY_KEY + 1);
+    // In an order that an index has: else the table is read from its beginning, of which half may be out of range. The
+    // latest first, since among older times there are more of what was changed again.
+    let query = if filter.created_from.or(filter.created_to).is_some() {
+        query.order(search_keys::created_at.desc())
+    } else if filter.updated_from.or(filter.updated_to).is_some() {
+        query.order(search_keys::updated_at.desc())
+    } else {
+        query.order(search_keys::product_id)
+    };
     let mut ids: Vec<i64> = query.load(conn).await?;
     let whole = i64::try_from(ids.len()).is_ok_and(|count| count <= MOST_BY_KEY);
     let pending = if whole { pending(conn, filter, MOST_BY_KEY).await? } else { None };

@@ -16,6 +16,7 @@
 //! * **`search_keys`**: what lists are sorted and narrowed down by, beside ids and SKUs, with the B-trees that an import
 //!   must not wait for. It follows in the background (`tend`). Products of segments that are not sorted in yet are
 //!   *pending*: they are read, sorted and merged into the list (`order`). Many of them make that slower, never incomplete.
+//!   Beside it stand bounds of its times and imports (`zones`), by which a list by id skips what is out of range.
 //!
 //! `candidates` asks the indexes, `order` reads the matches in their order, `page` puts a page together.
 
@@ -25,6 +26,7 @@ mod order;
 mod page;
 mod segment;
 mod tend;
+mod zones;
 
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
@@ -84,13 +86,22 @@ async fn insert_indexed(
     products.sort_unstable_by_key(|(id, _)| *id);
     let ids: Vec<i64> = products.iter().map(|(id, _)| *id).collect();
     let index = segment::index(products.into_iter().map(|(_, texts)| texts));
+    insert_segment(conn, &ids, &index, import_id).await
+}
+
+async fn insert_segment(
+    conn: &mut AsyncPgConnection,
+    ids: &[i64],
+    index: &segment::Lists,
+    import_id: Option<i64>,
+) -> QueryResult<()> {
     diesel::insert_into(search_segments::table)
         .values((
-            search_segments::ids.eq(segment::pack(&ids)),
+            search_segments::ids.eq(segment::pack(ids)),
             search_segments::rows.eq(i32::try_from(ids.len()).unwrap_or(i32::MAX)),
             search_segments::has_text.eq(true),
-            search_segments::directory.eq(index.directory),
-            search_segments::lists.eq(index.lists),
+            search_segments::directory.eq(&index.directory),
+            search_segments::lists.eq(&index.lists),
             search_segments::keyed.eq(import_id.is_none()),
             search_segments::import_id.eq(import_id),
         ))

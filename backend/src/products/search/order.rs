@@ -1,5 +1,7 @@
 //! Reading matches in an order, from a place on.
 
+use std::ops::Range;
+
 use chrono::{DateTime, Utc};
 use diesel::{
     BoxableExpression, dsl,
@@ -13,6 +15,7 @@ use shared::{ProductFilter, ProductSort};
 use super::{
     candidates::{has_range, keys, pending},
     filter::{self, Condition},
+    zones,
 };
 use crate::{
     products::{cursor::Place, row::ProductRow},
@@ -174,11 +177,35 @@ impl Reading<'_> {
                 let rows: Vec<(DateTime<Utc>, i64)> = places!(search_keys::updated_at, at);
                 Ok(rows.into_iter().map(|(at, id)| Place { key: key_of(at), id }).collect())
             }
-            _ => {
-                let rows: Vec<(i64, i64)> = places!(id, text.map(|(_, id)| (id, id)));
-                Ok(rows.into_iter().map(|(id, _)| Place { key: String::new(), id }).collect())
+            _ => self.ids(conn, from, limit).await,
+        }
+    }
+
+    /// The same by id, in the zones where there may be any.
+    async fn ids(&self, conn: &mut AsyncPgConnection, from: Option<&Place>, limit: usize) -> QueryResult<Vec<Place>> {
+        let id = search_keys::product_id;
+        let beyond = |run: &Range<i64>| match from {
+            Some(place) if self.descending() => run.start..run.end.min(place.id),
+            Some(place) => run.start.max(place.id + 1)..run.end,
+            None => run.clone(),
+        };
+        let runs = zones::runs(conn, self.filter).await?;
+        let mut rest: Vec<_> = runs.iter().map(beyond).filter(|run| !run.is_empty()).collect();
+        if self.descending() {
+            rest.reverse();
+        }
+        let mut places = Vec::new();
+        for run in rest {
+            let missing = i64::try_from(limit - places.len()).unwrap_or(i64::MAX);
+            let query = keys(self.filter).filter(id.ge(run.start).and(id.lt(run.end))).select(id).limit(missing);
+            let query = if self.descending() { query.order(id.desc()) } else { query.order(id.asc()) };
+            let found: Vec<i64> = query.load(conn).await?;
+            places.extend(found.into_iter().map(|id| Place { key: String::new(), id }));
+            if places.len() == limit {
+                break;
             }
         }
+        Ok(places)
     }
 
     /// The next matches among `ids`, or among all products, sorted by the database.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use diesel::prelude::*;
+use diesel::{BoxableExpression, dsl::max, pg::Pg, prelude::*, sql_types::Bool};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use rand::seq::IndexedRandom;
 use shared::{ProductFilter, ProductSort, Total, sku_key};
@@ -23,13 +23,14 @@ use crate::{
 /// Matches are counted up to here; beyond, a page says that there are more.
 const COUNTED: i64 = 10_000;
 
-/// Counting goes on for so long, with so many candidates at a time; then a page says that there are more than it has met. As
-/// many as ten thousand lie anywhere on the disk, and a machine that is importing has other things to do.
-const COUNTING: Duration = Duration::from_millis(40);
-const COUNTED_AT_ONCE: usize = 2_000;
+/// Counting goes on for so long; then a page says that there are more than it has met. As many as ten thousand lie anywhere
+/// on the disk, and a machine that is importing has other things to do.
+const COUNTING: Duration = Duration::from_millis(30);
+/// Products that are looked at by the first statement that counts. Each further one looks at twice as many.
+const COUNTED_FIRST: usize = 500;
 
 /// Candidates by which the rest is judged.
-const SAMPLE: usize = 500;
+const SAMPLE: usize = 200;
 
 /// Some products of a list, and the windows beside them.
 #[derive(Default)]
@@ -63,7 +64,12 @@ pub async fn page(
         let apart = exact.as_ref().map(|row| row.id);
         let reading = Reading { filter, candidates: candidates.all(), apart, sort, backward, from, limit };
         let mut page = window_of(conn, reading, window, exact).await?;
-        page.total = total(conn, filter, &candidates).await?;
+        let shown = i64::try_from(page.rows.len()).unwrap_or(i64::MAX);
+        page.total = if page.next.is_none() && *window == Window::First {
+            Total { count: shown, exact: true }
+        } else {
+            total(conn, filter, &candidates, shown).await?
+        };
         Ok::<_, diesel::result::Error>(page)
     });
     page.await.map_err(ApiError::from)
@@ -125,34 +131,73 @@ async fn exact(conn: &mut AsyncPgConnection, filter: &ProductFilter) -> QueryRes
     db::optional(found)
 }
 
-async fn total(conn: &mut AsyncPgConnection, filter: &ProductFilter, candidates: &Candidates) -> QueryResult<Total> {
+/// How many match, of whom `shown` are known and are not all.
+async fn total(
+    conn: &mut AsyncPgConnection,
+    filter: &ProductFilter,
+    candidates: &Candidates,
+    shown: i64,
+) -> QueryResult<Total> {
     let more = Total { count: COUNTED, exact: false };
     let (Candidates::All(ids) | Candidates::Some(ids)) = candidates;
     if ids.len() > at_most(COUNTED) && is_sure(conn, filter, ids).await? {
         return Ok(more);
     }
-    let found = match candidates {
-        Candidates::All(ids) => counted(conn, filter, ids).await?,
-        Candidates::Some(_) => {
-            let some = products::table.filter(filter::condition(filter)).select(products::id).limit(COUNTED + 1);
-            let count = some.load::<i64>(conn).await?.len();
-            Total { count: i64::try_from(count).unwrap_or(i64::MAX), exact: true }
-        }
+    // Their index names no others.
+    if let Candidates::All(ids) = candidates
+        && *filter == (ProductFilter { active: Some(false), ..ProductFilter::default() })
+    {
+        return Ok(Total { count: i64::try_from(ids.len()).unwrap_or(i64::MAX), exact: true });
+    }
+    let begun = Instant::now();
+    let mut places = match candidates {
+        Candidates::All(ids) => Places::Among(ids),
+        Candidates::Some(_) => Places::UpTo(products::table.select(max(products::id)).first(conn).await?),
     };
-    Ok(if found.count > COUNTED { more } else { found })
-}
-
-/// Counts the matches among candidates, as far as that is quick.
-async fn counted(conn: &mut AsyncPgConnection, filter: &ProductFilter, ids: &[i64]) -> QueryResult<Total> {
-    let until = Instant::now() + COUNTING;
-    let mut count = 0;
-    for some in ids.chunks(COUNTED_AT_ONCE) {
-        if count > 0 && Instant::now() > until {
-            return Ok(Total { count: count - 1, exact: false });
+    let (mut count, mut size) = (0, COUNTED_FIRST);
+    while let Some(portion) = places.take(size) {
+        // The next statement takes as long as all before it.
+        if begun.elapsed() > COUNTING / 2 {
+            return Ok(Total { count: count.max(shown).max(1) - 1, exact: false });
         }
-        count += matches_among(conn, filter, some).await?;
+        let matches = products::table.filter(filter::condition(filter)).filter(portion).select(products::id);
+        let found = matches.limit(COUNTED + 1 - count).load::<i64>(conn).await?.len();
+        count += i64::try_from(found).unwrap_or(i64::MAX);
+        if count > COUNTED {
+            return Ok(more);
+        }
+        size *= 2;
     }
     Ok(Total { count, exact: true })
+}
+
+/// Where matches are still to be counted.
+enum Places<'a> {
+    Among(&'a [i64]),
+    UpTo(Option<i64>),
+}
+
+type Portion<'a> = Box<dyn BoxableExpression<products::table, Pg, SqlType = Bool> + 'a>;
+
+impl<'a> Places<'a> {
+    /// The next `size` of them.
+    fn take(&mut self, size: usize) -> Option<Portion<'a>> {
+        match self {
+            Self::Among([]) | Self::UpTo(None) => None,
+            Self::Among(ids) => {
+                let (some, others) = ids.split_at(size.min(ids.len()));
+                *ids = others;
+                Some(Box::new(products::id.eq_any(some)))
+            }
+            Self::UpTo(Some(last)) => {
+                let end = *last;
+                // Neighbours are quickly read.
+                let start = end - i64::try_from(40 * size).unwrap_or(end);
+                *self = Self::UpTo((start > 0).then_some(start));
+                Some(Box::new(products::id.gt(start).and(products::id.le(end))))
+            }
+        }
+    }
 }
 
 fn at_most(count: i64) -> usize {

@@ -40,19 +40,64 @@ pub fn index<'a>(products: impl Iterator<Item = Texts<'a>>) -> Lists {
         add(DESCRIPTION_BUCKETS[usize::from(!texts[2].is_empty())]);
     }
     let total: usize = lists.iter().map(|(list, _)| list.len()).sum();
-    let mut index = Lists { directory: Vec::with_capacity(4 * (BUCKETS + 1)), lists: Vec::with_capacity(total) };
+    let mut index = Lists::with_capacity(total);
     for (list, _) in &lists {
-        mark(&mut index);
+        index.mark();
         index.lists.extend_from_slice(list);
     }
-    mark(&mut index);
+    index.mark();
     index
 }
 
-fn mark(index: &mut Lists) {
-    // A segment has at most some ten thousand products of at most 64 Ki characters each.
-    let end = u32::try_from(index.lists.len()).unwrap_or(u32::MAX);
-    index.directory.extend_from_slice(&end.to_be_bytes());
+impl Lists {
+    fn with_capacity(bytes: usize) -> Self {
+        Self { directory: Vec::with_capacity(4 * (BUCKETS + 1)), lists: Vec::with_capacity(bytes) }
+    }
+
+    /// Here begins the next list.
+    fn mark(&mut self) {
+        // A segment has at most some ten thousand products of at most 64 Ki characters each.
+        let end = u32::try_from(self.lists.len()).unwrap_or(u32::MAX);
+        self.directory.extend_from_slice(&end.to_be_bytes());
+    }
+
+    fn list(&self, bucket: usize) -> &[u8] {
+        let at = |entry: usize| {
+            let bytes = self.directory.get(4 * entry..4 * entry + 4).and_then(|bytes| bytes.try_into().ok());
+            bytes.map_or(0, |bytes| usize::try_from(u32::from_be_bytes(bytes)).unwrap_or_default())
+        };
+        self.lists.get(at(bucket)..at(bucket + 1)).unwrap_or_default()
+    }
+}
+
+/// Makes one segment of several: the ids, ascending, and their index. A product that is in more than one of them is listed
+/// for the texts that it has in any.
+#[expect(clippy::stable_sort_primitive, reason = "it merges runs, and these are few and long")]
+pub fn merge(segments: &[(Vec<i64>, Lists)]) -> (Vec<i64>, Lists) {
+    let mut ids: Vec<i64> = segments.iter().flat_map(|(ids, _)| ids).copied().collect();
+    ids.sort();
+    ids.dedup();
+    let position = |id: &i64| ids.partition_point(|other| other < id) + 1;
+    let moved: Vec<Vec<usize>> = segments.iter().map(|(ids, _)| ids.iter().map(position).collect()).collect();
+    let mut index = Lists::with_capacity(segments.iter().map(|(_, lists)| lists.lists.len()).sum());
+    let mut positions = Vec::new();
+    for bucket in 0..BUCKETS {
+        index.mark();
+        positions.clear();
+        for ((_, lists), moved) in segments.iter().zip(&moved) {
+            let list = unpack(lists.list(bucket)).filter_map(|at| moved.get(usize::try_from(at - 1).ok()?));
+            positions.extend(list.copied());
+        }
+        positions.sort();
+        positions.dedup();
+        let mut last = 0;
+        for position in &positions {
+            push(&mut index.lists, u64::try_from(position - last).unwrap_or_default());
+            last = *position;
+        }
+    }
+    index.mark();
+    (ids, index)
 }
 
 /// The buckets in which a product that has `word` is listed. None for words of one or two letters.
@@ -162,16 +207,8 @@ mod tests {
         assert_eq!(unpack(&[]).count(), 0);
     }
 
-    fn listed(index: &Lists, bucket: usize) -> Vec<u8> {
-        let at = |entry: usize| {
-            let bytes = &index.directory[4 * entry..4 * entry + 4];
-            usize::try_from(u32::from_be_bytes(bytes.try_into().expect("four bytes"))).expect("in memory")
-        };
-        index.lists[at(bucket)..at(bucket + 1)].to_vec()
-    }
-
     fn find(index: &Lists, word: &str) -> Vec<i64> {
-        intersect(&mut buckets_of(word).into_iter().map(|bucket| listed(index, bucket)).collect::<Vec<_>>())
+        intersect(&mut buckets_of(word).into_iter().map(|bucket| index.list(bucket).to_vec()).collect::<Vec<_>>())
     }
 
     #[test]
@@ -184,8 +221,26 @@ mod tests {
         assert_eq!(find(&index, "ipsum"), [2]);
         assert_eq!(find(&index, "m\nips"), [2]);
         assert!(buckets_of("te").is_empty());
-        let described = |has| unpack(&listed(&index, bucket_of_description(has))).collect::<Vec<_>>();
+        let described = |has| unpack(index.list(bucket_of_description(has))).collect::<Vec<_>>();
         assert_eq!((described(false), described(true)), (vec![1], vec![2, 3]));
+    }
+
+    #[test]
+    fn what_is_merged_is_found_by_all_its_texts() {
+        let of = |products: &[(i64, &'static str)]| {
+            let ids = products.iter().map(|(id, _)| *id).collect();
+            (ids, index(products.iter().map(|(_, name)| ["", *name, ""])))
+        };
+        let segments =
+            [of(&[(2, "green tea"), (9, "cup")]), of(&[(1, "tea"), (7, "pot"), (9, "mug")]), of(&[(7, "tea pot")])];
+        let (ids, index) = merge(&segments);
+        assert_eq!(ids, [1, 2, 7, 9]);
+        let find =
+            |word| find(&index, word).into_iter().map(|at| ids[usize::try_from(at).unwrap() - 1]).collect::<Vec<_>>();
+        assert_eq!(find("tea"), [1, 2, 7]);
+        assert_eq!(find("pot"), [7]);
+        assert_eq!((find("cup"), find("mug")), (vec![9], vec![9]));
+        assert_eq!(unpack(index.list(bucket_of_description(false))).count(), 4);
     }
 
     #[test]

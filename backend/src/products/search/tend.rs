@@ -7,12 +7,18 @@
 use std::time::{Duration, Instant};
 
 use diesel::{
+    dsl,
     prelude::*,
-    sql_types::{Array, BigInt},
+    sql_types::{Array, BigInt, Integer},
 };
-use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
-use super::segment::{self, Texts};
+use tokio::task::spawn_blocking;
+
+use super::{
+    segment::{self, Lists},
+    zones,
+};
 use crate::{
     app::App,
     db,
@@ -25,12 +31,17 @@ const LOCK: i64 = 0x05EA_4C85;
 const KEYED_AT_ONCE: i64 = 10_000;
 /// A segment of fewer rows is small: made by hand, or by a small import.
 const SMALL: i32 = 2_000;
-/// So many small segments are made one; or fewer, when so many rows of them are not indexed, each of which every search
-/// has to read.
-const MOST_SMALL: usize = 32;
-const MOST_UNINDEXED: i64 = 500;
-/// Largest segment that is made here: rows, and bytes of text, which is what has to be in memory.
-const LARGEST: (usize, usize) = (20_000, 16 << 20);
+/// Segments of changes by hand, and rows in them, that are read by every search; more are indexed.
+const MOST_UNINDEXED: (usize, i64) = (32, 500);
+/// Segments of fewer rows are made one, once there are so many of them: a search asks each.
+const TIERS: [(i32, usize); 2] = [(SMALL, 16), (LARGEST_ROWS / 2, 8)];
+/// Largest segment that is made here: rows, bytes of text, and bytes of lists. Twice that has to be in memory.
+const LARGEST_ROWS: i32 = 100_000;
+const LARGEST_TEXTS: usize = 16 << 20;
+const LARGEST_LISTS: i32 = 16 << 20;
+/// Bounds of zones are made narrow again, and statistics taken, after so many products: those of some zones may be history by
+/// then.
+const NARROWED: i64 = 2 * KEYED_AT_ONCE;
 /// How often to look whether the whole is out of date; it takes a count of all products.
 const LOOK: Duration = Duration::from_secs(20);
 
@@ -38,6 +49,8 @@ const LOOK: Duration = Duration::from_secs(20);
 #[derive(Default)]
 pub struct Tender {
     looked: Option<Instant>,
+    /// Products that were sorted in since the bounds of the zones were last made narrow.
+    sorted: i64,
 }
 
 impl Tender {
@@ -50,9 +63,24 @@ impl Tender {
     async fn work(&mut self, app: &App, busy: bool) -> anyhow::Result<()> {
         let conn = &mut *app.pool.get().await?;
         let stopped = || app.shutdown.is_cancelled();
-        while !stopped() && conn.transaction(async |conn| sort_in(conn, busy).await).await? {}
+        while !stopped() {
+            match conn.transaction(async |conn| sort_in(conn, busy).await).await? {
+                0 => break,
+                count => self.sorted += count,
+            }
+        }
+        if !busy && !stopped() && self.sorted >= NARROWED {
+            zones::narrow(conn).await?;
+            // The planner has to know which imports and times are many, and old times are in the way of who looks for new
+            // ones.
+            conn.batch_execute("VACUUM (ANALYZE, TRUNCATE false) search_keys").await?;
+            self.sorted = 0;
+        }
         if !stopped() {
-            conn.transaction(async |conn| join_small(conn).await).await?;
+            conn.transaction(async |conn| index_unindexed(conn).await).await?;
+        }
+        for tier in TIERS.into_iter().take(if busy { 1 } else { TIERS.len() }) {
+            while !stopped() && conn.transaction(async |conn| merge(conn, tier).await).await? {}
         }
         if !busy && !stopped() && self.looked.is_none_or(|looked| looked.elapsed() > LOOK) {
             self.looked = Some(Instant::now());
@@ -64,19 +92,26 @@ impl Tender {
     }
 }
 
-/// Brings `search_keys` up to date with the products of some segments. Gives `true` when there may be more to do.
-async fn sort_in(conn: &mut AsyncPgConnection, busy: bool) -> QueryResult<bool> {
+/// What is sorted in of products.
+const KEYS: &str = "\
+    INSERT INTO search_keys AS k (product_id, name_key, created_at, updated_at, import_id) \
+    SELECT id, lower(name), created_at, updated_at, import_id FROM products WHERE id = ANY ($1) ORDER BY id \
+    ON CONFLICT (product_id) DO UPDATE \
+    SET name_key = excluded.name_key, updated_at = excluded.updated_at, import_id = excluded.import_id";
+
+/// Brings `search_keys` up to date with the products of some segments. Gives how many they are; there may be more.
+async fn sort_in(conn: &mut AsyncPgConnection, busy: bool) -> QueryResult<i64> {
     super::lock_in_order(conn).await?;
     let most = if busy { SMALL } else { i32::MAX };
     let waiting: Vec<(i64, i32, Vec<u8>)> = search_segments::table
-        .filter(diesel::dsl::not(search_segments::keyed).and(search_segments::rows.lt(most)))
+        .filter(dsl::not(search_segments::keyed).and(search_segments::rows.lt(most)))
         .select((search_segments::id, search_segments::rows, search_segments::ids))
         .order(search_segments::id)
         .limit(200)
         .load(conn)
         .await?;
     if waiting.is_empty() {
-        return Ok(false);
+        return Ok(0);
     }
     let (mut segments, mut ids, mut rows) = (Vec::new(), Vec::new(), 0);
     for (segment, count, packed) in waiting {
@@ -89,65 +124,95 @@ async fn sort_in(conn: &mut AsyncPgConnection, busy: bool) -> QueryResult<bool> 
     }
     ids.sort_unstable();
     ids.dedup();
-    diesel::sql_query(
-        "INSERT INTO search_keys AS k (product_id, name_key, created_at, updated_at, import_id) \
-         SELECT id, lower(name), created_at, updated_at, import_id FROM products WHERE id = ANY ($1) ORDER BY id \
-         ON CONFLICT (product_id) DO UPDATE \
-         SET name_key = excluded.name_key, updated_at = excluded.updated_at, import_id = excluded.import_id",
-    )
-    .bind::<Array<BigInt>, _>(ids)
-    .execute(conn)
-    .await?;
+    let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+    diesel::sql_query(format!("WITH sorted AS ({KEYS} RETURNING *) {}", zones::WIDEN))
+        .bind::<Array<BigInt>, _>(ids)
+        .execute(conn)
+        .await?;
     diesel::update(search_segments::table.filter(search_segments::id.eq_any(&segments)))
         .set(search_segments::keyed.eq(true))
         .execute(conn)
         .await?;
     diesel::delete(search_segments::table.filter(search_segments::id.eq_any(&segments)))
-        .filter(diesel::dsl::not(search_segments::has_text))
+        .filter(dsl::not(search_segments::has_text))
         .execute(conn)
         .await?;
-    Ok(true)
+    Ok(count)
 }
 
-/// Makes one segment of the small ones, once they are many.
-async fn join_small(conn: &mut AsyncPgConnection) -> QueryResult<()> {
+/// Indexes what was written by hand, once it is much.
+async fn index_unindexed(conn: &mut AsyncPgConnection) -> QueryResult<()> {
     super::lock_in_order(conn).await?;
-    let small: Vec<(i64, i32, bool, Vec<u8>)> = search_segments::table
-        .filter(search_segments::keyed.and(search_segments::has_text))
-        .filter(search_segments::rows.lt(SMALL).or(search_segments::directory.is_null()))
-        .select((
-            search_segments::id,
-            search_segments::rows,
-            search_segments::directory.is_null(),
-            search_segments::ids,
-        ))
+    let unindexed: Vec<(i64, i32, Vec<u8>)> = search_segments::table
+        .filter(search_segments::keyed.and(search_segments::has_text).and(search_segments::directory.is_null()))
+        .select((search_segments::id, search_segments::rows, search_segments::ids))
         .order(search_segments::id)
         .limit(1_000)
         .load(conn)
         .await?;
-    let unindexed: i64 = small.iter().filter(|segment| segment.2).map(|segment| i64::from(segment.1)).sum();
-    if small.len() < MOST_SMALL && unindexed < MOST_UNINDEXED {
+    let rows: i64 = unindexed.iter().map(|(_, rows, _)| i64::from(*rows)).sum();
+    if unindexed.len() < MOST_UNINDEXED.0 && rows < MOST_UNINDEXED.1 {
         return Ok(());
     }
-    let (mut segments, mut ids, mut rows) = (Vec::new(), Vec::new(), 0);
-    for (segment, count, _, packed) in small {
-        rows += usize::try_from(count).unwrap_or_default();
-        if !segments.is_empty() && rows > LARGEST.0 {
-            break;
-        }
-        segments.push(segment);
-        ids.extend(segment::unpack(&packed));
-    }
+    let mut ids: Vec<i64> = unindexed.iter().flat_map(|(_, _, packed)| segment::unpack(packed)).collect();
     ids.sort_unstable();
     ids.dedup();
+    let mut writing = Writing::default();
     for part in ids.chunks(PAGE) {
         // Read after the segments, so it is at least what they stand for; what is written later has a segment of its own.
         let texts = products::table.filter(products::id.eq_any(part)).select(TEXTS).order(products::id);
-        let texts: Vec<ProductTexts> = texts.load(conn).await?;
-        insert(conn, &texts).await?;
+        let texts = texts.load(conn).await?;
+        writing.add(conn, texts).await?;
     }
+    writing.end(conn).await?;
+    let segments = unindexed.iter().map(|(id, ..)| *id);
     diesel::delete(search_segments::table.filter(search_segments::id.eq_any(segments))).execute(conn).await?;
     Ok(())
+}
+
+/// Makes one segment of those with fewer rows than `below`, once they are `many`. Gives `true` when there may be more to do.
+async fn merge(conn: &mut AsyncPgConnection, (below, many): (i32, usize)) -> anyhow::Result<bool> {
+    super::lock_in_order(conn).await?;
+    let bytes = || dsl::sql::<Integer>("octet_length(lists)");
+    let fit: Vec<(i64, i32, i32)> = search_segments::table
+        .filter(search_segments::keyed.and(search_segments::directory.is_not_null()))
+        .filter(search_segments::rows.lt(below).and(bytes().lt(LARGEST_LISTS / 2)))
+        .select((search_segments::id, search_segments::rows, bytes()))
+        .order(search_segments::id)
+        .limit(1_000)
+        .load(conn)
+        .await?;
+    let mut sum = (0, 0);
+    let fit: Vec<i64> = fit
+        .into_iter()
+        .take_while(|(_, rows, bytes)| {
+            sum = (sum.0 + rows, sum.1 + bytes);
+            sum.0 <= LARGEST_ROWS && sum.1 <= LARGEST_LISTS
+        })
+        .map(|(id, ..)| id)
+        .collect();
+    if fit.len() < many {
+        return Ok(false);
+    }
+    let segments: Vec<(Vec<u8>, Vec<u8>, Vec<u8>)> = search_segments::table
+        .filter(search_segments::id.eq_any(&fit))
+        .select((
+            search_segments::ids,
+            search_segments::directory.assume_not_null(),
+            search_segments::lists.assume_not_null(),
+        ))
+        .load(conn)
+        .await?;
+    let (ids, index) = spawn_blocking(move || {
+        let segments = segments.into_iter();
+        let segments =
+            segments.map(|(ids, directory, lists)| (segment::unpack(&ids).collect(), Lists { directory, lists }));
+        segment::merge(&segments.collect::<Vec<_>>())
+    })
+    .await?;
+    super::insert_segment(conn, &ids, &index, None).await?;
+    diesel::delete(search_segments::table.filter(search_segments::id.eq_any(fit))).execute(conn).await?;
+    Ok(true)
 }
 
 /// Products that are read at once: of the longest texts, 1,000 take 64 MiB.
@@ -157,10 +222,29 @@ type ProductTexts = (i64, String, String, String);
 const TEXTS: (products::id, products::sku, products::name, products::description) =
     (products::id, products::sku, products::name, products::description);
 
-async fn insert(conn: &mut AsyncPgConnection, texts: &[ProductTexts]) -> QueryResult<()> {
-    let texts: Vec<(i64, Texts<'_>)> =
-        texts.iter().map(|(id, sku, name, description)| (*id, [sku.as_str(), name, description])).collect();
-    super::insert_indexed(conn, texts, None).await
+/// Products on their way into segments as large as may be.
+#[derive(Default)]
+struct Writing {
+    texts: Vec<ProductTexts>,
+    bytes: usize,
+}
+
+impl Writing {
+    async fn add(&mut self, conn: &mut AsyncPgConnection, page: Vec<ProductTexts>) -> QueryResult<()> {
+        let bytes = |(_, sku, name, description): &ProductTexts| sku.len() + name.len() + description.len();
+        self.bytes += page.iter().map(bytes).sum::<usize>();
+        self.texts.extend(page);
+        if i32::try_from(self.texts.len()).is_ok_and(|rows| rows < LARGEST_ROWS) && self.bytes < LARGEST_TEXTS {
+            return Ok(());
+        }
+        self.end(conn).await
+    }
+
+    async fn end(&mut self, conn: &mut AsyncPgConnection) -> QueryResult<()> {
+        let Self { texts, .. } = std::mem::take(self);
+        let texts = texts.iter().map(|(id, sku, name, description)| (*id, [sku.as_str(), name, description]));
+        super::insert_indexed(conn, texts.collect(), None).await
+    }
 }
 
 /// Whether most of what the segments hold is out of date.
@@ -183,7 +267,7 @@ async fn rewrite(app: &App, conn: &mut AsyncPgConnection) -> anyhow::Result<()> 
         .select(search_segments::id)
         .load(conn)
         .await?;
-    let (mut after, mut texts, mut bytes) = (0, Vec::new(), 0);
+    let (mut after, mut writing) = (0, Writing::default());
     loop {
         if app.shutdown.is_cancelled() {
             return Ok(());
@@ -195,20 +279,11 @@ async fn rewrite(app: &App, conn: &mut AsyncPgConnection) -> anyhow::Result<()> 
             .limit(i64::try_from(PAGE)?)
             .load(conn)
             .await?;
-        let end = page.len() < PAGE;
-        after = page.last().map_or(after, |(id, ..)| *id);
-        bytes +=
-            page.iter().map(|(_, sku, name, description)| sku.len() + name.len() + description.len()).sum::<usize>();
-        texts.extend(page);
-        if end || texts.len() >= LARGEST.0 || bytes >= LARGEST.1 {
-            insert(conn, &texts).await?;
-            texts.clear();
-            bytes = 0;
-        }
-        if end {
-            break;
-        }
+        let Some((last, ..)) = page.last() else { break };
+        after = *last;
+        writing.add(conn, page).await?;
     }
+    writing.end(conn).await?;
     diesel::delete(search_segments::table.filter(search_segments::id.eq_any(&old))).execute(conn).await?;
     tracing::info!("Wrote the search index anew, in place of {} segments", old.len());
     Ok(())
