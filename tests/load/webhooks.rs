@@ -17,18 +17,19 @@ async fn main() {
             println!("{}", receiver.address.port());
             std::future::pending::<()>().await;
         }
-        ["loop", url, count, concurrency, body] => {
-            println!("{}", plain_loop(url, count.parse().unwrap(), concurrency.parse().unwrap(), body).await);
+        ["loop", url, count, concurrency, timestamp, signature, body] => {
+            let signed = [("webhook-timestamp", timestamp), ("webhook-signature", signature)];
+            println!("{}", plain_loop(url, count.parse().unwrap(), concurrency.parse().unwrap(), signed, body).await);
         }
         ["patch", base, first_id, count, pace] => {
             patch(base, first_id.parse().unwrap(), count.parse().unwrap(), pace.parse().unwrap()).await;
         }
-        _ => panic!("webhooks receiver MS | loop URL COUNT CONCURRENCY BODY | patch BASE FIRST-ID COUNT PER-SECOND"),
+        _ => panic!("webhooks receiver MS | loop URL COUNT CONCURRENCY TIMESTAMP SIGNATURE BODY | patch BASE FIRST-ID COUNT PER-SECOND"),
     }
 }
 
 /// Sends the same requests with nothing around them. Gives requests per second.
-async fn plain_loop(url: &str, count: usize, concurrency: usize, body: &str) -> f64 {
+async fn plain_loop(url: &str, count: usize, concurrency: usize, signed: [(&str, &str); 2], body: &str) -> f64 {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let start = Instant::now();
     stream::iter(0..count)
@@ -36,9 +37,9 @@ async fn plain_loop(url: &str, count: usize, concurrency: usize, body: &str) -> 
             let request = client
                 .post(url)
                 .header("content-type", "application/json")
-                .header("webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek")
-                .header("webhook-timestamp", "1614265330")
-                .header("webhook-signature", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=")
+                .header("webhook-id", "msg_bench")
+                .header(signed[0].0, signed[0].1)
+                .header(signed[1].0, signed[1].1)
                 .body(body.to_owned());
             assert_eq!(request.send().await.unwrap().status(), 204);
         })
