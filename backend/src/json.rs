@@ -6,6 +6,7 @@ use actix_web::{
     FromRequest, HttpRequest, HttpResponse, Responder,
     dev::Payload,
     error::JsonPayloadError,
+    http::header,
     web::{self, Data},
 };
 use futures_util::future::LocalBoxFuture;
@@ -53,8 +54,14 @@ impl<T: DeserializeOwned> FromRequest for Json<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let config = &request.app_data::<Data<App>>().expect("every route knows the app").config;
         let (max_bytes, max_depth, patience) = (config.max_json_bytes, config.max_json_depth, config.upload_idle());
+        // Unpacked, one piece of it may be gigabytes before its size is looked at.
+        let is_packed = request.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
         let body = web::JsonBody::<Box<RawValue>>::new(request, payload, None, true).limit(max_bytes);
         Box::pin(async move {
+            if is_packed {
+                let refusal = "the body must be plain JSON, without a Content-Encoding";
+                return Err(ApiError::UnsupportedMediaType(refusal.into()));
+            }
             let seconds = patience.as_secs();
             let silent = |_| ApiError::Silent { seconds, advice: "send all of the body at once" };
             let text = timeout(patience, body).await.map_err(silent)?.map_err(|error| unreadable(&error))?;

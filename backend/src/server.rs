@@ -53,7 +53,7 @@ pub async fn serve(app: Arc<App>) -> anyhow::Result<()> {
     .disable_signals()
     // Answered 408. Who sends a byte now and then to keep a place holds it for so long. Actix measures the first request of
     // a connection only; one that drips a later one keeps its connection, but holds up nobody: it costs a socket and a
-    // buffer, and a proxy in front ends it.
+    // buffer, and a proxy in front ends it. So does one that never ends a chunked body which was refused.
     .client_request_timeout(head)
     // By default more than proxies in front keep theirs (nginx: 60 s), so that it is they who close, and no request meets
     // a connection that is just being closed.

@@ -166,6 +166,8 @@ impl Fetcher {
             .no_proxy()
             .redirect(Policy::none())
             .dns_resolver(Arc::new(Vetted(addresses)))
+            // Shared by the addresses of a host, so that one that does not answer leaves time for the next.
+            .connect_timeout(self.idle)
             .http1_only()
             .user_agent(concat!("Loadify/", env!("CARGO_PKG_VERSION")))
             .build()

@@ -33,6 +33,10 @@ pub async fn receive(app: &App, request: &HttpRequest, mut body: Payload) -> Api
         },
         Err(error) => {
             intake.abort().await;
+            // Nobody is in the middle of sending.
+            if matches!(error, ApiError::Silent { .. }) {
+                return Err(error);
+            }
             error
         }
     };
