@@ -2,6 +2,7 @@
 //! one), `amqps://`, and an error, not silence, when the connection ends. It does not reconnect: its users build a new one.
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
@@ -48,22 +49,23 @@ pub struct AmqpBroker {
     url: Url,
     connection: Connection,
     channel: Channel,
+    prefetch: HashMap<String, u16>,
 }
 
 impl AmqpBroker {
-    /// Connects and declares `queues`, durable. Each consumer has `prefetch` of its own.
-    pub async fn connect(endpoint: &Endpoint, queues: &[&str], prefetch: u16) -> lapin::Result<Self> {
+    /// Connects and declares `queues`, durable, each with the prefetch of its consumer.
+    pub async fn connect(endpoint: &Endpoint, queues: &[(&str, u16)]) -> lapin::Result<Self> {
         let properties = ConnectionProperties::default().with_connection_name("loadify".into());
         let tls = OwnedTLSConfig { identity: None, cert_chain: endpoint.authorities.clone() };
         let runtime = lapin::runtime::default_runtime()?;
         let connection = Connection::connect_with_config(endpoint.url.as_str(), properties, tls, runtime).await?;
         let channel = connection.create_channel().await?;
-        for queue in queues {
+        for (queue, _) in queues {
             channel.queue_declare((*queue).into(), QueueDeclareOptions::durable(), FieldTable::default()).await?;
         }
-        channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok(Self { url: endpoint.url.clone(), connection, channel })
+        let prefetch = queues.iter().map(|(queue, prefetch)| ((*queue).to_owned(), *prefetch)).collect();
+        Ok(Self { url: endpoint.url.clone(), connection, channel, prefetch })
     }
 }
 
@@ -87,6 +89,10 @@ impl Broker for AmqpBroker {
         queue: &str,
         on_error: Box<dyn Fn(BrokerError) + Send + Sync + 'static>,
     ) -> Result<(String, Box<dyn DeliveryStream>), BrokerError> {
+        // It holds for the consumers that come after it.
+        let prefetch = self.prefetch.get(queue).copied().unwrap_or(1);
+        let limited = self.channel.basic_qos(prefetch, BasicQosOptions::default()).await;
+        limited.map_err(|error| failed(&error))?;
         let consumer = self
             .channel
             .basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default())

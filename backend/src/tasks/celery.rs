@@ -194,10 +194,12 @@ pub async fn consume(app: Arc<App>, endpoint: Endpoint) {
     }
 }
 
+/// Tasks of deliveries at the same time: one delivers, and while it does, another has to be able to tell it that there is more.
+const RINGS: u16 = 2;
+
 async fn build(endpoint: &Endpoint, queue: &str, prefetch: u16) -> anyhow::Result<Celery> {
-    let broker = AmqpBroker::connect(endpoint, &[queue, &deliveries(queue)], prefetch)
-        .await
-        .context("cannot reach BROKER_URL")?;
+    let queues = [(queue, prefetch), (&deliveries(queue), prefetch.max(RINGS))];
+    let broker = AmqpBroker::connect(endpoint, &queues).await.context("cannot reach BROKER_URL")?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let stand_in = format!("redis://{}", listener.local_addr()?);
     let answering = tokio::spawn(answer_ok(listener));

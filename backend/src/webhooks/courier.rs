@@ -38,8 +38,10 @@ const SLICE: Duration = Duration::from_mins(10);
 const LAST_CALL: Duration = Duration::from_secs(5);
 /// Pause after the database did not answer.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Turns begin so far apart, unless enough has come home: deliveries that trickle are recorded together.
+/// Turns begin so far apart, unless enough has come home: deliveries that trickle are recorded together. While more is due,
+/// a fast receiver must not wait for long beside a slow one.
 const TURN: Duration = Duration::from_millis(20);
+const TURN_OF_MANY: Duration = Duration::from_millis(5);
 /// Attempts to be recorded that are worth a turn at once.
 const ENOUGH: usize = 64;
 /// What a lease has beyond the deadline, for the answer to be recorded.
@@ -147,7 +149,7 @@ async fn drain(app: &Arc<App>, desk: &mut Desk) -> anyhow::Result<bool> {
             // After trouble with the database there may be nothing to wait for.
             () = std::future::ready(()), if desk.held.is_empty() => {}
         }
-        desk.gather(begun + TURN).await;
+        desk.gather(begun + if desk.more_due { TURN_OF_MANY } else { TURN }).await;
     }
 }
 
