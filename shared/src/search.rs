@@ -124,6 +124,12 @@ pub struct Total {
     pub exact: bool,
 }
 
+impl Total {
+    pub const fn is_any(self) -> bool {
+        self.count > 0 || !self.exact
+    }
+}
+
 /// One page of products.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -10,7 +10,7 @@ use super::remove::remove_named;
 use super::requests;
 use super::selection::{PageState, Selection};
 use crate::access::Access;
-use crate::ui::format::{counted, thousands};
+use crate::ui::format::{amount, amount_of, counted};
 use crate::ui::{ConfirmDialog, Glyph, Icon};
 
 /// Stands at the lower edge as long as something is ticked, or a job is under way.
@@ -18,7 +18,7 @@ use crate::ui::{ConfirmDialog, Glyph, Icon};
 pub fn BulkBar() -> impl IntoView {
     let selection = Selection::expect();
     let jobs = Jobs::provide();
-    let shown = Memo::new(move |_| selection.count() > 0);
+    let shown = Memo::new(move |_| selection.count().is_any());
     view! {
         <Show when=move || jobs.is_busy() fallback=move || view! { <Show when=move || shown.get()><Actions /></Show> }>
             <JobBar />
@@ -53,11 +53,11 @@ fn Actions() -> impl IntoView {
             requests::export_named_url(&selection.ids())
         }
     };
-    let question = Signal::derive(move || format!("Delete {}?", counted(number.get(), "product")));
-    let confirm = Signal::derive(move || format!("Delete {}", counted(number.get(), "product")));
+    let question = Signal::derive(move || format!("Delete {}?", amount_of(number.get(), "product")));
+    let confirm = Signal::derive(move || format!("Delete {}", amount_of(number.get(), "product")));
     view! {
         <section class="bulk" aria-label="Selected products" data-testid="bulk-bar">
-            <p class="bulk-count" role="status" data-testid="bulk-count">{move || format!("{} selected", thousands(number.get()))}</p>
+            <p class="bulk-count" role="status" data-testid="bulk-count">{move || format!("{} selected", amount(number.get()))}</p>
             <SelectAll />
             <div class="bulk-actions">
                 <Show when=may_write>
@@ -111,14 +111,17 @@ fn Actions() -> impl IntoView {
 fn SelectAll() -> impl IntoView {
     let (catalogue, selection) = (Catalogue::expect(), Selection::expect());
     let offered = Memo::new(move |_| {
-        let total = catalogue.total.get().filter(|total| total.count > selection.count() || !total.exact)?;
+        let total = catalogue.total.get().filter(|total| total.count > selection.count().count || !total.exact)?;
         let whole_page = !selection.whole.get() && selection.page_state() == PageState::All;
         whole_page.then_some(total)
     });
     let text = move || {
         offered.get().map(|total| {
-            let count = thousands(total.count);
-            if total.exact { format!("Select all {count}") } else { format!("Select all (more than {count})") }
+            if total.exact {
+                format!("Select all {}", amount(total))
+            } else {
+                format!("Select all ({})", amount(total))
+            }
         })
     };
     view! {

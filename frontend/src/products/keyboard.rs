@@ -100,7 +100,7 @@ fn escape(selection: Selection, guard: Guard) -> bool {
         guard.close();
         return true;
     }
-    if untrack(|| selection.count()) > 0 {
+    if untrack(|| selection.count()).is_any() {
         selection.clear();
         return true;
     }

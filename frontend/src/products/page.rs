@@ -17,7 +17,7 @@ use super::selection::Selection;
 use super::table::ProductTable;
 use super::toolbar::Toolbar;
 use crate::access::Access;
-use crate::ui::format::{counted, thousands};
+use crate::ui::format::amount_of;
 use crate::ui::{Glyph, Icon, ProblemNotice, Skeleton, page_title};
 
 /// Products as the address names them, and beside them the one that is open.
@@ -103,14 +103,12 @@ fn Head() -> impl IntoView {
 }
 
 fn total_text(total: Total, filter: &ProductFilter) -> String {
-    match (total.exact, filter.is_empty()) {
-        (true, true) => counted(total.count, "product"),
-        (true, false) => {
-            format!("{} {}", counted(total.count, "product"), if total.count == 1 { "matches" } else { "match" })
-        }
-        (false, true) => format!("more than {} products", thousands(total.count)),
-        (false, false) => format!("more than {} products match", thousands(total.count)),
-    }
+    let verb = match total {
+        _ if filter.is_empty() => "",
+        Total { count: 1, .. } => " matches",
+        _ => " match",
+    };
+    amount_of(total, "product") + verb
 }
 
 /// The list once there is one; what to do where it is empty.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use leptos::prelude::*;
+use shared::Total;
 
 use super::catalogue::Catalogue;
 
@@ -50,12 +51,11 @@ impl Selection {
     }
 
     /// How many products are ticked.
-    pub fn count(self) -> i64 {
+    pub fn count(self) -> Total {
         if self.whole.get() {
-            self.catalogue().total.get().map_or(0, |total| total.count)
-        } else {
-            self.ids.with(|ids| i64::try_from(ids.len()).unwrap_or(i64::MAX))
+            return self.catalogue().total.get().unwrap_or_default();
         }
+        Total { count: self.ids.with(|ids| i64::try_from(ids.len()).unwrap_or(i64::MAX)), exact: true }
     }
 
     /// The ticked products one by one, in the order of their ids; not for all that match.

@@ -1,5 +1,7 @@
 //! Figures as people read them. Pure, in English, with the units that every text here shares.
 
+use shared::Total;
+
 /// A count with separators: `500,000`.
 pub fn thousands(count: i64) -> String {
     let digits = count.unsigned_abs().to_string();
@@ -20,6 +22,18 @@ pub fn thousands(count: i64) -> String {
 pub fn counted(count: i64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", thousands(count))
+}
+
+/// `1,234`, or `more than 1,234` where they were not counted to the end.
+pub fn amount(total: Total) -> String {
+    let count = thousands(total.count);
+    if total.exact { count } else { format!("more than {count}") }
+}
+
+/// The same of things.
+pub fn amount_of(total: Total, noun: &str) -> String {
+    let count = counted(total.count, noun);
+    if total.exact { count } else { format!("more than {count}") }
 }
 
 /// A size in decimal units, three digits at least from kB on: `86.4 MB`.
@@ -108,6 +122,13 @@ mod tests {
         assert_eq!(thousands(-1_234), "−1,234");
         assert_eq!(counted(1, "row"), "1 row");
         assert_eq!(counted(2_000, "row"), "2,000 rows");
+    }
+
+    #[test]
+    fn what_is_not_counted_to_the_end_is_not_told_as_less() {
+        let texts = |count, exact| (amount(Total { count, exact }), amount_of(Total { count, exact }, "product"));
+        assert_eq!(texts(1, true), ("1".into(), "1 product".into()));
+        assert_eq!(texts(1_999, false), ("more than 1,999".into(), "more than 1,999 products".into()));
     }
 
     #[test]
