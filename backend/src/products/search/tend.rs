@@ -34,11 +34,12 @@ const SMALL: i32 = 2_000;
 /// Segments of changes by hand, and rows in them, that are read by every search; more are indexed.
 const MOST_UNINDEXED: (usize, i64) = (32, 500);
 /// Segments of fewer rows are made one, once there are so many of them: a search asks each.
-const TIERS: [(i32, usize); 2] = [(SMALL, 16), (LARGEST_ROWS / 2, 8)];
-/// Largest segment that is made here: rows, bytes of text, and bytes of lists. Twice that has to be in memory.
-const LARGEST_ROWS: i32 = 100_000;
-const LARGEST_TEXTS: usize = 16 << 20;
-const LARGEST_LISTS: i32 = 16 << 20;
+const TIERS: [(i32, usize); 2] = [(SMALL, 16), (LARGEST_ROWS / 2, 4)];
+/// Largest segment that is made here: rows, bytes of text, and bytes of lists. Some eight times that is in memory, in a
+/// worker that is to need little.
+const LARGEST_ROWS: i32 = 40_000;
+const LARGEST_TEXTS: usize = 8 << 20;
+const LARGEST_LISTS: i32 = 6 << 20;
 /// Bounds of zones are made narrow again, and statistics taken, after so many products: those of some zones may be history by
 /// then.
 const NARROWED: i64 = 2 * KEYED_AT_ONCE;
