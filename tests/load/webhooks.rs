@@ -24,7 +24,9 @@ async fn main() {
         ["patch", base, first_id, count, pace] => {
             patch(base, first_id.parse().unwrap(), count.parse().unwrap(), pace.parse().unwrap()).await;
         }
-        _ => panic!("webhooks receiver MS | loop URL COUNT CONCURRENCY TIMESTAMP SIGNATURE BODY | patch BASE FIRST-ID COUNT PER-SECOND"),
+        _ => panic!(
+            "webhooks receiver MS | loop URL COUNT CONCURRENCY TIMESTAMP SIGNATURE BODY | patch BASE FIRST-ID COUNT PER-SECOND"
+        ),
     }
 }
 
