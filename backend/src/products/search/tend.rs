@@ -35,6 +35,8 @@ const SMALL: i32 = 2_000;
 const MOST_UNINDEXED: (usize, i64) = (32, 500);
 /// Segments of fewer rows are made one, once there are so many of them: a search asks each.
 const TIERS: [(i32, usize); 2] = [(SMALL, 16), (LARGEST_ROWS / 2, 4)];
+/// As many as that are merged by one transaction, which whoever deletes everything waits for.
+const MERGED_AT_ONCE: i64 = 100;
 /// Largest segment that is made here: rows, bytes of text, and bytes of lists. Some eight times that is in memory, in a
 /// worker that is to need little.
 const LARGEST_ROWS: i32 = 40_000;
@@ -81,7 +83,7 @@ impl Tender {
             conn.transaction(async |conn| index_unindexed(conn).await).await?;
         }
         for tier in TIERS.into_iter().take(if busy { 1 } else { TIERS.len() }) {
-            while !stopped() && conn.transaction(async |conn| merge(conn, tier).await).await? {}
+            while !stopped() && conn.transaction(async |conn| merge(conn, tier).await).await? && !busy {}
         }
         if !busy && !stopped() && self.looked.is_none_or(|looked| looked.elapsed() > LOOK) {
             self.looked = Some(Instant::now());
@@ -179,8 +181,9 @@ async fn merge(conn: &mut AsyncPgConnection, (below, many): (i32, usize)) -> any
         .filter(search_segments::keyed.and(search_segments::directory.is_not_null()))
         .filter(search_segments::rows.lt(below).and(bytes().lt(LARGEST_LISTS / 2)))
         .select((search_segments::id, search_segments::rows, bytes()))
-        .order(search_segments::id)
-        .limit(1_000)
+        // The smallest first: if they are too large together, all are.
+        .order((search_segments::rows, search_segments::id))
+        .limit(MERGED_AT_ONCE)
         .load(conn)
         .await?;
     let mut sum = (0, 0);
