@@ -79,7 +79,7 @@ async fn a_receiver_that_asks_for_a_pause_gets_it() {
 
 #[tokio::test]
 async fn one_receiver_that_is_dead_holds_up_neither_the_others_nor_the_person() {
-    // The broker gives each queue as many tasks as there are imports at the same time; deliveries need one more.
+    // One place for imports, on the queue inside the process: deliveries have their own.
     let app = TestApp::start_with(&[LOCAL, ("WEBHOOK_CONCURRENCY", "8"), ("IMPORT_CONCURRENCY", "1")]).await;
     let (dead, alive) = (Receiver::behaving(|_| Answer::Hang).await, Receiver::start().await);
     app.webhook(&dead).await;
