@@ -9,7 +9,7 @@ use super::audit_query::AuditView;
 use super::requests;
 use crate::api::encode;
 use crate::ui::time::{from_field, to_field};
-use crate::ui::{Glyph, Icon, ProblemNotice, Relative, Skeleton, page_title};
+use crate::ui::{Glyph, Icon, PageHead, ProblemNotice, Relative, Skeleton, page_title};
 
 /// Kinds of things, by how the names of the actions on them begin.
 const AREAS: [(&str, &str); 7] = [
@@ -34,16 +34,12 @@ pub fn AuditPage() -> impl IntoView {
     let csv = move || view.with(|view| requests::audit_csv_url(&view.csv_query(encode)));
     view! {
         <div class="page">
-            <header class="page-head">
-                <div>
-                    <h1>"Audit log"</h1>
-                    <p class="page-lead">"Each sign-in and each change by hand, with who did it and from where."</p>
-                </div>
+            <PageHead title="Audit log" lead="Each sign-in and each change by hand, with who did it and from where.">
                 <a class="button" href=csv download rel="external" data-testid="audit-csv">
                     <Icon glyph=Glyph::Download />
                     "Export as CSV"
                 </a>
-            </header>
+            </PageHead>
             <Filters view />
             <Transition fallback=|| view! { <Skeleton rows=10 /> }>
                 {move || Suspend::new(async move {

@@ -8,7 +8,10 @@ use wasm_bindgen_futures::spawn_local;
 use super::key_dialogs::{MakeKeyDialog, NewKeyDialog};
 use super::requests;
 use crate::ui::time::absolute;
-use crate::ui::{ConfirmDialog, Glyph, Icon, ProblemNotice, Relative, Skeleton, Toasts, page_title, use_now};
+use crate::ui::{
+    AddButton, ConfirmDialog, Glyph, Icon, ListFrame, ListState, PageHead, Relative, Toasts, page_title,
+    question_about, use_now,
+};
 
 /// Before this it is said that a key will expire.
 const SOON: TimeDelta = TimeDelta::days(14);
@@ -51,16 +54,9 @@ pub fn KeysPage() -> impl IntoView {
     };
     view! {
         <div class="page">
-            <header class="page-head">
-                <div>
-                    <h1>"API keys"</h1>
-                    <p class="page-lead">"For programs. Each key may do what its scopes say, and nothing else."</p>
-                </div>
-                <button type="button" class="button button-primary" data-testid="make-key" on:click=move |_| making.set(true)>
-                    <Icon glyph=Glyph::Plus />
-                    "Make a key"
-                </button>
-            </header>
+            <PageHead title="API keys" lead="For programs. Each key may do what its scopes say, and nothing else.">
+                <AddButton open=making label="Make a key" testid="make-key" />
+            </PageHead>
             <Table keys making />
             <MakeKeyDialog open=making on_made />
             <NewKeyDialog made />
@@ -72,14 +68,10 @@ pub fn KeysPage() -> impl IntoView {
 #[component]
 fn Table(keys: Keys, making: RwSignal<bool>) -> impl IntoView {
     let list = keys.list;
-    let problem = Memo::new(move |_| list.get().and_then(Result::err));
+    let state = Memo::new(move |_| ListState::of(list.get().map(|got| got.map(|list| list.items.is_empty()))));
     let known = Memo::new(move |_| list.get().and_then(Result::ok).map(|list| list.items).unwrap_or_default());
-    let loading = Memo::new(move |_| list.get().is_none());
-    move || match (loading.get(), problem.get()) {
-        (true, _) => view! { <Skeleton rows=4 /> }.into_any(),
-        (_, Some(problem)) => view! { <ProblemNotice problem retry=move || keys.load() /> }.into_any(),
-        (false, None) if known.with(Vec::is_empty) => view! { <NoKeys making /> }.into_any(),
-        _ => view! {
+    view! {
+        <ListFrame state rows=4 retry=move || keys.load() nothing=move || view! { <NoKeys making /> }>
             <div class="table-frame">
                 <table class="table table-cards keys-table" data-testid="keys-table">
                     <caption class="visually-hidden">"API keys"</caption>
@@ -103,8 +95,7 @@ fn Table(keys: Keys, making: RwSignal<bool>) -> impl IntoView {
                     </tbody>
                 </table>
             </div>
-        }
-        .into_any(),
+        </ListFrame>
     }
 }
 
@@ -198,15 +189,7 @@ fn NoKeys(making: RwSignal<bool>) -> impl IntoView {
 
 #[component]
 fn Question(keys: Keys) -> impl IntoView {
-    let open = RwSignal::new(false);
-    let shown = RwSignal::new(None::<ApiKey>);
-    Effect::new(move |_| {
-        if let Some(asked) = keys.asked.get() {
-            shown.set(Some(asked));
-            keys.asked.set(None);
-            open.set(true);
-        }
-    });
+    let (open, shown) = question_about(keys.asked);
     let title = Signal::derive(move || {
         shown.with(|key| key.as_ref().map(|key| format!("Revoke {}?", key.name)).unwrap_or_default())
     });

@@ -10,7 +10,9 @@ use super::person_dialogs::{AddPersonDialog, SetPasswordDialog};
 use super::state::Access;
 use super::{requests, words};
 use crate::ui::format::counted;
-use crate::ui::{ConfirmDialog, Glyph, Icon, ProblemNotice, Relative, Skeleton, Toasts, page_title};
+use crate::ui::{
+    AddButton, ConfirmDialog, Glyph, Icon, ListFrame, ListState, PageHead, Relative, Toasts, page_title, question_about,
+};
 
 /// What can be done with an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,21 +97,9 @@ pub fn PeoplePage() -> impl IntoView {
     };
     view! {
         <div class="page">
-            <header class="page-head">
-                <div>
-                    <h1>"People"</h1>
-                    <p class="page-lead">"Who may sign in, and what they may do."</p>
-                </div>
-                <button
-                    type="button"
-                    class="button button-primary"
-                    data-testid="add-person"
-                    on:click=move |_| adding.set(true)
-                >
-                    <Icon glyph=Glyph::Plus />
-                    "Add person"
-                </button>
-            </header>
+            <PageHead title="People" lead="Who may sign in, and what they may do.">
+                <AddButton open=adding label="Add person" testid="add-person" />
+            </PageHead>
             <Table people />
             <Roles />
             <AddPersonDialog open=adding on_added=move || people.load() />
@@ -122,9 +112,8 @@ pub fn PeoplePage() -> impl IntoView {
 #[component]
 fn Table(people: People) -> impl IntoView {
     let list = people.list;
-    let problem = Memo::new(move |_| list.get().and_then(Result::err));
+    let state = Memo::new(move |_| ListState::of(list.get().map(|got| got.map(|list| list.items.is_empty()))));
     let known = Memo::new(move |_| list.get().and_then(Result::ok).map(|list| list.items).unwrap_or_default());
-    let loading = Memo::new(move |_| list.get().is_none());
     // A row stays when its figures change: the focus may be in it.
     let row = move |first: Person| {
         let person = Memo::new(move |before: Option<&Person>| {
@@ -133,11 +122,8 @@ fn Table(people: People) -> impl IntoView {
         });
         view! { <PersonRow person people /> }
     };
-    move || match (loading.get(), problem.get()) {
-        (true, _) => view! { <Skeleton rows=4 /> }.into_any(),
-        (_, Some(problem)) => view! { <ProblemNotice problem retry=move || people.load() /> }.into_any(),
-        (false, None) if known.with(Vec::is_empty) => view! { <Nobody /> }.into_any(),
-        _ => view! {
+    view! {
+        <ListFrame state rows=4 retry=move || people.load() nothing=Nobody>
             <div class="table-frame">
                 <table class="table table-cards people-table" data-testid="people-table">
                     <caption class="visually-hidden">"People"</caption>
@@ -156,8 +142,7 @@ fn Table(people: People) -> impl IntoView {
                     </tbody>
                 </table>
             </div>
-        }
-        .into_any(),
+        </ListFrame>
     }
 }
 
@@ -292,15 +277,7 @@ fn Roles() -> impl IntoView {
 
 #[component]
 fn Question(people: People) -> impl IntoView {
-    let open = RwSignal::new(false);
-    let shown = RwSignal::new(None::<(Person, Act)>);
-    Effect::new(move |_| {
-        if let Some(asked) = people.asked.get() {
-            shown.set(Some(asked));
-            people.asked.set(None);
-            open.set(true);
-        }
-    });
+    let (open, shown) = question_about(people.asked);
     let words = Memo::new(move |_| {
         shown.with(|shown| shown.as_ref().map(|(person, act)| question(person, *act, people.is_me(person.id))))
     });

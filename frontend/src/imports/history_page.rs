@@ -4,7 +4,7 @@ use shared::Permission;
 
 use super::table::ImportList;
 use crate::access::Access;
-use crate::ui::{Glyph, Icon, page_title};
+use crate::ui::{Glyph, Icon, PageHead, page_title};
 
 const PAGE_SIZE: u32 = 25;
 
@@ -17,18 +17,14 @@ pub fn HistoryPage() -> impl IntoView {
     page_title(|| "Imports".to_owned());
     view! {
         <div class="page">
-            <header class="page-head">
-                <div>
-                    <h1>"Imports"</h1>
-                    <p class="page-lead">"What went in, and what became of each row."</p>
-                </div>
+            <PageHead title="Imports" lead="What went in, and what became of each row.">
                 <Show when=move || access.may(Permission::WriteImports)>
                     <a class="button button-primary" href="/">
                         <Icon glyph=Glyph::Upload />
                         "Import a file"
                     </a>
                 </Show>
-            </header>
+            </PageHead>
             <ImportList before limit=PAGE_SIZE paged=true />
         </div>
     }

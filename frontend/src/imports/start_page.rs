@@ -4,7 +4,7 @@ use super::from_url::FromUrl;
 use super::table::ImportList;
 use super::upload::{DropZone, FileProblem, Queue, State, UnfinishedUploads, UploadList, UploadPanel, Uploads};
 use crate::ui::format::percent;
-use crate::ui::page_title;
+use crate::ui::{PageHead, page_title};
 
 /// Number of imports that are shown below the drop zone.
 const RECENT: u32 = 5;
@@ -17,12 +17,10 @@ pub fn StartPage() -> impl IntoView {
     page_title(move || queue.with(title).unwrap_or_else(|| "Import products".to_owned()));
     view! {
         <div class="page">
-            <header class="page-head">
-                <div>
-                    <h1>"Import products"</h1>
-                    <p class="page-lead">"Half a million rows are fine. You can watch them go in, and close this tab once the files are sent."</p>
-                </div>
-            </header>
+            <PageHead
+                title="Import products"
+                lead="Half a million rows are fine. You can watch them go in, and close this tab once the files are sent."
+            />
             <FileProblem />
             <UnfinishedUploads />
             <div class="start">

@@ -2,6 +2,22 @@ use leptos::prelude::*;
 
 use super::modal::Modal;
 
+/// Opens a question when something is put into `asked`; what it is about is kept until the next one.
+pub fn question_about<T: Clone + Send + Sync + 'static>(
+    asked: RwSignal<Option<T>>,
+) -> (RwSignal<bool>, RwSignal<Option<T>>) {
+    let open = RwSignal::new(false);
+    let shown = RwSignal::new(None::<T>);
+    Effect::new(move |_| {
+        if let Some(about) = asked.get() {
+            shown.set(Some(about));
+            asked.set(None);
+            open.set(true);
+        }
+    });
+    (open, shown)
+}
+
 /// Asks before something is done that cannot be undone. The focus begins at the first button, which does nothing.
 #[component]
 pub fn ConfirmDialog(

@@ -6,7 +6,7 @@ use super::form::{Saved, WebhookDialog};
 use super::refresh::Refresh;
 use super::requests;
 use super::secret::{SecretDialog, Shown};
-use crate::ui::{Glyph, Icon, ProblemNotice, Skeleton, page_title};
+use crate::ui::{AddButton, Glyph, Icon, ListFrame, ListState, PageHead, page_title};
 
 /// All webhooks, and how each has been doing.
 #[component]
@@ -28,34 +28,17 @@ pub fn WebhooksPage() -> impl IntoView {
     };
     view! {
         <div class="page webhooks-page">
-            <header class="page-head">
-                <div>
-                    <h1>"Webhooks"</h1>
-                    <p class="page-lead">"Systems that are told when a person changes a product, or an import ends."</p>
-                </div>
-                <button
-                    type="button"
-                    class="button button-primary"
-                    data-testid="new-webhook"
-                    on:click=move |_| adding.set(true)
-                >
-                    <Icon glyph=Glyph::Plus />
-                    "Add webhook"
-                </button>
-            </header>
+            <PageHead
+                title="Webhooks"
+                lead="Systems that are told when a person changes a product, or an import ends."
+            >
+                <AddButton open=adding label="Add webhook" testid="new-webhook" />
+            </PageHead>
             <Webhooks list refresh adding />
             <WebhookDialog open=adding webhook=nothing on_saved />
             <SecretDialog shown=secret />
         </div>
     }
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum State {
-    Loading,
-    Failed(Problem),
-    Empty,
-    Some,
 }
 
 #[component]
@@ -64,12 +47,7 @@ fn Webhooks(
     refresh: Refresh,
     adding: RwSignal<bool>,
 ) -> impl IntoView {
-    let state = Memo::new(move |_| match list.get() {
-        None => State::Loading,
-        Some(Err(problem)) => State::Failed(problem),
-        Some(Ok(list)) if list.items.is_empty() => State::Empty,
-        Some(Ok(_)) => State::Some,
-    });
+    let state = Memo::new(move |_| ListState::of(list.get().map(|got| got.map(|list| list.items.is_empty()))));
     let webhooks = Memo::new(move |_| list.get().and_then(Result::ok).map(|list| list.items).unwrap_or_default());
     // A card stays when its figures change: the focus may be in it.
     let card = move |first: Webhook| {
@@ -79,16 +57,12 @@ fn Webhooks(
         });
         view! { <WebhookCard webhook refresh /> }
     };
-    move || match state.get() {
-        State::Loading => view! { <Skeleton rows=5 /> }.into_any(),
-        State::Failed(problem) => view! { <ProblemNotice problem retry=move || refresh.now() /> }.into_any(),
-        State::Empty => view! { <NoWebhooks adding /> }.into_any(),
-        State::Some => view! {
+    view! {
+        <ListFrame state rows=5 retry=move || refresh.now() nothing=move || view! { <NoWebhooks adding /> }>
             <ul class="webhook-list" data-testid="webhooks">
                 <For each=move || webhooks.get() key=|webhook| webhook.id children=card />
             </ul>
-        }
-        .into_any(),
+        </ListFrame>
     }
 }
 

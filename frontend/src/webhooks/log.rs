@@ -8,7 +8,7 @@ use super::query::{KINDS, LogView, STATUSES, kind, status};
 use super::refresh::Refresh;
 use super::{requests, words};
 use crate::ui::time::{from_field, to_field};
-use crate::ui::{Glyph, Icon, ProblemNotice, Relative, Skeleton, use_now};
+use crate::ui::{Glyph, Icon, ListFrame, ListState, Relative, use_now};
 
 #[component]
 pub fn Log(id: Memo<i64>, view: Memo<LogView>, refresh: Refresh) -> impl IntoView {
@@ -95,14 +95,9 @@ fn Rows(
 ) -> impl IntoView {
     let rows = Memo::new(move |_| page.get().and_then(Result::ok).map(|page| page.items).unwrap_or_default());
     let next = Memo::new(move |_| page.get().and_then(Result::ok).and_then(|page| page.next));
-    let problem = Memo::new(move |_| page.get().and_then(Result::err));
-    let loading = Memo::new(move |_| page.get().is_none());
-    let empty = Memo::new(move |_| rows.with(Vec::is_empty));
-    move || match (loading.get(), problem.get(), empty.get()) {
-        (true, ..) => view! { <Skeleton rows=6 /> }.into_any(),
-        (_, Some(problem), _) => view! { <ProblemNotice problem retry=move || refresh.now() /> }.into_any(),
-        (.., true) => view! { <NoDeliveries id view /> }.into_any(),
-        _ => view! {
+    let state = Memo::new(move |_| ListState::of(page.get().map(|got| got.map(|page| page.items.is_empty()))));
+    view! {
+        <ListFrame state rows=6 retry=move || refresh.now() nothing=move || view! { <NoDeliveries id view /> }>
             <div class="table-frame table-frame-flush" role="group" aria-label="Table of deliveries" tabindex="0">
                 <table class="table table-cards log-table" data-testid="log-table">
                     <thead>
@@ -126,8 +121,7 @@ fn Rows(
                 </table>
             </div>
             <Pager id view next />
-        }
-        .into_any(),
+        </ListFrame>
     }
 }
 
