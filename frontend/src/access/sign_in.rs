@@ -16,7 +16,7 @@ use super::requests::{self, Refusal};
 use super::state::Access;
 use crate::api;
 use crate::ui::format::whole_seconds;
-use crate::ui::{Glyph, Icon, page_title};
+use crate::ui::{Notice, Tone, page_title};
 
 /// What is shown at every address while nobody is signed in.
 #[component]
@@ -234,13 +234,9 @@ fn TroubleNotice(trouble: Trouble) -> impl IntoView {
     move || {
         let told = trouble.told.get()?;
         Some(view! {
-            <div class="notice" data-tone="bad" role="alert" data-testid="sign-in-problem">
-                <Icon glyph=Glyph::Warning />
-                <div class="notice-body">
-                    <p class="notice-title">{told.title()}</p>
-                    <p>{told.text()}</p>
-                </div>
-            </div>
+            <Notice tone=Tone::Bad title=told.title() testid="sign-in-problem">
+                <p>{told.text()}</p>
+            </Notice>
         })
     }
 }

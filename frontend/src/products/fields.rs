@@ -11,7 +11,7 @@ use super::guard::Guard;
 use super::query::Panel;
 use super::remove::remove;
 use super::selection::Selection;
-use crate::ui::{Glyph, Icon, Relative};
+use crate::ui::{Glyph, Icon, Notice, Relative, Tone};
 
 /// The fields of `form`.
 pub fn fields(form: &Form, dirty: Memo<bool>) -> impl IntoView + use<> {
@@ -103,13 +103,10 @@ fn Refusal(form: Form) -> impl IntoView {
             _ => None,
         };
         Some(view! {
-            <div class="notice" data-tone="bad" role="alert" data-testid="form-problem">
-                <div class="notice-body">
-                    <p class="notice-title">"This was not saved"</p>
-                    <p>{problem.detail}</p>
-                    {more}
-                </div>
-            </div>
+            <Notice tone=Tone::Bad title="This was not saved" testid="form-problem" plain=true>
+                <p>{problem.detail}</p>
+                {more}
+            </Notice>
         })
     }
 }

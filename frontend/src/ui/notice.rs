@@ -39,13 +39,19 @@ pub fn Notice(
     /// One short sentence.
     #[prop(into)]
     title: Signal<String>,
+    /// Its name for tests.
+    #[prop(optional)]
+    testid: Option<&'static str>,
+    /// It has no sign.
+    #[prop(optional)]
+    plain: bool,
     children: Children,
 ) -> impl IntoView {
     // What is bad interrupts; the rest waits until the screen reader has finished its sentence.
     let role = if tone == Tone::Bad { "alert" } else { "status" };
     view! {
-        <div class="notice" data-tone=tone.as_str() role=role>
-            <Icon glyph=tone.glyph() />
+        <div class="notice" data-tone=tone.as_str() role=role data-testid=testid>
+            {(!plain).then(|| view! { <Icon glyph=tone.glyph() /> })}
             <div class="notice-body">
                 <p class="notice-title">{title}</p>
                 {children()}

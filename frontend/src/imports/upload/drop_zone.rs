@@ -7,7 +7,7 @@ use wasm_bindgen::JsValue;
 use web_sys::DragEvent;
 
 use super::{Refusal, State, Uploads};
-use crate::ui::{Glyph, Icon};
+use crate::ui::{Glyph, Icon, Notice, Tone};
 
 /// The large field with the file picker. A drop on it is a drop on the window.
 #[component]
@@ -71,20 +71,16 @@ pub fn FileProblem() -> impl IntoView {
     });
     let problem = move |(id, Refusal { title, detail, retry })| {
         view! {
-            <div class="notice" data-tone="bad" role="alert" data-testid="file-problem">
-                <Icon glyph=Glyph::Warning />
-                <div class="notice-body">
-                    <p class="notice-title">{title}</p>
-                    <p>{detail}</p>
-                    {retry.then(|| {
-                        view! {
-                            <button type="button" class="button" data-testid="send-again" on:click=move |_| uploads.retry(id)>
-                                "Send it again"
-                            </button>
-                        }
-                    })}
-                </div>
-            </div>
+            <Notice tone=Tone::Bad title testid="file-problem">
+                <p>{detail}</p>
+                {retry.then(|| {
+                    view! {
+                        <button type="button" class="button" data-testid="send-again" on:click=move |_| uploads.retry(id)>
+                            "Send it again"
+                        </button>
+                    }
+                })}
+            </Notice>
         }
     };
     move || failed.get().map(problem)
