@@ -1,13 +1,15 @@
 //! Making a key, and the one time that it is shown.
 
-use leptos::{ev, html, prelude::*};
+use leptos::{ev, prelude::*};
 use shared::{KeyInput, NewKey, Problem, Scope, access::check_name};
 use wasm_bindgen_futures::spawn_local;
 
-use super::person_dialogs::focus_first_error;
 use super::requests;
-use super::words::{self, of_field, sentence};
-use crate::ui::{CopyField, Glyph, Icon, Modal};
+use super::words::{self, sentence};
+use crate::ui::{
+    Choices, CopyField, FormButtons, Modal, OnceDialog, RefusalNotice, TextField, focus_first_error, of_field,
+    open_while_some,
+};
 
 /// Lives to choose from, in days, and the one that is chosen at first.
 const LIVES: [(Option<u32>, &str); 4] =
@@ -36,20 +38,23 @@ struct Draft {
 }
 
 impl Draft {
+    fn new() -> Self {
+        Self {
+            name: RwSignal::new(String::new()),
+            scopes: RwSignal::new(vec![Scope::ProductsRead]),
+            life: RwSignal::new(USUAL_LIFE),
+            submitted: RwSignal::new(false),
+            busy: RwSignal::new(false),
+            refused: RwSignal::new(None),
+        }
+    }
+
     fn input(self) -> KeyInput {
         KeyInput {
             name: self.name.get().trim().to_owned(),
             scopes: self.scopes.get(),
             expires_in_days: self.life.get(),
         }
-    }
-
-    fn toggle(self, scope: Scope) {
-        // In the order of the choices, whichever was ticked first.
-        self.scopes.update(|scopes| {
-            let ticked = |choice: &Scope| scopes.contains(choice) != (*choice == scope);
-            *scopes = Scope::ALL.into_iter().filter(ticked).collect();
-        });
     }
 
     /// What is wrong with a field, once the person wanted to save.
@@ -60,18 +65,18 @@ impl Draft {
             of_field(&errors, field).or_else(refused).map(|message| sentence(label, &message))
         })
     }
+
+    /// What is wrong with the name: while one types, that it is too long; that it is missing, once one wants to save.
+    fn name_problem(self) -> Signal<Option<String>> {
+        let problem = self.problem_of("name", "Name");
+        let early = move || check_name(&self.name.read()).filter(|_| self.name.with(|name| !name.trim().is_empty()));
+        Signal::derive(move || problem.get().or_else(|| early().map(|error| sentence("Name", &error.message))))
+    }
 }
 
 #[component]
 fn MakeKeyForm(open: RwSignal<bool>, on_made: impl Fn(NewKey) + Copy + Send + Sync + 'static) -> impl IntoView {
-    let draft = Draft {
-        name: RwSignal::new(String::new()),
-        scopes: RwSignal::new(vec![Scope::ProductsRead]),
-        life: RwSignal::new(USUAL_LIFE),
-        submitted: RwSignal::new(false),
-        busy: RwSignal::new(false),
-        refused: RwSignal::new(None),
-    };
+    let draft = Draft::new();
     Effect::new(move |_| {
         draft.input();
         draft.refused.set(None);
@@ -104,94 +109,28 @@ fn MakeKeyForm(open: RwSignal<bool>, on_made: impl Fn(NewKey) + Copy + Send + Sy
     };
     view! {
         <form class="webhook-form" novalidate on:submit=submit data-testid="key-form">
-            {move || draft.refused.get().filter(|problem| problem.errors.is_empty()).map(|problem| view! {
-                <div class="notice" data-tone="bad" role="alert" data-testid="key-refusal">
-                    <Icon glyph=Glyph::Warning />
-                    <div class="notice-body">
-                        <p class="notice-title">"The key was not made"</p>
-                        <p>{problem.detail}</p>
-                    </div>
-                </div>
-            })}
-            <NameField draft />
-            <Scopes draft />
-            <Lives draft />
-            <div class="dialog-actions">
-                <button type="button" class="button" on:click=move |_| open.set(false)>
-                    "Cancel"
-                </button>
-                <button
-                    type="submit"
-                    class="button button-primary"
-                    data-testid="save-key"
-                    aria-disabled=move || draft.busy.get().then_some("true")
-                >
-                    {move || if draft.busy.get() { "Making it …" } else { "Make the key" }}
-                </button>
-            </div>
-        </form>
-    }
-}
-
-#[component]
-fn NameField(draft: Draft) -> impl IntoView {
-    let input = NodeRef::<html::Input>::new();
-    Effect::new(move |_| {
-        if let Some(input) = input.get() {
-            let _ = input.focus();
-        }
-    });
-    let problem = draft.problem_of("name", "Name");
-    // Said while one types where it is too long; that it is missing only when one wants to save.
-    let early = move || check_name(&draft.name.read()).filter(|_| draft.name.with(|name| !name.trim().is_empty()));
-    let said = move || problem.get().or_else(|| early().map(|error| sentence("Name", &error.message)));
-    view! {
-        <div class="field">
-            <label class="field-label" for="key-name">"What it is for"</label>
-            <input
-                class="input"
+            <RefusalNotice problem=draft.refused title="The key was not made" testid="key-refusal" />
+            <TextField
                 id="key-name"
-                data-testid="key-name"
-                node_ref=input
-                autocomplete="off"
+                label="What it is for"
+                value=draft.name
+                problem=draft.name_problem()
+                focus=true
                 placeholder="Nightly import"
-                aria-invalid=move || said().is_some().then_some("true")
-                aria-describedby="key-name-error"
-                prop:value=draft.name
-                on:input=move |event| draft.name.set(event_target_value(&event))
             />
-            <p class="field-error" id="key-name-error" role="alert" data-testid="key-name-error">{said}</p>
-        </div>
-    }
-}
-
-#[component]
-fn Scopes(draft: Draft) -> impl IntoView {
-    let problem = draft.problem_of("scopes", "Scopes");
-    let choice = move |scope: Scope| {
-        view! {
-            <label class="event-choice">
-                <input
-                    type="checkbox"
-                    class="tick"
-                    data-testid=format!("scope-{}", scope.as_str())
-                    aria-invalid=move || problem.with(Option::is_some).then_some("true")
-                    prop:checked=move || draft.scopes.with(|scopes| scopes.contains(&scope))
-                    on:change=move |_| draft.toggle(scope)
-                />
-                <span>
-                    <code>{scope.as_str()}</code>
-                    <span class="event-note">{words::scope_note(scope)}</span>
-                </span>
-            </label>
-        }
-    };
-    view! {
-        <fieldset class="field event-choices">
-            <legend class="field-label">"Scopes"</legend>
-            {Scope::ALL.map(choice).collect_view()}
-            <p class="field-error" role="alert" data-testid="scopes-error">{move || problem.get()}</p>
-        </fieldset>
+            <Choices
+                legend="Scopes"
+                all=&Scope::ALL
+                ticked=draft.scopes
+                word=Scope::as_str
+                note=words::scope_note
+                testid="scope"
+                problem=draft.problem_of("scopes", "Scopes")
+                error_testid="scopes-error"
+            />
+            <Lives draft />
+            <FormButtons open busy=draft.busy label="Make the key" busy_label="Making it …" testid="save-key" />
+        </form>
     }
 }
 
@@ -225,29 +164,11 @@ pub fn NewKeyDialog(
     /// Set to show it; forgotten when the dialog is closed.
     made: RwSignal<Option<NewKey>>,
 ) -> impl IntoView {
-    let open = RwSignal::new(false);
-    Effect::new(move |_| open.set(made.with(Option::is_some)));
-    Effect::new(move |before: Option<bool>| {
-        let open = open.get();
-        if before == Some(true) && !open {
-            made.set(None);
-        }
-        open
-    });
+    let open = open_while_some(made);
     view! {
-        <Modal open title="Your new key" id="new-key-dialog">
+        <OnceDialog open title="Your new key" id="new-key-dialog" testid="key-done">
             {move || made.get().map(|key| view! { <Secret key_=key /> })}
-            <div class="dialog-actions">
-                <button
-                    type="button"
-                    class="button button-primary"
-                    data-testid="key-done"
-                    on:click=move |_| open.set(false)
-                >
-                    "I have stored it"
-                </button>
-            </div>
-        </Modal>
+        </OnceDialog>
     }
 }
 

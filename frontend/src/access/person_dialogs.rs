@@ -1,120 +1,16 @@
 //! Dialogs about an account: a new one, another password for somebody, another password of one's own.
 
-use leptos::{ev, html, prelude::*};
+use leptos::{ev, prelude::*};
 use shared::{
-    FieldError, PasswordChange, Person, PersonChange, PersonInput, Problem, Role, access::check_name,
-    access::check_password,
+    FieldError, PasswordChange, Person, PersonChange, PersonInput, Role, access::check_name, access::check_password,
 };
-use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
 
 use super::password::{NewPasswordField, PasswordField, Use};
 use super::requests;
 use super::state::Access;
-use super::words::{self, of_field, sentence};
-use crate::ui::{Glyph, Icon, Modal, Toasts};
-
-/// What became of a form.
-#[derive(Clone, Copy)]
-struct Submission {
-    submitted: RwSignal<bool>,
-    busy: RwSignal<bool>,
-    /// What the server found wrong, until the form changes.
-    refused: RwSignal<Option<Problem>>,
-}
-
-impl Submission {
-    fn new() -> Self {
-        Self { submitted: RwSignal::new(false), busy: RwSignal::new(false), refused: RwSignal::new(None) }
-    }
-
-    /// What the server said is no more true once `typed` has changed.
-    fn forgets(self, typed: impl Fn() + 'static) -> Self {
-        Effect::new(move |_| {
-            typed();
-            self.refused.set(None);
-        });
-        self
-    }
-
-    /// Whether it may be sent: nothing is wrong, and it is not on its way.
-    fn begin(self, wrong: &[FieldError]) -> bool {
-        self.submitted.set(true);
-        if !wrong.is_empty() {
-            focus_first_error();
-            return false;
-        }
-        if self.busy.get_untracked() {
-            return false;
-        }
-        self.busy.set(true);
-        self.refused.set(None);
-        true
-    }
-
-    fn refuse(self, problem: Problem) {
-        self.busy.try_set(false);
-        self.refused.try_set(Some(problem));
-        focus_first_error();
-    }
-
-    /// What the server found wrong with a field.
-    fn of(self, field: &'static str) -> Signal<Option<String>> {
-        Signal::derive(move || self.refused.with(|problem| of_field(&problem.as_ref()?.errors, field)))
-    }
-}
-
-pub fn focus_first_error() {
-    // After the errors are drawn.
-    request_animation_frame(|| {
-        let field = document().query_selector("form [aria-invalid=true]").ok().flatten();
-        if let Some(field) = field.and_then(|field| field.dyn_into::<web_sys::HtmlElement>().ok()) {
-            let _ = field.focus();
-        }
-    });
-}
-
-/// Why it was not done, where that is not the matter of a single field.
-#[component]
-fn RefusalNotice(submission: Submission, title: &'static str) -> impl IntoView {
-    move || {
-        let problem = submission.refused.get().filter(|problem| problem.errors.is_empty())?;
-        Some(view! {
-            <div class="notice" data-tone="bad" role="alert" data-testid="form-refusal">
-                <Icon glyph=Glyph::Warning />
-                <div class="notice-body">
-                    <p class="notice-title">{title}</p>
-                    <p>{problem.detail}</p>
-                </div>
-            </div>
-        })
-    }
-}
-
-#[component]
-fn Buttons(
-    open: RwSignal<bool>,
-    busy: RwSignal<bool>,
-    /// What the button says that does it.
-    label: &'static str,
-    testid: &'static str,
-) -> impl IntoView {
-    view! {
-        <div class="dialog-actions">
-            <button type="button" class="button" on:click=move |_| open.set(false)>
-                "Cancel"
-            </button>
-            <button
-                type="submit"
-                class="button button-primary"
-                data-testid=testid
-                aria-disabled=move || busy.get().then_some("true")
-            >
-                {move || if busy.get() { "Saving …" } else { label }}
-            </button>
-        </div>
-    }
-}
+use super::words::{self, sentence};
+use crate::ui::{FormButtons, Modal, RefusalNotice, Submission, TextField, Toasts, open_while_some};
 
 /// Adds somebody.
 #[component]
@@ -133,7 +29,7 @@ fn AddPersonForm(open: RwSignal<bool>, on_added: impl Fn() + Copy + Send + Sync 
     let toasts = Toasts::expect();
     let (name, password) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
     let role = RwSignal::new(Role::Viewer);
-    let submission = Submission::new().forgets(move || {
+    let submission = Submission::default().forgets(move || {
         name.track();
         password.track();
     });
@@ -164,8 +60,16 @@ fn AddPersonForm(open: RwSignal<bool>, on_added: impl Fn() + Copy + Send + Sync 
     };
     view! {
         <form class="webhook-form" novalidate on:submit=submit data-testid="person-form">
-            <RefusalNotice submission title="Nobody was added" />
-            <NameField value=name problem=name_problem />
+            <RefusalNotice problem=submission.refused title="Nobody was added" testid="form-refusal" />
+            <TextField
+                id="person-name"
+                label="Name"
+                value=name
+                problem=name_problem
+                focus=true
+                autocapitalize="off"
+                spellcheck="false"
+            />
             <RoleChoices role />
             <NewPasswordField
                 id="person-password"
@@ -177,39 +81,8 @@ fn AddPersonForm(open: RwSignal<bool>, on_added: impl Fn() + Copy + Send + Sync 
                 offers=true
             />
             <p class="card-note">"Tell it to them by a safe way; they can change it in the menu of their account."</p>
-            <Buttons open busy=submission.busy label="Add person" testid="save-person" />
+            <FormButtons open busy=submission.busy label="Add person" testid="save-person" />
         </form>
-    }
-}
-
-#[component]
-fn NameField(value: RwSignal<String>, problem: Memo<Option<String>>) -> impl IntoView {
-    let input = NodeRef::<html::Input>::new();
-    Effect::new(move |_| {
-        if let Some(input) = input.get() {
-            let _ = input.focus();
-        }
-    });
-    view! {
-        <div class="field">
-            <label class="field-label" for="person-name">"Name"</label>
-            <input
-                class="input"
-                id="person-name"
-                data-testid="person-name"
-                node_ref=input
-                autocomplete="off"
-                autocapitalize="off"
-                spellcheck="false"
-                aria-invalid=move || problem.with(Option::is_some).then_some("true")
-                aria-describedby="person-name-error"
-                prop:value=value
-                on:input=move |event| value.set(event_target_value(&event))
-            />
-            <p class="field-error" id="person-name-error" role="alert" data-testid="person-name-error">
-                {move || problem.get()}
-            </p>
-        </div>
     }
 }
 
@@ -248,15 +121,7 @@ pub fn SetPasswordDialog(
     person: RwSignal<Option<Person>>,
     on_done: impl Fn() + Copy + Send + Sync + 'static,
 ) -> impl IntoView {
-    let open = RwSignal::new(false);
-    Effect::new(move |_| open.set(person.with(Option::is_some)));
-    Effect::new(move |before: Option<bool>| {
-        let open = open.get();
-        if before == Some(true) && !open {
-            person.set(None);
-        }
-        open
-    });
+    let open = open_while_some(person);
     let title = Signal::derive(move || {
         let name = person.with(|person| person.as_ref().map(|person| person.name.clone()));
         name.map_or_else(|| "New password".to_owned(), |name| format!("New password for {name}"))
@@ -276,7 +141,7 @@ fn SetPasswordForm(
 ) -> impl IntoView {
     let toasts = Toasts::expect();
     let password = RwSignal::new(String::new());
-    let submission = Submission::new().forgets(move || password.track());
+    let submission = Submission::default().forgets(move || password.track());
     let Person { id, name, .. } = person;
     let known = Signal::stored(name.clone());
     let submit = move |event: ev::SubmitEvent| {
@@ -301,7 +166,7 @@ fn SetPasswordForm(
     view! {
         <form class="webhook-form" novalidate on:submit=submit data-testid="set-password-form">
             <p class="card-note">"All their sessions end. Tell it to them by a safe way."</p>
-            <RefusalNotice submission title="The password was not changed" />
+            <RefusalNotice problem=submission.refused title="The password was not changed" testid="form-refusal" />
             <NewPasswordField
                 id="set-password"
                 label="Password"
@@ -311,7 +176,7 @@ fn SetPasswordForm(
                 refused=submission.of("password")
                 offers=true
             />
-            <Buttons open busy=submission.busy label="Set the password" testid="save-password" />
+            <FormButtons open busy=submission.busy label="Set the password" testid="save-password" />
         </form>
     }
 }
@@ -335,7 +200,7 @@ fn ChangePasswordForm(open: RwSignal<bool>) -> impl IntoView {
     let (current, new) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
     let name = access.person().map(|person| person.name).unwrap_or_default();
     let known = Signal::stored(name.clone());
-    let submission = Submission::new().forgets(move || {
+    let submission = Submission::default().forgets(move || {
         current.track();
         new.track();
     });
@@ -367,7 +232,7 @@ fn ChangePasswordForm(open: RwSignal<bool>) -> impl IntoView {
     };
     view! {
         <form class="webhook-form" novalidate on:submit=submit data-testid="change-password-form">
-            <RefusalNotice submission title="The password was not changed" />
+            <RefusalNotice problem=submission.refused title="The password was not changed" testid="form-refusal" />
             // A password manager learns from it whose password this is.
             <input type="text" autocomplete="username" value=name hidden readonly />
             <PasswordField
@@ -385,7 +250,7 @@ fn ChangePasswordForm(open: RwSignal<bool>) -> impl IntoView {
                 submitted=submission.submitted
                 refused=submission.of("new")
             />
-            <Buttons open busy=submission.busy label="Change password" testid="save-new-password" />
+            <FormButtons open busy=submission.busy label="Change password" testid="save-new-password" />
         </form>
     }
 }

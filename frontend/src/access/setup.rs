@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use leptos::{ev, html, prelude::*};
+use leptos::{ev, prelude::*};
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 use shared::{AccessMode, Problem, Setup, access::check_name, access::check_password};
@@ -13,8 +13,8 @@ use super::entrance::Entrance;
 use super::password::NewPasswordField;
 use super::requests;
 use super::state::{Access, Standing};
-use super::words::{of_field, sentence};
-use crate::ui::{Glyph, Icon, page_title};
+use super::words::sentence;
+use crate::ui::{RefusalNotice, TextField, focus_first_error, of_field, page_title};
 
 thread_local! {
     /// What the link opens; kept out of the address, and so out of the history.
@@ -96,12 +96,6 @@ fn SetupForm(token: String) -> impl IntoView {
     let (name, password) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
     let (submitted, busy) = (RwSignal::new(false), RwSignal::new(false));
     let problem = RwSignal::new(None::<Problem>);
-    let field = NodeRef::<html::Input>::new();
-    Effect::new(move |_| {
-        if let Some(field) = field.get() {
-            let _ = field.focus();
-        }
-    });
     // What the server said of a text is no more true of another one.
     Effect::new(move |_| {
         name.track();
@@ -120,7 +114,7 @@ fn SetupForm(token: String) -> impl IntoView {
         let setup = Setup { token: token.clone(), name: name.get_untracked(), password: password.get_untracked() };
         let wrong = check_name(&setup.name).or_else(|| check_password("password", &setup.password, &setup.name));
         if wrong.is_some() || busy.get_untracked() {
-            super::person_dialogs::focus_first_error();
+            focus_first_error();
             return;
         }
         busy.set(true);
@@ -142,32 +136,17 @@ fn SetupForm(token: String) -> impl IntoView {
     view! {
         <form class="entrance-form" novalidate on:submit=submit data-testid="setup-form">
             <p class="card-note">"It is an admin's. From then on everybody needs an account, on this machine too."</p>
-            {move || problem.get().filter(|problem| problem.errors.is_empty()).map(|problem| view! {
-                <div class="notice" data-tone="bad" role="alert" data-testid="setup-problem">
-                    <Icon glyph=Glyph::Warning />
-                    <div class="notice-body">
-                        <p class="notice-title">"The account was not made"</p>
-                        <p>{problem.detail}</p>
-                    </div>
-                </div>
-            })}
-            <div class="field">
-                <label class="field-label" for="setup-name">"Name"</label>
-                <input
-                    class="input"
-                    id="setup-name"
-                    data-testid="setup-name"
-                    node_ref=field
-                    autocomplete="username"
-                    autocapitalize="off"
-                    spellcheck="false"
-                    aria-invalid=move || name_problem.with(Option::is_some).then_some("true")
-                    aria-describedby="setup-name-error"
-                    prop:value=name
-                    on:input=move |event| name.set(event_target_value(&event))
-                />
-                <p class="field-error" id="setup-name-error" role="alert">{move || name_problem.get()}</p>
-            </div>
+            <RefusalNotice problem title="The account was not made" testid="setup-problem" />
+            <TextField
+                id="setup-name"
+                label="Name"
+                value=name
+                problem=name_problem
+                focus=true
+                autocomplete="username"
+                autocapitalize="off"
+                spellcheck="false"
+            />
             <NewPasswordField id="setup-password" label="Password" value=password name submitted refused offers=true />
             <button
                 type="submit"

@@ -1,6 +1,6 @@
 //! What roles, scopes and problems are called on the pages. Pure.
 
-use shared::{FieldError, Role, Scope};
+use shared::{Role, Scope};
 
 pub const fn role(role: Role) -> &'static str {
     match role {
@@ -47,11 +47,6 @@ pub fn sentence(label: &str, message: &str) -> String {
     }
     let mut chars = message.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
-}
-
-/// What is said of a field, if anything is.
-pub fn of_field(errors: &[FieldError], field: &str) -> Option<String> {
-    errors.iter().find(|error| error.field == field).map(|error| error.message.clone())
 }
 
 #[cfg(test)]

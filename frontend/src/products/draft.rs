@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use leptos::prelude::*;
 use shared::{FieldError, ProductInput};
 
+use crate::ui::of_field;
+
 /// One attribute in the form.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
@@ -108,7 +110,7 @@ impl Draft {
 
     /// What is wrong with a field, where it is time to say so.
     pub fn problem_of(self, field: &str) -> Option<String> {
-        let find = |errors: &Vec<FieldError>| errors.iter().find(|e| e.field == field).map(|e| e.message.clone());
+        let find = |errors: &Vec<FieldError>| of_field(errors, field);
         self.refused.with(find).or_else(|| self.errors.with(find).filter(|_| self.is_shown(field)))
     }
 
@@ -124,7 +126,7 @@ impl Draft {
             return Some("This name is here twice".to_owned());
         }
         let field = format!("attributes.{}", name.trim());
-        let find = |errors: &Vec<FieldError>| errors.iter().find(|e| e.field == field).map(|e| e.message.clone());
+        let find = |errors: &Vec<FieldError>| of_field(errors, &field);
         let problem = self.refused.with(find).or_else(|| self.errors.with(find));
         problem.map(|problem| format!("{} {problem}", if name.trim().is_empty() { "The name" } else { "It" }))
     }

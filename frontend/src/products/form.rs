@@ -10,6 +10,7 @@ use super::draft::Draft;
 use super::fields::fields;
 use super::guard::Guard;
 use super::requests;
+use crate::ui::focus_first_error;
 
 /// What the form is for, and what became of it.
 #[derive(Clone, Copy)]
@@ -142,14 +143,4 @@ impl Form {
             self.guard.done();
         }
     }
-}
-
-fn focus_first_error() {
-    // After the errors are drawn.
-    request_animation_frame(|| {
-        let field = document().query_selector("[data-testid=panel] [aria-invalid=true]").ok().flatten();
-        if let Some(field) = field.and_then(|f| wasm_bindgen::JsCast::dyn_into::<web_sys::HtmlElement>(f).ok()) {
-            let _ = field.focus();
-        }
-    });
 }

@@ -76,3 +76,24 @@ pub fn ProblemNotice(
         </Notice>
     }
 }
+
+/// Why a form was refused, where that is not the matter of a single field.
+#[component]
+pub fn RefusalNotice(
+    problem: RwSignal<Option<Problem>>,
+    /// What has not been done.
+    title: &'static str,
+    testid: &'static str,
+    /// It has no sign.
+    #[prop(optional)]
+    plain: bool,
+) -> impl IntoView {
+    move || {
+        let problem = problem.get().filter(|problem| problem.errors.is_empty())?;
+        Some(view! {
+            <Notice tone=Tone::Bad title testid plain>
+                <p>{problem.detail}</p>
+            </Notice>
+        })
+    }
+}

@@ -1,12 +1,11 @@
 //! Where a webhook leads and what it is told of: for a new one, and for one that is there.
 
-use leptos::{ev, html, prelude::*};
-use shared::{FieldError, Problem, Webhook, WebhookChange, WebhookEvent, WebhookInput};
-use wasm_bindgen::JsCast;
+use leptos::{ev, prelude::*};
+use shared::{Problem, Webhook, WebhookChange, WebhookEvent, WebhookInput};
 use wasm_bindgen_futures::spawn_local;
 
 use super::{requests, words};
-use crate::ui::Modal;
+use crate::ui::{Choices, FormButtons, Modal, RefusalNotice, Submission, TextField, of_field};
 
 /// What was saved.
 pub enum Saved {
@@ -40,10 +39,7 @@ struct Draft {
     url: RwSignal<String>,
     description: RwSignal<String>,
     events: RwSignal<Vec<WebhookEvent>>,
-    submitted: RwSignal<bool>,
-    saving: RwSignal<bool>,
-    /// What the server found wrong, until the form changes.
-    refused: RwSignal<Option<Problem>>,
+    submission: Submission,
 }
 
 impl Draft {
@@ -52,9 +48,7 @@ impl Draft {
             url: RwSignal::new(webhook.map_or_else(String::new, |webhook| webhook.url.clone())),
             description: RwSignal::new(webhook.map_or_else(String::new, |webhook| webhook.description.clone())),
             events: RwSignal::new(webhook.map_or_else(|| WebhookEvent::CHOICES[..3].to_vec(), |w| w.events.clone())),
-            submitted: RwSignal::new(false),
-            saving: RwSignal::new(false),
-            refused: RwSignal::new(None),
+            submission: Submission::default(),
         }
     }
 
@@ -68,21 +62,13 @@ impl Draft {
     }
 
     /// What is wrong with a field, once the person wanted to save.
-    fn problem_of(self, field: &str) -> Option<String> {
-        let found = |errors: &[FieldError]| errors.iter().find(|e| e.field == field).map(|e| e.message.clone());
-        if !self.submitted.get() {
-            return None;
-        }
-        found(&self.input().check()).or_else(|| self.refused.with(|problem| found(&problem.as_ref()?.errors)))
-    }
-
-    fn toggle(self, event: WebhookEvent) {
-        self.refused.set(None);
-        // In the order of the choices, whichever was ticked first.
-        self.events.update(|events| {
-            let ticked = |choice: &WebhookEvent| events.contains(choice) != (*choice == event);
-            *events = WebhookEvent::CHOICES.into_iter().filter(ticked).collect();
-        });
+    fn problem_of(self, field: &'static str, label: &'static str) -> Memo<Option<String>> {
+        let refused = self.submission.of(field);
+        Memo::new(move |_| {
+            let errors = if self.submission.submitted.get() { self.input().check() } else { Vec::new() };
+            let found = of_field(&errors, field).or_else(|| refused.get());
+            found.map(|problem| format!("{label} {problem}"))
+        })
     }
 }
 
@@ -93,60 +79,75 @@ fn WebhookForm(
     on_saved: impl Fn(Saved) + Copy + Send + Sync + 'static,
 ) -> impl IntoView {
     let draft = Draft::new(webhook.as_ref());
+    draft.submission.forgets(move || {
+        draft.input();
+    });
     let id = webhook.map(|webhook| webhook.id);
     let submit = move |event: ev::SubmitEvent| {
         event.prevent_default();
-        draft.submitted.set(true);
-        draft.refused.set(None);
         let input = untrack(|| draft.input());
-        if !input.check().is_empty() {
-            focus_first_error();
+        if !draft.submission.begin(&input.check()) {
             return;
         }
-        if draft.saving.get_untracked() {
-            return;
-        }
-        draft.saving.set(true);
         spawn_local(async move {
-            let saved = save(id, input).await;
-            draft.saving.try_set(false);
-            match saved {
+            match save(id, input).await {
                 Ok(saved) => {
                     open.try_set(false);
                     on_saved(saved);
                 }
-                Err(problem) => {
-                    draft.refused.try_set(Some(problem));
-                    focus_first_error();
-                }
+                Err(problem) => draft.submission.refuse(problem),
             }
         });
     };
-    let label = move || match (draft.saving.get(), id) {
-        (true, _) => "Saving …",
-        (false, None) => "Add webhook",
-        (false, Some(_)) => "Save",
-    };
+    let label = if id.is_some() { "Save" } else { "Add webhook" };
     view! {
         <form class="webhook-form" novalidate on:submit=submit data-testid="webhook-form">
-            <Refusal draft />
-            <TextField draft field="url" label="URL" value=draft.url hint="https://example.com/hooks/loadify" />
-            <TextField draft field="description" label="Description" value=draft.description hint="For people; may be empty" />
-            <Events draft />
-            <div class="dialog-actions">
-                <button type="button" class="button" on:click=move |_| open.set(false)>
-                    "Cancel"
-                </button>
-                <button
-                    type="submit"
-                    class="button button-primary"
-                    data-testid="save-webhook"
-                    aria-disabled=move || draft.saving.get().then_some("true")
-                >
-                    {label}
-                </button>
-            </div>
+            <RefusalNotice
+                problem=draft.submission.refused
+                title="This was not saved"
+                testid="webhook-problem"
+                plain=true
+            />
+            <Fields draft />
+            <FormButtons open busy=draft.submission.busy label testid="save-webhook" />
         </form>
+    }
+}
+
+#[component]
+fn Fields(draft: Draft) -> impl IntoView {
+    view! {
+        <TextField
+            id="webhook-url"
+            label="URL"
+            value=draft.url
+            problem=draft.problem_of("url", "URL")
+            error_testid="error-url"
+            focus=true
+            spellcheck="false"
+            inputmode="url"
+            placeholder="https://example.com/hooks/loadify"
+        />
+        <TextField
+            id="webhook-description"
+            label="Description"
+            value=draft.description
+            problem=draft.problem_of("description", "Description")
+            error_testid="error-description"
+            spellcheck="false"
+            inputmode="text"
+            placeholder="For people; may be empty"
+        />
+        <Choices
+            legend="Events"
+            all=&WebhookEvent::CHOICES
+            ticked=draft.events
+            word=WebhookEvent::as_str
+            note=words::event
+            testid="event"
+            problem=draft.problem_of("events", "Events:")
+            error_testid="error-events"
+        />
     }
 }
 
@@ -161,106 +162,4 @@ async fn save(id: Option<i64>, input: WebhookInput) -> Result<Saved, Problem> {
         enabled: None,
     };
     requests::change(id, &change).await.map(|_| Saved::Changed)
-}
-
-fn focus_first_error() {
-    // After the errors are drawn.
-    request_animation_frame(|| {
-        let field = document().query_selector("[data-testid=webhook-form] [aria-invalid=true]").ok().flatten();
-        if let Some(field) = field.and_then(|field| field.dyn_into::<web_sys::HtmlElement>().ok()) {
-            let _ = field.focus();
-        }
-    });
-}
-
-/// Why it was not saved, where that is not the matter of a single field.
-#[component]
-fn Refusal(draft: Draft) -> impl IntoView {
-    move || {
-        let problem = draft.refused.get().filter(|problem| problem.errors.is_empty())?;
-        Some(view! {
-            <div class="notice" data-tone="bad" role="alert" data-testid="webhook-problem">
-                <div class="notice-body">
-                    <p class="notice-title">"This was not saved"</p>
-                    <p>{problem.detail}</p>
-                </div>
-            </div>
-        })
-    }
-}
-
-#[component]
-fn TextField(
-    draft: Draft,
-    field: &'static str,
-    label: &'static str,
-    value: RwSignal<String>,
-    hint: &'static str,
-) -> impl IntoView {
-    let input = NodeRef::<html::Input>::new();
-    Effect::new(move |_| {
-        if let Some(input) = input.get().filter(|_| field == "url") {
-            let _ = input.focus();
-        }
-    });
-    let problem = Memo::new(move |_| draft.problem_of(field));
-    view! {
-        <div class="field">
-            <label class="field-label" for=format!("webhook-{field}")>
-                {label}
-            </label>
-            <input
-                class="input"
-                id=format!("webhook-{field}")
-                data-testid=format!("webhook-{field}")
-                node_ref=input
-                autocomplete="off"
-                spellcheck="false"
-                inputmode=if field == "url" { "url" } else { "text" }
-                placeholder=hint
-                aria-invalid=move || problem.get().is_some().then_some("true")
-                aria-describedby=format!("webhook-{field}-error")
-                prop:value=value
-                on:input=move |event| {
-                    draft.refused.set(None);
-                    value.set(event_target_value(&event));
-                }
-            />
-            <p class="field-error" id=format!("webhook-{field}-error") role="alert" data-testid=format!("error-{field}")>
-                {move || problem.get().map(|problem| format!("{label} {problem}"))}
-            </p>
-        </div>
-    }
-}
-
-#[component]
-fn Events(draft: Draft) -> impl IntoView {
-    let problem = Memo::new(move |_| draft.problem_of("events"));
-    let choice = move |event: WebhookEvent| {
-        view! {
-            <label class="event-choice">
-                <input
-                    type="checkbox"
-                    class="tick"
-                    data-testid=format!("event-{}", event.as_str())
-                    aria-invalid=move || problem.get().is_some().then_some("true")
-                    prop:checked=move || draft.events.with(|events| events.contains(&event))
-                    on:change=move |_| draft.toggle(event)
-                />
-                <span>
-                    <code>{event.as_str()}</code>
-                    <span class="event-note">{words::event(event)}</span>
-                </span>
-            </label>
-        }
-    };
-    view! {
-        <fieldset class="field event-choices">
-            <legend class="field-label">"Events"</legend>
-            {WebhookEvent::CHOICES.map(choice).collect_view()}
-            <p class="field-error" role="alert" data-testid="error-events">
-                {move || problem.get().map(|problem| format!("Events: {problem}"))}
-            </p>
-        </fieldset>
-    }
 }

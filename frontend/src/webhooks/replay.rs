@@ -6,7 +6,7 @@ use wasm_bindgen_futures::spawn_local;
 use super::refresh::Refresh;
 use super::requests;
 use crate::ui::time::{from_field, to_field};
-use crate::ui::{Modal, Toasts};
+use crate::ui::{FormButtons, Modal, Toasts};
 
 /// Asks since when what has failed should be sent again.
 #[component]
@@ -61,14 +61,7 @@ fn Question(open: RwSignal<bool>, webhook: Memo<Webhook>, refresh: Refresh) -> i
                     {move || moment.get().is_none().then_some("Enter a date and a time")}
                 </p>
             </div>
-            <div class="dialog-actions">
-                <button type="button" class="button" on:click=move |_| open.set(false)>
-                    "Cancel"
-                </button>
-                <button type="submit" class="button button-primary" data-testid="confirm-replay">
-                    "Replay"
-                </button>
-            </div>
+            <FormButtons open label="Replay" testid="confirm-replay" />
         </form>
     }
 }

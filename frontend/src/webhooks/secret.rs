@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::ui::{CopyField, Modal};
+use crate::ui::{CopyField, OnceDialog, open_while_some};
 
 /// A secret that is to be shown now.
 #[derive(Debug, Clone)]
@@ -17,30 +17,11 @@ pub fn SecretDialog(
     /// Set to show it; forgotten when the dialog is closed.
     shown: RwSignal<Option<Shown>>,
 ) -> impl IntoView {
-    let open = RwSignal::new(false);
-    Effect::new(move |_| open.set(shown.with(Option::is_some)));
-    Effect::new(move |before: Option<bool>| {
-        let open = open.get();
-        if before == Some(true) && !open {
-            shown.set(None);
-        }
-        open
-    });
-    let content = move || shown.get().map(|shown| view! { <Secret shown /> });
+    let open = open_while_some(shown);
     view! {
-        <Modal open title="Signing secret" id="secret-dialog">
-            {content}
-            <div class="dialog-actions">
-                <button
-                    type="button"
-                    class="button button-primary"
-                    data-testid="secret-done"
-                    on:click=move |_| open.set(false)
-                >
-                    "I have stored it"
-                </button>
-            </div>
-        </Modal>
+        <OnceDialog open title="Signing secret" id="secret-dialog" testid="secret-done">
+            {move || shown.get().map(|shown| view! { <Secret shown /> })}
+        </OnceDialog>
     }
 }
 
