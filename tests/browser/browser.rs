@@ -26,6 +26,11 @@ pub struct Browser {
 impl Browser {
     /// A browser of its own, at `path` of the app.
     pub async fn open(app: &TestApp, path: &str) -> Self {
+        Self::open_at(&app.base, path).await
+    }
+
+    /// The same where something stands between it and the app.
+    pub async fn open_at(base: &str, path: &str) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let chromedriver = Command::new("chromedriver")
             .arg(format!("--port={port}"))
@@ -57,7 +62,7 @@ impl Browser {
             eventually("the browser", || async { WebDriver::new(&address, capabilities.clone()).await.ok() }).await;
         let browser = Self {
             driver: ManuallyDrop::new(driver),
-            base: app.base.clone(),
+            base: base.to_owned(),
             chromedriver,
             _profile: profile,
             files: tempfile::tempdir().unwrap(),

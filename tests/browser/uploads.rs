@@ -97,6 +97,12 @@ impl Browser {
         .await
     }
 
+    /// Pauses the upload.
+    async fn pause(&self) {
+        self.click("upload-control").await;
+        self.until_upload_is("paused").await;
+    }
+
     async fn until_read(&self, testid: &str, expected: &str) -> String {
         let asked = async || Some(self.text(testid).await).filter(|text| text.contains(expected));
         self.until(&format!("{testid}: {expected}"), asked).await
@@ -127,15 +133,30 @@ fn products(browser: &Browser, seed: u64) -> (PathBuf, Table) {
     (browser.file("products.csv", csv.as_slice()), expected)
 }
 
-#[tokio::test]
-async fn an_upload_goes_on_after_a_reload_with_the_same_file() {
-    let app = TestApp::start().await;
-    let browser = Browser::open(&app, "/").await;
+/// A page, at an app or what stands before it, that sends a file over a slow line and writes down its requests. A tenth of
+/// the file is there.
+async fn sending(base: &str, seed: u64) -> (Browser, PathBuf, Table) {
+    let browser = Browser::open_at(base, "/").await;
     browser.record_uploads().await;
-    let (file, expected) = products(&browser, 41);
+    let (file, expected) = products(&browser, seed);
     browser.wait_for("drop-zone").await;
     browser.line(SLOW, false).await;
     browser.pick("file-input", &[&file]).await;
+    browser.until_kept(10).await;
+    (browser, file, expected)
+}
+
+/// Waits until the server counts no upload of which this is true.
+async fn until_none(app: &TestApp, browser: &Browser, condition: &str) {
+    let sql = format!("SELECT count(*) FROM uploads WHERE {condition}");
+    let asked = async || (app.db.number(&sql).await == 0).then_some(());
+    browser.until(&format!("no upload where {condition}"), asked).await;
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_after_a_reload_with_the_same_file() {
+    let app = TestApp::start().await;
+    let (browser, file, expected) = sending(&app.base, 41).await;
     let kept = browser.until_kept(20).await;
 
     browser.reload().await;
@@ -160,18 +181,10 @@ async fn an_upload_goes_on_after_a_reload_with_the_same_file() {
 #[tokio::test]
 async fn what_was_begun_can_be_discarded_after_a_reload() {
     let app = TestApp::start().await;
-    let browser = Browser::open(&app, "/").await;
-    let (file, _) = products(&browser, 42);
-    browser.line(SLOW, false).await;
-    browser.pick("file-input", &[&file]).await;
-    browser.until_kept(10).await;
+    let (browser, ..) = sending(&app.base, 42).await;
     browser.reload().await;
     browser.click("unfinished-dismiss").await;
-    browser
-        .until("the server to have nothing", async || {
-            (app.db.number("SELECT count(*) FROM uploads").await == 0).then_some(())
-        })
-        .await;
+    until_none(&app, &browser, "true").await;
     browser.reload().await;
     browser.wait_for("drop-zone").await;
     browser.settled().await;
@@ -182,15 +195,8 @@ async fn what_was_begun_can_be_discarded_after_a_reload() {
 #[tokio::test]
 async fn an_upload_is_paused_and_goes_on_where_it_was() {
     let app = TestApp::start().await;
-    let browser = Browser::open(&app, "/").await;
-    browser.record_uploads().await;
-    let (file, expected) = products(&browser, 43);
-    browser.wait_for("drop-zone").await;
-    browser.line(SLOW, false).await;
-    browser.pick("file-input", &[&file]).await;
-    browser.until_kept(10).await;
-    browser.click("upload-control").await;
-    browser.until_upload_is("paused").await;
+    let (browser, _, expected) = sending(&app.base, 43).await;
+    browser.pause().await;
     assert_eq!(browser.text("upload-course").await, "Paused");
     let sent = browser.sent().await.len();
 
@@ -250,13 +256,7 @@ async fn several_files_are_sent_one_after_another() {
 #[tokio::test]
 async fn an_upload_waits_while_offline_and_goes_on_by_itself() {
     let app = TestApp::start().await;
-    let browser = Browser::open(&app, "/").await;
-    browser.record_uploads().await;
-    let (file, expected) = products(&browser, 45);
-    browser.wait_for("drop-zone").await;
-    browser.line(SLOW, false).await;
-    browser.pick("file-input", &[&file]).await;
-    browser.until_kept(10).await;
+    let (browser, _, expected) = sending(&app.base, 45).await;
     browser.line(SLOW, true).await;
     browser.until_upload_is("broken").await;
     let told = browser.until_read("upload-course", "trying again").await;
@@ -271,15 +271,9 @@ async fn an_upload_waits_while_offline_and_goes_on_by_itself() {
 
 #[tokio::test]
 async fn a_lost_connection_is_told_and_can_be_tried_at_once() {
-    let mut app = TestApp::start().await;
+    let app = TestApp::start().await;
     let proxy = Proxy::to(app.base.trim_start_matches("http://")).await;
-    let direct = std::mem::replace(&mut app.base, format!("http://{}", proxy.address));
-    let browser = Browser::open(&app, "/").await;
-    app.base = direct;
-    let (file, expected) = products(&browser, 46);
-    browser.line(SLOW, false).await;
-    browser.pick("file-input", &[&file]).await;
-    browser.until_kept(10).await;
+    let (browser, _, expected) = sending(&format!("http://{}", proxy.address), 46).await;
     proxy.cut();
     browser.until_read("upload-course", "Connection lost, trying again in").await;
     proxy.mend();
@@ -299,7 +293,7 @@ async fn a_lost_connection_is_told_and_can_be_tried_at_once() {
 
 #[tokio::test]
 async fn a_line_that_ends_each_request_after_three_seconds_carries_the_file() {
-    let mut app = TestApp::start().await;
+    let app = TestApp::start().await;
     let faults = Faults {
         latency: Duration::from_millis(20),
         bytes_per_second: Some(200_000),
@@ -307,9 +301,7 @@ async fn a_line_that_ends_each_request_after_three_seconds_carries_the_file() {
         ..Faults::default()
     };
     let proxy = FaultProxy::to(app.base.trim_start_matches("http://"), faults).await;
-    let direct = std::mem::replace(&mut app.base, proxy.base());
-    let browser = Browser::open(&app, "/").await;
-    app.base = direct;
+    let browser = Browser::open_at(&proxy.base(), "/").await;
     browser.record_uploads().await;
     let (file, expected) = products(&browser, 51);
     let before = proxy.tally.from_client_bytes.load(Relaxed);
@@ -329,21 +321,10 @@ async fn a_line_that_ends_each_request_after_three_seconds_carries_the_file() {
 #[tokio::test]
 async fn an_upload_that_has_expired_begins_anew() {
     let app = TestApp::start().await;
-    let browser = Browser::open(&app, "/").await;
-    browser.record_uploads().await;
-    let (file, expected) = products(&browser, 47);
-    browser.wait_for("drop-zone").await;
-    browser.line(SLOW, false).await;
-    browser.pick("file-input", &[&file]).await;
-    browser.until_kept(10).await;
-    browser.click("upload-control").await;
-    browser.until_upload_is("paused").await;
+    let (browser, _, expected) = sending(&app.base, 47).await;
+    browser.pause().await;
     // The request that was ended may still write down what came of it.
-    browser
-        .until("the server to hold nothing", async || {
-            (app.db.number("SELECT count(*) FROM uploads WHERE holder IS NOT NULL").await == 0).then_some(())
-        })
-        .await;
+    until_none(&app, &browser, "holder IS NOT NULL").await;
     app.db.execute("UPDATE uploads SET expires_at = now() - interval '1 hour'").await;
     browser.line(-1, false).await;
     browser.click("upload-control").await;
@@ -357,11 +338,7 @@ async fn an_upload_that_has_expired_begins_anew() {
 #[tokio::test]
 async fn who_is_elsewhere_when_a_file_arrives_stays_there_and_is_told() {
     let app = TestApp::start().await;
-    let browser = Browser::open(&app, "/").await;
-    let (file, _) = products(&browser, 49);
-    browser.line(SLOW, false).await;
-    browser.pick("file-input", &[&file]).await;
-    browser.until_kept(10).await;
+    let (browser, ..) = sending(&app.base, 49).await;
     browser.script("document.querySelector('nav a[href=\"/products\"]').click()").await;
     browser.wait_for("upload-pill").await;
     browser.line(-1, false).await;
@@ -376,13 +353,8 @@ async fn who_is_elsewhere_when_a_file_arrives_stays_there_and_is_told() {
 #[tokio::test]
 async fn two_tabs_do_not_send_the_same_upload() {
     let app = TestApp::start().await;
-    let browser = Browser::open(&app, "/").await;
-    let (file, expected) = products(&browser, 50);
-    browser.line(SLOW, false).await;
-    browser.pick("file-input", &[&file]).await;
-    browser.until_kept(10).await;
-    browser.click("upload-control").await;
-    browser.until_upload_is("paused").await;
+    let (browser, file, expected) = sending(&app.base, 50).await;
+    browser.pause().await;
 
     let first = browser.open_tab("/").await;
     browser.wait_for("drop-zone").await;
@@ -408,8 +380,7 @@ async fn what_is_shown_of_uploads_is_accessible_and_fits_in_light_and_dark() {
     browser.line(SLOW, false).await;
     browser.pick("file-input", &[&file, &wrong, &waiting]).await;
     browser.until_kept(10).await;
-    browser.click("upload-control").await;
-    browser.until_upload_is("paused").await;
+    browser.pause().await;
     everywhere(&browser, &axe, "a queue that is paused").await;
     // The list would be lost; the browser asks, and the answer is yes.
     browser.script("window.addEventListener('beforeunload', event => event.stopImmediatePropagation(), true)").await;
