@@ -33,14 +33,13 @@ pub async fn receive(app: &App, request: &HttpRequest, mut body: Payload) -> Api
         },
         Err(error) => {
             intake.abort().await;
-            // Nobody is in the middle of sending.
-            if matches!(error, ApiError::Silent { .. }) {
-                return Err(error);
-            }
             error
         }
     };
-    body::drain(&mut body).await;
+    // Who has gone silent is not in the middle of sending.
+    if !matches!(refused, ApiError::Silent { .. }) {
+        body::drain(&mut body).await;
+    }
     Err(refused)
 }
 
