@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod amqps;
+mod deliveries;
 mod listener;
 mod postgres_tls;
 mod stop;
