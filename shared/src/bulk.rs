@@ -101,6 +101,14 @@ pub struct BulkJob {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
+/// Jobs, the newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BulkJobList {
+    /// At most 50.
+    pub items: Vec<BulkJob>,
+}
+
 /// Deleted products that are wanted back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

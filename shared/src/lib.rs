@@ -20,7 +20,7 @@ pub use access::{
     PersonChange, PersonInput, PersonList, Role, Scope, Session, SessionInfo, SessionList, Setup, SignIn, SignedIn,
 };
 pub use bulk::{
-    BulkAction, BulkJob, BulkOutcome, BulkRequest, BulkStatus, CatalogueNews, DeletedAll, RestoreOutcome,
+    BulkAction, BulkJob, BulkJobList, BulkOutcome, BulkRequest, BulkStatus, CatalogueNews, DeletedAll, RestoreOutcome,
     RestoreRequest,
 };
 pub use event::{EventKind, ImportEvent, ImportState};

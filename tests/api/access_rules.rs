@@ -41,6 +41,7 @@ const TABLE: &[Row] = &[
     ("GET", "/api/v1/products/events", None, [401, 200, 200, 200, 403, 401, 401]),
     ("GET", "/api/v1/products/export.csv", None, [401, 200, 200, 200, 403, 401, 401]),
     ("GET", "/api/v1/products/index", None, [401, 200, 200, 200, 403, 401, 401]),
+    ("GET", "/api/v1/products/jobs", None, [401, 200, 200, 200, 403, 401, 401]),
     ("GET", "/api/v1/products/jobs/{id}", None, [401, 404, 404, 404, 403, 401, 401]),
     ("POST", "/api/v1/products/jobs/{id}/cancel", None, [401, 403, 404, 404, 403, 401, 401]),
     ("GET", "/api/v1/products/jobs/{id}/events", None, [401, 404, 404, 404, 403, 401, 401]),

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::{BulkJob, BulkStatus};
+use shared::{BulkJob, BulkJobList, BulkStatus};
 use tests::{TestApp, app::problem, eventually, sse::NamedStream};
 
 async fn filled(rows: usize, settings: &[(&'static str, &str)]) -> TestApp {
@@ -142,6 +142,9 @@ async fn a_job_is_cancelled_before_it_begins_and_in_the_middle() {
     assert_eq!(app.end_of_job(job.id).await.status, BulkStatus::Completed);
     let late = app.send(Method::POST, &format!("/api/v1/products/jobs/{}/cancel", job.id)).await;
     assert_eq!(problem(late).await.status, 409);
+    let list: BulkJobList = serde_json::from_value(app.json("/api/v1/products/jobs").await).unwrap();
+    let statuses: Vec<_> = list.items.iter().map(|job| job.status).collect();
+    assert_eq!(statuses, [BulkStatus::Completed, BulkStatus::Cancelled, BulkStatus::Cancelled], "the newest first");
 }
 
 #[tokio::test]

@@ -362,6 +362,9 @@ async fn a_job_that_waits_for_a_worker_shows_it_and_can_be_cancelled() {
     browser.click("select-all").await;
     browser.click("bulk-deactivate").await;
     browser.until_text("job-text", "Deactivating 0 of").await;
+    browser.reload().await;
+    browser.wait_for("job-bar").await;
+    browser.until_text("job-text", "Deactivating 0 of").await;
     browser.click("cancel-job").await;
     let _worker = app.worker(&[]).await;
     browser.until_toast("Cancelled. 0 products deactivated").await;

@@ -70,6 +70,7 @@ pub const RULES: &[Rule] = &[
     read("/api/v1/products/export.csv", Need::May(ReadProducts)),
     read("/api/v1/products/index", Need::May(ReadProducts)),
     write("POST", "/api/v1/products/bulk", Need::May(WriteProducts), "product.bulk"),
+    read("/api/v1/products/jobs", Need::May(ReadProducts)),
     read("/api/v1/products/jobs/{id}", Need::May(ReadProducts)),
     read("/api/v1/products/jobs/{id}/events", Need::May(ReadProducts)),
     write("POST", "/api/v1/products/jobs/{id}/cancel", Need::May(WriteProducts), "product.bulk_cancel"),

@@ -15,6 +15,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(edit::create_product)
         .service(edit::restore_products)
         .service(bulk::routes::change_many)
+        .service(bulk::routes::list_jobs)
         .service(bulk::routes::get_job)
         .service(bulk::routes::cancel_job)
         .service(bulk::watch::watch_job)

@@ -13,15 +13,16 @@ use crate::access::Access;
 use crate::ui::format::{amount, amount_of, counted};
 use crate::ui::{ConfirmDialog, Glyph, Icon};
 
-/// Stands at the lower edge as long as something is ticked, or a job is under way.
+/// Stands at the lower edge as long as something is ticked, or else a job is under way: somebody else's must not be in the
+/// way of who ticks.
 #[component]
 pub fn BulkBar() -> impl IntoView {
     let selection = Selection::expect();
     let jobs = Jobs::provide();
     let shown = Memo::new(move |_| selection.count().is_any());
     view! {
-        <Show when=move || jobs.is_busy() fallback=move || view! { <Show when=move || shown.get()><Actions /></Show> }>
-            <JobBar />
+        <Show when=move || shown.get() fallback=move || view! { <Show when=move || jobs.is_busy()><JobBar /></Show> }>
+            <Actions />
         </Show>
     }
 }

@@ -1,17 +1,18 @@
 //! A change of all products that match: it goes on in the server, and this shows how far it is.
 
 use leptos::prelude::*;
-use shared::{BulkAction, BulkJob, BulkStatus, ProductFilter};
+use shared::{BulkAction, BulkJob, BulkStatus, Permission, ProductFilter};
 use wasm_bindgen_futures::spawn_local;
 
 use super::catalogue::Catalogue;
 use super::requests;
 use super::selection::Selection;
+use crate::access::Access;
 use crate::stream::{self, Heard};
 use crate::ui::format::{counted, percent, thousands};
 use crate::ui::{ProgressBar, Toasts};
 
-/// The job that this tab has begun. Found in the context.
+/// The job that this tab has begun, or that was under way when the page was opened. Found in the context.
 #[derive(Clone, Copy)]
 pub struct Jobs {
     job: RwSignal<Option<BulkJob>>,
@@ -23,6 +24,14 @@ impl Jobs {
     pub fn provide() -> Self {
         let jobs = Self { job: RwSignal::new(None), starting: RwSignal::new(false), catalogue: Catalogue::expect() };
         provide_context(jobs);
+        spawn_local(async move {
+            // Who cannot be told of it loses nothing but the sight of it.
+            let Ok(list) = requests::jobs().await else { return };
+            let running = list.items.into_iter().find(|job| !job.status.is_final());
+            if running.is_some() && !jobs.job.is_disposed() && !jobs.is_busy_untracked() {
+                jobs.job.set(running);
+            }
+        });
         jobs
     }
 
@@ -32,6 +41,10 @@ impl Jobs {
 
     pub fn is_busy(self) -> bool {
         self.job.with(Option::is_some)
+    }
+
+    fn is_busy_untracked(self) -> bool {
+        self.job.with_untracked(Option::is_some)
     }
 
     /// Begins to change all products that match.
@@ -44,8 +57,9 @@ impl Jobs {
         spawn_local(async move {
             match requests::change_matching(action, filter).await {
                 Ok(job) if !self.job.is_disposed() => {
-                    selection.clear();
                     self.job.set(Some(job));
+                    // Only now the bar of the job takes the place of the selection's, and listens to this one.
+                    selection.clear();
                 }
                 Ok(_) => {}
                 Err(problem) => toasts.refuse("The products could not be changed", &problem),
@@ -105,7 +119,7 @@ fn share(job: &BulkJob) -> f64 {
 
 #[component]
 pub fn JobBar() -> impl IntoView {
-    let jobs = Jobs::expect();
+    let (jobs, access) = (Jobs::expect(), Access::expect());
     let job = jobs.job;
     if let Some(id) = job.with_untracked(|job| job.as_ref().map(|job| job.id)) {
         stream::listen(requests::job_events_url(id), "state", move |heard: Heard<BulkJob>| match heard {
@@ -142,15 +156,17 @@ pub fn JobBar() -> impl IntoView {
             </div>
             <ProgressBar share label="Products that are dealt with" />
             <p class="job-note">{waits}</p>
-            <button
-                type="button"
-                class="button"
-                data-testid="cancel-job"
-                disabled=move || cancelling.get()
-                on:click=cancel
-            >
-                {move || if cancelling.get() { "Cancelling …" } else { "Cancel" }}
-            </button>
+            <Show when=move || access.may(Permission::WriteProducts)>
+                <button
+                    type="button"
+                    class="button"
+                    data-testid="cancel-job"
+                    disabled=move || cancelling.get()
+                    on:click=cancel
+                >
+                    {move || if cancelling.get() { "Cancelling …" } else { "Cancel" }}
+                </button>
+            </Show>
         </section>
     }
 }

@@ -1,8 +1,8 @@
 //! What the page asks the server about products.
 
 use shared::{
-    BulkAction, BulkJob, BulkOutcome, BulkRequest, DeletedAll, IndexState, Problem, Product, ProductChange,
-    ProductFilter, ProductInput, ProductPage, RestoreOutcome, RestoreRequest, Total, bulk::MAX_NAMED,
+    BulkAction, BulkJob, BulkJobList, BulkOutcome, BulkRequest, DeletedAll, IndexState, Problem, Product,
+    ProductChange, ProductFilter, ProductInput, ProductPage, RestoreOutcome, RestoreRequest, Total, bulk::MAX_NAMED,
 };
 use web_sys::AbortSignal;
 
@@ -63,6 +63,11 @@ pub async fn change_named(action: BulkAction, ids: &[i64]) -> Result<i64, Proble
 pub async fn change_matching(action: BulkAction, filter: ProductFilter) -> Result<BulkJob, Problem> {
     let request = BulkRequest { action, ids: Vec::new(), filter: Some(filter) };
     send_with("POST", &format!("{BASE}/products/bulk"), Request::json(&request)).await
+}
+
+/// The latest jobs, the newest first.
+pub async fn jobs() -> Result<BulkJobList, Problem> {
+    get(&format!("{BASE}/products/jobs")).await
 }
 
 /// Takes a deletion back.

@@ -106,6 +106,11 @@ pub async fn get(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<Jo
     db::optional(JobRow::query().filter(bulk_jobs::id.eq(id)).first(conn).await)
 }
 
+/// The latest, the newest first.
+pub async fn latest(conn: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<JobRow>> {
+    JobRow::query().order(bulk_jobs::id.desc()).limit(limit).load(conn).await
+}
+
 fn after_now(delay: Duration) -> SqlLiteral<Timestamptz> {
     sql(&format!("now() + interval '{} milliseconds'", delay.as_millis()))
 }

@@ -7,7 +7,7 @@ use actix_web::{
     web::{Data, Path},
 };
 use diesel_async::AsyncConnection;
-use shared::{BulkAction, BulkJob, BulkOutcome, BulkRequest, BulkStatus, Problem, ProductFilter};
+use shared::{BulkAction, BulkJob, BulkJobList, BulkOutcome, BulkRequest, BulkStatus, Problem, ProductFilter};
 
 use super::{act, job};
 use crate::{
@@ -74,6 +74,19 @@ async fn begin(app: &App, action: BulkAction, filter: &ProductFilter, client: Op
 
 pub(super) fn missing(id: i64) -> ApiError {
     ApiError::NotFound(format!("job {id}"))
+}
+
+/// List the latest jobs.
+///
+/// The newest first, at most 50. They are kept for a while after their end.
+#[utoipa::path(tag = "products", responses(
+    (status = 200, body = BulkJobList),
+    (status = "5XX", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/products/jobs")]
+async fn list_jobs(app: Data<App>) -> ApiResult<Json<BulkJobList>> {
+    let rows = job::latest(&mut *app.db().await?, 50).await?;
+    Ok(Json(BulkJobList { items: rows.into_iter().map(Into::into).collect() }))
 }
 
 /// Get a job.
