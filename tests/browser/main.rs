@@ -104,6 +104,23 @@ async fn a_reload_and_a_second_tab_show_the_same_import() {
 }
 
 #[tokio::test]
+async fn the_page_of_an_import_tells_how_much_is_still_sorted_in() {
+    let app = TestApp::start().await;
+    // The lock of whoever sorts in, as another process would hold it (backend/src/products/search/tend.rs).
+    let lock = 0x05EA_4C85;
+    app.db.execute(&format!("SELECT pg_advisory_lock({lock})")).await;
+    let import = app.import("sku,name\na,A\nb,B\nc,C\n").await;
+    let browser = Browser::open(&app, &format!("/imports/{}", import.id)).await;
+    let says = async |expected: &str| {
+        browser.until(expected, async || (browser.text("sorting-in").await == expected).then_some(())).await;
+    };
+    says("Sorting in 3 products; lists are complete meanwhile.").await;
+    app.db.execute(&format!("SELECT pg_advisory_unlock({lock})")).await;
+    says("").await;
+    browser.assert_silent().await;
+}
+
+#[tokio::test]
 async fn a_wrong_file_is_refused_before_it_is_sent_and_another_may_follow() {
     let app = watchable().await;
     let browser = Browser::open(&app, "/").await;
