@@ -22,11 +22,19 @@ diesel::table! {
         ids -> Binary,
         rows -> Integer,
         has_text -> Bool,
-        directory -> Nullable<Binary>,
-        lists -> Nullable<Binary>,
+        lists_bytes -> Nullable<Integer>,
         keyed -> Bool,
         import_id -> Nullable<BigInt>,
         at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    search_lists (segment_id, part) {
+        segment_id -> BigInt,
+        part -> Integer,
+        directory -> Binary,
+        lists -> Binary,
     }
 }
 

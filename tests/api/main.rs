@@ -22,6 +22,7 @@ mod product;
 mod products;
 mod retention;
 mod search;
+mod search_index;
 mod slow;
 mod telemetry;
 mod upload_clients;

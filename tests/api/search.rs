@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use shared::{Product, ProductPage, ProductSort, Total};
 use tests::{TestApp, app::problem, eventually};
 
-async fn list(app: &TestApp, query: &[(&str, &str)]) -> ProductPage {
+pub async fn list(app: &TestApp, query: &[(&str, &str)]) -> ProductPage {
     let response = app.client.get(app.url("/api/v1/products")).query(query).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK, "{query:?}");
     response.json().await.unwrap()
@@ -19,7 +19,7 @@ async fn skus(app: &TestApp, query: &[(&str, &str)]) -> Vec<String> {
 }
 
 /// Every page of a list, one after the other.
-async fn pages(app: &TestApp, query: &[(&str, &str)]) -> Vec<Vec<Product>> {
+pub async fn pages(app: &TestApp, query: &[(&str, &str)]) -> Vec<Vec<Product>> {
     let mut pages = Vec::new();
     let mut cursor: Option<String> = None;
     loop {
@@ -161,16 +161,16 @@ async fn a_total_is_exact_up_to_ten_thousand_and_says_so() {
 }
 
 /// What a list must be, worked out by reading everything.
-struct Model {
+pub struct Model {
     products: Vec<Product>,
 }
 
 impl Model {
-    async fn read(app: &TestApp) -> Self {
+    pub async fn read(app: &TestApp) -> Self {
         Self { products: pages(app, &[("sort", "created"), ("limit", "200")]).await.concat() }
     }
 
-    fn list(&self, words: &[String], keep: impl Fn(&Product) -> bool, sort: ProductSort) -> Vec<i64> {
+    pub fn list(&self, words: &[String], keep: impl Fn(&Product) -> bool, sort: ProductSort) -> Vec<i64> {
         let found = |product: &Product, word: &str| {
             [&product.sku, &product.name, &product.description].iter().any(|text| text.to_lowercase().contains(word))
         };
@@ -203,13 +203,13 @@ impl Model {
     }
 }
 
-fn seed() -> u64 {
+pub fn seed() -> u64 {
     let seed = std::env::var("SEARCH_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().expect("a number"));
     println!("SEARCH_SEED={seed}");
     seed
 }
 
-fn catalogue(random: &mut StdRng, from: usize, rows: usize) -> String {
+pub fn catalogue(random: &mut StdRng, from: usize, rows: usize) -> String {
     let words = ["Tee", "grün", "Lay", "raise", "ÉCOLE", "x9", "q-7", "Δοκιμή", "end"];
     let mut text = |most: usize| {
         let count = random.random_range(1..=most);
@@ -418,69 +418,4 @@ async fn paging_under_concurrent_writes_repeats_and_skips_no_untouched_product()
             assert_eq!(ids, untouched, "{sort:?}: the untouched ones, in order");
         }
     }
-}
-
-#[tokio::test]
-async fn the_index_is_joined_and_written_anew_without_losing_anything() {
-    let app = TestApp::start().await;
-    let mut random = StdRng::seed_from_u64(seed());
-    for part in 0..40 {
-        app.import(catalogue(&mut random, part * 10, 20)).await;
-    }
-    let segments = || app.db.number("SELECT count(*) FROM search_segments");
-    let model = Model::read(&app).await;
-    eventually("small segments to be joined", || async { (segments().await < 32).then_some(()) }).await;
-    find_as(&app, &model).await;
-    // Each change of all products adds to the index; in the end most of it is out of date.
-    for round in 0..4 {
-        let rows: String = (0..6_000).map(|n| format!("many-{n},round {round} tee\n")).collect();
-        app.import(format!("sku,name\n{rows}")).await;
-    }
-    let held = || app.db.number("SELECT sum(rows) FROM search_segments");
-    eventually("the index to be written anew", || async { (held().await < 12_000).then_some(()) }).await;
-    let model = Model::read(&app).await;
-    find_as(&app, &model).await;
-    // Large ones as well.
-    for part in 0..5 {
-        app.import(catalogue(&mut random, 1_000 + part * 10_000, 10_000)).await;
-    }
-    let model = Model::read(&app).await;
-    eventually("large segments to be joined", || async { (segments().await < 8).then_some(()) }).await;
-    find_as(&app, &model).await;
-}
-
-async fn find_as(app: &TestApp, model: &Model) {
-    for word in ["tee", "raise", "οκι", "cole", "-39"] {
-        let query = reqwest::Url::parse_with_params("http://x/", &[("q", word)]).unwrap();
-        let found = app.json(&format!("/api/v1/products/count?{}", query.query().unwrap())).await["count"].as_i64();
-        let expected = model.list(&[word.to_owned()], |_| true, ProductSort::Sku).len();
-        assert_eq!(found, i64::try_from(expected).ok(), "{word}");
-    }
-}
-
-#[tokio::test]
-async fn reading_sorting_in_and_deleting_everything_do_not_wait_in_a_circle() {
-    let app = TestApp::start().await;
-    let mut random = StdRng::seed_from_u64(seed());
-    let wiping = async {
-        for _ in 0..15 {
-            app.import(catalogue(&mut random, 0, 300)).await;
-            loop {
-                let count = app.json("/api/v1/products/count").await["count"].as_i64().unwrap();
-                let response = app.send(reqwest::Method::DELETE, &format!("/api/v1/products?confirm={count}")).await;
-                // The count may have been of a moment before.
-                if response.status() == StatusCode::OK {
-                    break;
-                }
-                assert_eq!(response.status(), StatusCode::CONFLICT);
-            }
-        }
-    };
-    let reading = async |query: &[(&str, &str)]| {
-        for _ in 0..150 {
-            list(&app, query).await;
-        }
-    };
-    tokio::join!(wiping, reading(&[("q", "raise"), ("sort", "name")]), reading(&[("import", "3"), ("q", "tee")]));
-    assert_eq!(app.json("/api/v1/products/count").await["count"], 0);
 }

@@ -28,7 +28,7 @@ async fn everything_is_deleted_when_the_count_is_right_and_nothing_else() {
     let response = app.send(Method::DELETE, "/api/v1/products?confirm=2").await;
     assert_eq!(response.status(), 200);
     assert_eq!(response.json::<Value>().await.unwrap(), json!({ "deleted": 2 }));
-    for table in ["products", "search_segments", "search_keys", "deleted_products"] {
+    for table in ["products", "search_segments", "search_lists", "search_keys", "search_zones", "deleted_products"] {
         assert_eq!(app.db.number(&format!("SELECT count(*) FROM {table}")).await, 0, "{table}");
     }
     assert_eq!(app.db.number("SELECT count(*) FROM imports").await, 1, "imports stay");

@@ -57,7 +57,10 @@ async fn delete_all_products(
         conn.batch_execute("SET LOCAL lock_timeout = '5s'; LOCK TABLE products IN ACCESS EXCLUSIVE MODE").await?;
         check(conn, confirm).await?;
         changes::delete_all(conn).await?;
-        conn.batch_execute("TRUNCATE products, search_segments, search_keys, search_zones, deleted_products").await?;
+        conn.batch_execute(
+            "TRUNCATE products, search_segments, search_lists, search_keys, search_zones, deleted_products",
+        )
+        .await?;
         ApiResult::Ok(events::catalogue_changed(conn, &CatalogueNews { count: None, ids: Vec::new(), client }).await?)
     })
     .await?;

@@ -3,18 +3,20 @@
 use diesel::{
     pg::Pg,
     prelude::*,
-    sql_types::{Array, BigInt, Binary, Integer},
+    sql_types::{Array, BigInt, Binary, Integer, Nullable},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::ProductFilter;
 
-use super::segment;
+use super::{
+    packing,
+    segment::{self, BUCKETS_PER_PART},
+};
 use crate::schema::{products, search_keys, search_segments};
 
-/// Lists that are read of each segment for each word, the shortest, and for all of them. A list takes some microseconds, and
-/// so does each product that it does not exclude; four trigrams of a word exclude nearly all that do not have it.
-const LISTS_PER_WORD: usize = 4;
-const LISTS: usize = 8;
+/// Lists that are read of each segment, the shortest. Each takes some microseconds; a product that none of them excludes takes
+/// ten.
+const LISTS: i32 = 10;
 /// More candidates than this are not worth having: the list is then read in its own order, and soon has its matches.
 const MOST_BY_TEXT: usize = 200_000;
 /// The same for what comes out of an index of rows one by one: enough for a sample to prove that there are more than are
@@ -68,11 +70,13 @@ fn both(left: Option<Vec<i64>>, right: Option<Vec<i64>>) -> Option<Vec<i64>> {
 }
 
 #[derive(QueryableByName)]
-struct Lists {
+struct Listed {
     #[diesel(sql_type = BigInt)]
     id: i64,
-    #[diesel(sql_type = Array<Binary>)]
-    lists: Vec<Vec<u8>>,
+    #[diesel(sql_type = Integer)]
+    rows: i32,
+    #[diesel(sql_type = Nullable<Array<Binary>>)]
+    lists: Option<Vec<Vec<u8>>>,
 }
 
 /// By the trigrams of the words and the bucket of the description.
@@ -85,64 +89,67 @@ async fn by_text(conn: &mut AsyncPgConnection, filter: &ProductFilter) -> QueryR
     buckets.sort_unstable();
     buckets.dedup();
     let buckets: Vec<_> = buckets.into_iter().map(|bucket| i32::try_from(bucket).unwrap_or(i32::MAX)).collect();
-    let lists = (LISTS_PER_WORD * filter.words().count().max(1)).min(LISTS);
-    let segments: Vec<Lists> = diesel::sql_query(LISTS_SQL)
-        .bind::<Array<Integer>, _>(buckets)
-        .bind::<Integer, _>(i32::try_from(lists).unwrap_or(i32::MAX))
-        .load(conn)
-        .await?;
-    let mut hits: Vec<(i64, Vec<i64>)> = segments
-        .into_iter()
-        .map(|mut segment| (segment.id, segment::intersect(&mut segment.lists)))
-        .filter(|(_, positions)| !positions.is_empty())
-        .collect();
-    if hits.iter().map(|(_, positions)| positions.len()).sum::<usize>() > MOST_BY_TEXT {
-        return Ok(None);
+    let segments: Vec<Listed> =
+        diesel::sql_query(lists_sql()).bind::<Array<Integer>, _>(buckets).bind::<Integer, _>(LISTS).load(conn).await?;
+    let (mut hits, mut count) = (Vec::new(), 0);
+    for Listed { id, rows, lists } in segments {
+        let positions = segment::intersect(&mut lists.unwrap_or_default(), usize::try_from(rows).unwrap_or_default());
+        count += positions.len();
+        if count > MOST_BY_TEXT {
+            return Ok(None);
+        }
+        if !positions.is_empty() {
+            hits.push((id, positions));
+        }
     }
     hits.sort_unstable_by_key(|(id, _)| *id);
-    let with_hits: Vec<(i64, Vec<u8>)> = search_segments::table
+    let with_hits: Vec<Vec<u8>> = search_segments::table
         .filter(search_segments::id.eq_any(hits.iter().map(|(id, _)| *id)))
-        .select((search_segments::id, search_segments::ids))
+        .select(search_segments::ids)
         .order(search_segments::id)
         .load(conn)
         .await?;
-    let mut ids = Vec::new();
-    for ((_, positions), (_, packed)) in hits.iter().zip(&with_hits) {
-        let mut positions = positions.iter().peekable();
-        ids.extend(
-            segment::unpack(packed).zip(1..).filter(|(_, at)| positions.next_if_eq(&at).is_some()).map(|(id, _)| id),
-        );
-    }
+    let mut ids: Vec<i64> =
+        hits.iter().zip(&with_hits).flat_map(|((_, positions), ids)| packing::ids_at(ids, positions)).collect();
     // Those that are not indexed yet are looked at, all of them.
     let unindexed: Vec<Vec<u8>> = search_segments::table
-        .filter(search_segments::directory.is_null().and(search_segments::has_text))
+        .filter(search_segments::lists_bytes.is_null().and(search_segments::has_text))
         .select(search_segments::ids)
         .load(conn)
         .await?;
-    ids.extend(unindexed.iter().flat_map(|packed| segment::unpack(packed)));
+    ids.extend(unindexed.iter().flat_map(|ids| packing::unpack_ids(ids)));
     ids.sort_unstable();
     ids.dedup();
     Ok(Some(ids))
 }
 
-/// The shortest lists of each segment in which none is empty: slices, by the directory, so that the rest is never read.
-const LISTS_SQL: &str = "\
-    SELECT s.id, l.lists \
-    FROM search_segments s \
-    CROSS JOIN LATERAL ( \
-        SELECT array_agg(substring(s.lists FROM first + 1 FOR size)) AS lists, min(size) AS shortest \
-        FROM ( \
-            SELECT first, behind - first AS size \
-            FROM unnest($1) AS bucket \
-            CROSS JOIN LATERAL (SELECT substring(s.directory FROM 4 * bucket + 1 FOR 8) AS entry OFFSET 0) AS directory \
-            CROSS JOIN LATERAL (SELECT \
-                get_byte(entry, 0) * 16777216 + get_byte(entry, 1) * 65536 + get_byte(entry, 2) * 256 + get_byte(entry, 3) AS first, \
-                get_byte(entry, 4) * 16777216 + get_byte(entry, 5) * 65536 + get_byte(entry, 6) * 256 + get_byte(entry, 7) AS behind \
-            ) AS place \
-            ORDER BY size LIMIT $2 \
-        ) AS shortest_lists \
-    ) AS l \
-    WHERE s.directory IS NOT NULL AND l.shortest > 0";
+/// The shortest lists of each segment in which none is empty: slices, by the directory, so that the rest is never read. Where
+/// lists are missing, which nobody makes happen, all of the segment is looked at.
+fn lists_sql() -> String {
+    format!(
+        "SELECT s.id, s.rows, l.lists \
+         FROM search_segments s \
+         CROSS JOIN LATERAL ( \
+             SELECT \
+                 array_agg(substring(lists FROM first + 1 FOR size)) AS lists, \
+                 min(size) AS shortest \
+             FROM ( \
+                 SELECT part.lists, first, behind - first AS size \
+                 FROM unnest($1) AS bucket \
+                 CROSS JOIN LATERAL ( \
+                     SELECT lists, substring(directory FROM 4 * (bucket % {BUCKETS_PER_PART}) + 1 FOR 8) AS entry \
+                     FROM search_lists WHERE segment_id = s.id AND part = bucket / {BUCKETS_PER_PART} OFFSET 0 \
+                 ) AS part \
+                 CROSS JOIN LATERAL (SELECT \
+                     get_byte(entry, 0) * 16777216 + get_byte(entry, 1) * 65536 + get_byte(entry, 2) * 256 + get_byte(entry, 3) AS first, \
+                     get_byte(entry, 4) * 16777216 + get_byte(entry, 5) * 65536 + get_byte(entry, 6) * 256 + get_byte(entry, 7) AS behind \
+                 ) AS place \
+                 ORDER BY size LIMIT $2 \
+             ) AS shortest_lists \
+         ) AS l \
+         WHERE s.lists_bytes IS NOT NULL AND l.shortest IS DISTINCT FROM 0"
+    )
+}
 
 /// The inactive products, unless they are many.
 async fn inactive(conn: &mut AsyncPgConnection) -> QueryResult<Option<Vec<i64>>> {
@@ -226,7 +233,7 @@ pub async fn pending(conn: &mut AsyncPgConnection, filter: &ProductFilter, most:
         return Ok(None);
     }
     let packed: Vec<Vec<u8>> = waiting().select(search_segments::ids).load(conn).await?;
-    let mut ids: Vec<i64> = packed.iter().flat_map(|packed| segment::unpack(packed)).collect();
+    let mut ids: Vec<i64> = packed.iter().flat_map(|packed| packing::unpack_ids(packed)).collect();
     ids.sort_unstable();
     ids.dedup();
     Ok(Some(ids))

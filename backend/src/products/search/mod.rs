@@ -8,10 +8,11 @@
 //! So there are two, beside the table:
 //!
 //! * **`search_segments`**: each transaction that writes products adds one row that names them, and an import, which has
-//!   their texts at hand, adds to it lists of the products by their trigrams (`segment`), made in memory: some 130 bytes a
-//!   product. It commits with the rows, so there is no moment at which a product cannot
+//!   their texts at hand, adds to it lists of the products by their trigrams (`segment`, `search_lists`), made in memory:
+//!   some 130 bytes a product. It commits with the rows, so there is no moment at which a product cannot
 //!   be found by what it is. A segment is never changed. What is out of date in it does no harm, since every candidate is
-//!   read and looked at (`filter`); it costs, so the whole is written anew now and then (`tend`). Changes by hand are not
+//!   read and looked at (`filter`); it costs, so the whole is written anew now and then (`tend`). A search asks each
+//!   segment, so many become one (`merge`). Changes by hand are not
 //!   indexed at once: until some hundred have come together, every search reads them.
 //! * **`search_keys`**: what lists are sorted and narrowed down by, beside ids and SKUs, with the B-trees that an import
 //!   must not wait for. It follows in the background (`tend`). Products of segments that are not sorted in yet are
@@ -22,27 +23,34 @@
 
 mod candidates;
 mod filter;
+mod merge;
 mod order;
+mod packing;
 mod page;
 mod segment;
 mod tend;
 mod zones;
 
-use diesel::prelude::*;
+use diesel::{
+    dsl,
+    prelude::*,
+    sql_types::{Array, BigInt, Binary, Integer},
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use shared::ProductFilter;
 
 pub use filter::condition;
 pub use page::{Page, page};
 
-use segment::Texts;
+use segment::{Part, Texts};
 pub use tend::Tender;
 
 use crate::{
     app::App,
+    db::prepared,
     error::{ApiError, ApiResult},
     products::row::ProductRow,
-    schema::{products, search_keys, search_segments},
+    schema::{products, search_keys, search_lists, search_segments},
 };
 
 /// Notes, in the transaction that changes them, that these products were written. `text` tells whether SKU, name or
@@ -56,7 +64,7 @@ pub async fn note(conn: &mut AsyncPgConnection, ids: &[i64], text: bool) -> Quer
     ids.dedup();
     diesel::insert_into(search_segments::table)
         .values((
-            search_segments::ids.eq(segment::pack(&ids)),
+            search_segments::ids.eq(packing::pack_ids(&ids)),
             search_segments::rows.eq(i32::try_from(ids.len()).unwrap_or(i32::MAX)),
             search_segments::has_text.eq(text),
         ))
@@ -85,28 +93,60 @@ async fn insert_indexed(
     }
     products.sort_unstable_by_key(|(id, _)| *id);
     let ids: Vec<i64> = products.iter().map(|(id, _)| *id).collect();
-    let index = segment::index(products.into_iter().map(|(_, texts)| texts));
-    insert_segment(conn, &ids, &index, import_id).await
+    let parts = segment::index(products.into_iter().map(|(_, texts)| texts));
+    let id = next_segment(conn).await?;
+    insert_parts(conn, id, 0, &parts).await?;
+    insert_segment(conn, id, &ids, parts.iter().map(|part| part.lists.len()).sum(), import_id).await
 }
 
+/// A segment whose lists stand under `id` already.
 async fn insert_segment(
     conn: &mut AsyncPgConnection,
+    id: i64,
     ids: &[i64],
-    index: &segment::Lists,
+    lists_bytes: usize,
     import_id: Option<i64>,
 ) -> QueryResult<()> {
     diesel::insert_into(search_segments::table)
         .values((
-            search_segments::ids.eq(segment::pack(ids)),
+            search_segments::id.eq(id),
+            search_segments::ids.eq(packing::pack_ids(ids)),
             search_segments::rows.eq(i32::try_from(ids.len()).unwrap_or(i32::MAX)),
             search_segments::has_text.eq(true),
-            search_segments::directory.eq(&index.directory),
-            search_segments::lists.eq(&index.lists),
+            search_segments::lists_bytes.eq(i32::try_from(lists_bytes).unwrap_or(i32::MAX)),
             search_segments::keyed.eq(import_id.is_none()),
             search_segments::import_id.eq(import_id),
         ))
         .execute(conn)
         .await?;
+    Ok(())
+}
+
+/// Some parts of the index of a segment, from the one with the number `first` on.
+async fn insert_parts(conn: &mut AsyncPgConnection, segment: i64, first: i32, parts: &[Part]) -> QueryResult<()> {
+    let insert = "INSERT INTO search_lists (segment_id, part, directory, lists) \
+        SELECT $1, $2 + number::integer - 1, directory, lists \
+        FROM unnest($3, $4) WITH ORDINALITY AS part (directory, lists, number)";
+    let column = |of: fn(&Part) -> &Vec<u8>| parts.iter().map(of).collect::<Vec<_>>();
+    let insert = diesel::sql_query(insert)
+        .bind::<BigInt, _>(segment)
+        .bind::<Integer, _>(first)
+        .bind::<Array<Binary>, _>(column(|part| &part.directory))
+        .bind::<Array<Binary>, _>(column(|part| &part.lists));
+    prepared(insert).execute(conn).await?;
+    Ok(())
+}
+
+/// A number that no segment has.
+async fn next_segment(conn: &mut AsyncPgConnection) -> QueryResult<i64> {
+    let next = dsl::sql::<BigInt>("nextval(pg_get_serial_sequence('search_segments', 'id'))");
+    diesel::select(next).get_result(conn).await
+}
+
+/// Deletes segments with all that belongs to them.
+async fn delete_segments(conn: &mut AsyncPgConnection, segments: &[i64]) -> QueryResult<()> {
+    diesel::delete(search_lists::table.filter(search_lists::segment_id.eq_any(segments))).execute(conn).await?;
+    diesel::delete(search_segments::table.filter(search_segments::id.eq_any(segments))).execute(conn).await?;
     Ok(())
 }
 
@@ -157,8 +197,8 @@ async fn lock_in_order(conn: &mut AsyncPgConnection) -> QueryResult<()> {
 /// Changed products that are not yet in `search_keys` as they are now.
 pub async fn pending(conn: &mut AsyncPgConnection) -> QueryResult<i64> {
     let rows: Option<i64> = search_segments::table
-        .filter(diesel::dsl::not(search_segments::keyed))
-        .select(diesel::dsl::sum(search_segments::rows))
+        .filter(dsl::not(search_segments::keyed))
+        .select(dsl::sum(search_segments::rows))
         .first(conn)
         .await?;
     Ok(rows.unwrap_or(0))

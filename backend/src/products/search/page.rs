@@ -25,7 +25,7 @@ const COUNTED: i64 = 10_000;
 
 /// Counting goes on for so long; then a page says that there are more than it has met. As many as ten thousand lie anywhere
 /// on the disk, and a machine that is importing has other things to do.
-const COUNTING: Duration = Duration::from_millis(30);
+const COUNTING: Duration = Duration::from_millis(16);
 /// Products that are looked at by the first statement that counts. Each further one looks at twice as many.
 const COUNTED_FIRST: usize = 500;
 

@@ -9,16 +9,11 @@ use std::time::{Duration, Instant};
 use diesel::{
     dsl,
     prelude::*,
-    sql_types::{Array, BigInt, Integer},
+    sql_types::{Array, BigInt},
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
-use tokio::task::spawn_blocking;
-
-use super::{
-    segment::{self, Lists},
-    zones,
-};
+use super::{merge, packing, zones};
 use crate::{
     app::App,
     db,
@@ -29,19 +24,11 @@ use crate::{
 const LOCK: i64 = 0x05EA_4C85;
 /// Rows that are sorted in by one transaction: a tenth of a second.
 const KEYED_AT_ONCE: i64 = 10_000;
-/// A segment of fewer rows is small: made by hand, or by a small import.
-const SMALL: i32 = 2_000;
 /// Segments of changes by hand, and rows in them, that are read by every search; more are indexed.
 const MOST_UNINDEXED: (usize, i64) = (32, 500);
-/// Segments of fewer rows are made one, once there are so many of them: a search asks each.
-const TIERS: [(i32, usize); 2] = [(SMALL, 16), (LARGEST_ROWS / 2, 4)];
-/// As many as that are merged by one transaction, which whoever deletes everything waits for.
-const MERGED_AT_ONCE: i64 = 100;
-/// Largest segment that is made here: rows, bytes of text, and bytes of lists. Some eight times that is in memory, in a
-/// worker that is to need little.
-const LARGEST_ROWS: i32 = 40_000;
-const LARGEST_TEXTS: usize = 8 << 20;
-const LARGEST_LISTS: i32 = 6 << 20;
+/// Largest segment that is made of the texts of products: rows, and bytes of texts. The lists take as much memory again.
+const INDEXED_ROWS: usize = 40_000;
+const INDEXED_TEXTS: usize = 8 << 20;
 /// Bounds of zones are made narrow again, and statistics taken, after so many products: those of some zones may be history by
 /// then.
 const NARROWED: i64 = 2 * KEYED_AT_ONCE;
@@ -82,11 +69,12 @@ impl Tender {
         if !stopped() {
             conn.transaction(async |conn| index_unindexed(conn).await).await?;
         }
-        for tier in TIERS.into_iter().take(if busy { 1 } else { TIERS.len() }) {
-            while !stopped() && conn.transaction(async |conn| merge(conn, tier).await).await? && !busy {}
+        for tier in merge::TIERS.into_iter().take(if busy { 1 } else { merge::TIERS.len() }) {
+            while !stopped() && merge::merge(conn, tier).await? && !busy {}
         }
         if !busy && !stopped() && self.looked.is_none_or(|looked| looked.elapsed() > LOOK) {
             self.looked = Some(Instant::now());
+            conn.transaction(async |conn| merge::tidy(conn).await).await?;
             if is_out_of_date(conn).await? {
                 rewrite(app, conn).await?;
             }
@@ -105,7 +93,7 @@ const KEYS: &str = "\
 /// Brings `search_keys` up to date with the products of some segments. Gives how many they are; there may be more.
 async fn sort_in(conn: &mut AsyncPgConnection, busy: bool) -> QueryResult<i64> {
     super::lock_in_order(conn).await?;
-    let most = if busy { SMALL } else { i32::MAX };
+    let most = if busy { merge::SMALL } else { i32::MAX };
     let waiting: Vec<(i64, i32, Vec<u8>)> = search_segments::table
         .filter(dsl::not(search_segments::keyed).and(search_segments::rows.lt(most)))
         .select((search_segments::id, search_segments::rows, search_segments::ids))
@@ -123,12 +111,12 @@ async fn sort_in(conn: &mut AsyncPgConnection, busy: bool) -> QueryResult<i64> {
             break;
         }
         segments.push(segment);
-        ids.extend(segment::unpack(&packed));
+        ids.extend(packing::unpack_ids(&packed));
     }
     ids.sort_unstable();
     ids.dedup();
     let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
-    diesel::sql_query(format!("WITH sorted AS ({KEYS} RETURNING *) {}", zones::WIDEN))
+    diesel::sql_query(format!("WITH sorted AS ({KEYS} RETURNING *) {}", zones::widen()))
         .bind::<Array<BigInt>, _>(ids)
         .execute(conn)
         .await?;
@@ -147,7 +135,7 @@ async fn sort_in(conn: &mut AsyncPgConnection, busy: bool) -> QueryResult<i64> {
 async fn index_unindexed(conn: &mut AsyncPgConnection) -> QueryResult<()> {
     super::lock_in_order(conn).await?;
     let unindexed: Vec<(i64, i32, Vec<u8>)> = search_segments::table
-        .filter(search_segments::keyed.and(search_segments::has_text).and(search_segments::directory.is_null()))
+        .filter(search_segments::keyed.and(search_segments::has_text).and(search_segments::lists_bytes.is_null()))
         .select((search_segments::id, search_segments::rows, search_segments::ids))
         .order(search_segments::id)
         .limit(1_000)
@@ -157,7 +145,7 @@ async fn index_unindexed(conn: &mut AsyncPgConnection) -> QueryResult<()> {
     if unindexed.len() < MOST_UNINDEXED.0 && rows < MOST_UNINDEXED.1 {
         return Ok(());
     }
-    let mut ids: Vec<i64> = unindexed.iter().flat_map(|(_, _, packed)| segment::unpack(packed)).collect();
+    let mut ids: Vec<i64> = unindexed.iter().flat_map(|(_, _, packed)| packing::unpack_ids(packed)).collect();
     ids.sort_unstable();
     ids.dedup();
     let mut writing = Writing::default();
@@ -168,55 +156,8 @@ async fn index_unindexed(conn: &mut AsyncPgConnection) -> QueryResult<()> {
         writing.add(conn, texts).await?;
     }
     writing.end(conn).await?;
-    let segments = unindexed.iter().map(|(id, ..)| *id);
-    diesel::delete(search_segments::table.filter(search_segments::id.eq_any(segments))).execute(conn).await?;
-    Ok(())
-}
-
-/// Makes one segment of those with fewer rows than `below`, once they are `many`. Gives `true` when there may be more to do.
-async fn merge(conn: &mut AsyncPgConnection, (below, many): (i32, usize)) -> anyhow::Result<bool> {
-    super::lock_in_order(conn).await?;
-    let bytes = || dsl::sql::<Integer>("octet_length(lists)");
-    let fit: Vec<(i64, i32, i32)> = search_segments::table
-        .filter(search_segments::keyed.and(search_segments::directory.is_not_null()))
-        .filter(search_segments::rows.lt(below).and(bytes().lt(LARGEST_LISTS / 2)))
-        .select((search_segments::id, search_segments::rows, bytes()))
-        // The smallest first: if they are too large together, all are.
-        .order((search_segments::rows, search_segments::id))
-        .limit(MERGED_AT_ONCE)
-        .load(conn)
-        .await?;
-    let mut sum = (0, 0);
-    let fit: Vec<i64> = fit
-        .into_iter()
-        .take_while(|(_, rows, bytes)| {
-            sum = (sum.0 + rows, sum.1 + bytes);
-            sum.0 <= LARGEST_ROWS && sum.1 <= LARGEST_LISTS
-        })
-        .map(|(id, ..)| id)
-        .collect();
-    if fit.len() < many {
-        return Ok(false);
-    }
-    let segments: Vec<(Vec<u8>, Vec<u8>, Vec<u8>)> = search_segments::table
-        .filter(search_segments::id.eq_any(&fit))
-        .select((
-            search_segments::ids,
-            search_segments::directory.assume_not_null(),
-            search_segments::lists.assume_not_null(),
-        ))
-        .load(conn)
-        .await?;
-    let (ids, index) = spawn_blocking(move || {
-        let segments = segments.into_iter();
-        let segments =
-            segments.map(|(ids, directory, lists)| (segment::unpack(&ids).collect(), Lists { directory, lists }));
-        segment::merge(&segments.collect::<Vec<_>>())
-    })
-    .await?;
-    super::insert_segment(conn, &ids, &index, None).await?;
-    diesel::delete(search_segments::table.filter(search_segments::id.eq_any(fit))).execute(conn).await?;
-    Ok(true)
+    let segments: Vec<i64> = unindexed.iter().map(|(id, ..)| *id).collect();
+    super::delete_segments(conn, &segments).await
 }
 
 /// Products that are read at once: of the longest texts, 1,000 take 64 MiB.
@@ -238,7 +179,7 @@ impl Writing {
         let bytes = |(_, sku, name, description): &ProductTexts| sku.len() + name.len() + description.len();
         self.bytes += page.iter().map(bytes).sum::<usize>();
         self.texts.extend(page);
-        if i32::try_from(self.texts.len()).is_ok_and(|rows| rows < LARGEST_ROWS) && self.bytes < LARGEST_TEXTS {
+        if self.texts.len() < INDEXED_ROWS && self.bytes < INDEXED_TEXTS {
             return Ok(());
         }
         self.end(conn).await
@@ -288,7 +229,7 @@ async fn rewrite(app: &App, conn: &mut AsyncPgConnection) -> anyhow::Result<()> 
         writing.add(conn, page).await?;
     }
     writing.end(conn).await?;
-    diesel::delete(search_segments::table.filter(search_segments::id.eq_any(&old))).execute(conn).await?;
+    conn.transaction(async |conn| super::delete_segments(conn, &old).await).await?;
     tracing::info!("Wrote the search index anew, in place of {} segments", old.len());
     Ok(())
 }

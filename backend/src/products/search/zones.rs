@@ -12,18 +12,25 @@ use shared::ProductFilter;
 
 use crate::schema::search_zones;
 
-/// Products of a zone, and of the statements below.
+/// Products of a zone. The rows of the table are made by it: another size takes a migration.
 const SIZE: i64 = 4_096;
 
 /// The end of a statement that widens the bounds by the rows of `sorted`, which has columns of `search_keys`.
-pub const WIDEN: &str = "\
-    INSERT INTO search_zones AS z \
-    SELECT product_id / 4096, min(created_at), max(created_at), min(updated_at), max(updated_at), min(import_id), max(import_id) \
-    FROM sorted GROUP BY 1 \
-    ON CONFLICT (zone) DO UPDATE SET \
-        created_from = least(z.created_from, excluded.created_from), created_to = greatest(z.created_to, excluded.created_to), \
-        updated_from = least(z.updated_from, excluded.updated_from), updated_to = greatest(z.updated_to, excluded.updated_to), \
-        import_from = least(z.import_from, excluded.import_from), import_to = greatest(z.import_to, excluded.import_to)";
+pub fn widen() -> String {
+    format!(
+        "INSERT INTO search_zones AS z \
+         SELECT product_id / {SIZE}, min(created_at), max(created_at), min(updated_at), max(updated_at), min(import_id), \
+             max(import_id) \
+         FROM sorted GROUP BY 1 \
+         ON CONFLICT (zone) DO UPDATE SET \
+             created_from = least(z.created_from, excluded.created_from), \
+             created_to = greatest(z.created_to, excluded.created_to), \
+             updated_from = least(z.updated_from, excluded.updated_from), \
+             updated_to = greatest(z.updated_to, excluded.updated_to), \
+             import_from = least(z.import_from, excluded.import_from), \
+             import_to = greatest(z.import_to, excluded.import_to)"
+    )
+}
 
 /// Makes all bounds as narrow as they can be, which takes a third of a second for a million products. Nobody else may sort
 /// in meanwhile.
@@ -32,7 +39,7 @@ pub async fn narrow(conn: &mut AsyncPgConnection) -> QueryResult<()> {
         super::lock_in_order(conn).await?;
         // Not emptied, which would wait for all who read.
         diesel::delete(search_zones::table).execute(conn).await?;
-        conn.batch_execute(&format!("WITH sorted AS (SELECT * FROM search_keys) {WIDEN}")).await
+        conn.batch_execute(&format!("WITH sorted AS (SELECT * FROM search_keys) {}", widen())).await
     })
     .await
 }
