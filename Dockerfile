@@ -15,6 +15,7 @@ RUN scripts/setup build
 # All manifests and no source: what depends on this is built again only when a dependency changes.
 FROM tools AS manifests
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo/
 COPY shared/Cargo.toml shared/
 COPY backend/Cargo.toml backend/
 COPY frontend/Cargo.toml frontend/

@@ -41,6 +41,10 @@ use crate::{
     telemetry::LogFormat,
 };
 
+/// Gives back what it need not have, which the system's does not when large blocks come and go; set in `.cargo/config.toml`.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// How long all that is in hand may take once the process is asked to stop: Heroku and Docker kill after 30 and 10 seconds.
 const GRACE: Duration = Duration::from_secs(9);
 
