@@ -191,6 +191,23 @@ impl Browser {
         }
     }
 
+    /// Waits for a text in the first that has this test id, and returns the whole.
+    pub async fn until_text(&self, testid: &str, expected: &str) -> String {
+        let asked = async || Some(self.text(testid).await).filter(|text| text.contains(expected));
+        self.until(&format!("{testid}: {expected}"), asked).await
+    }
+
+    /// Waits for a message, which can stand below others.
+    pub async fn until_toast(&self, expected: &str) {
+        let read = "return [...document.querySelectorAll('[data-testid=toast]')].map(t => t.innerText).join('\\n')";
+        self.until(expected, async || self.script(read).await.as_str()?.contains(expected).then_some(())).await;
+    }
+
+    pub async fn until_gone(&self, testid: &str) {
+        let selector = format!("[data-testid='{testid}']");
+        self.until(&format!("{testid} to go"), async || (self.count(&selector).await == 0).then_some(())).await;
+    }
+
     pub async fn wait_for(&self, testid: &str) {
         self.until(testid, async || match self.find(testid).await {
             Some(element) => element.is_displayed().await.ok()?.then_some(()),

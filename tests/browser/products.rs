@@ -39,23 +39,8 @@ impl Browser {
         self.until(what, async || (self.skus().await == expected).then_some(())).await;
     }
 
-    async fn until_text(&self, testid: &str, expected: &str) {
-        self.until(expected, async || self.text(testid).await.contains(expected).then_some(())).await;
-    }
-
-    async fn until_gone(&self, testid: &str) {
-        let selector = format!("[data-testid='{testid}']");
-        self.until(&format!("{testid} to go"), async || (self.count(&selector).await == 0).then_some(())).await;
-    }
-
     async fn until_total(&self, total: i64) {
         self.until("the count", async || (self.number("products-total").await == Some(total)).then_some(())).await;
-    }
-
-    /// What the toasts say.
-    async fn until_toast(&self, expected: &str) {
-        let read = "return [...document.querySelectorAll('[data-testid=toast]')].map(t => t.innerText).join('\\n')";
-        self.until(expected, async || self.script(read).await.as_str()?.contains(expected).then_some(())).await;
     }
 }
 

@@ -1,19 +1,11 @@
-//! Files on their way to the server over lines that are slow, break, and come back, in a tab that is reloaded.
+//! Files on their way to the server, in a tab that is reloaded and beside others.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::atomic::Ordering::Relaxed,
-    time::Duration,
-};
+mod hindered;
+
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use tests::{
-    TestApp,
-    csv::Csv,
-    faults::{FaultProxy, Faults},
-    oracle::Table,
-    proxy::Proxy,
-};
+use tests::{TestApp, csv::Csv, oracle::Table};
 
 use crate::{
     axe::{self, axe},
@@ -31,6 +23,8 @@ struct Sent {
     method: String,
     /// `Upload-Offset` of a PATCH.
     offset: Option<i64>,
+    /// Of its body.
+    bytes: i64,
 }
 
 impl Browser {
@@ -46,8 +40,9 @@ impl Browser {
                 if (this.sent && name === 'Upload-Offset') this.sent.offset = Number(value);
                 return setRequestHeader.apply(this, arguments);
             };
-            XMLHttpRequest.prototype.send = function () {
+            XMLHttpRequest.prototype.send = function (body) {
                 if (this.sent) {
+                    this.sent.bytes = body?.size ?? 0;
                     const all = JSON.parse(sessionStorage.getItem('sent') ?? '[]');
                     sessionStorage.setItem('sent', JSON.stringify([...all, this.sent]));
                 }
@@ -62,6 +57,7 @@ impl Browser {
         let read = |request: &Value| Sent {
             method: request["method"].as_str().unwrap().to_owned(),
             offset: request["offset"].as_i64(),
+            bytes: request["bytes"].as_i64().unwrap(),
         };
         sent.as_array().unwrap().iter().map(read).collect()
     }
@@ -103,11 +99,6 @@ impl Browser {
         self.until_upload_is("paused").await;
     }
 
-    async fn until_read(&self, testid: &str, expected: &str) -> String {
-        let asked = async || Some(self.text(testid).await).filter(|text| text.contains(expected));
-        self.until(&format!("{testid}: {expected}"), asked).await
-    }
-
     async fn row_states(&self) -> Vec<String> {
         let read = "return [...document.querySelectorAll('[data-testid=upload-row]')].map(row => row.dataset.state)";
         serde_json::from_value(self.script(read).await).unwrap()
@@ -136,7 +127,10 @@ fn products(browser: &Browser, seed: u64) -> (PathBuf, Table) {
 /// A page, at an app or what stands before it, that sends a file over a slow line and writes down its requests. A tenth of
 /// the file is there.
 async fn sending(base: &str, seed: u64) -> (Browser, PathBuf, Table) {
-    let browser = Browser::open_at(base, "/").await;
+    sending_by(Browser::open_at(base, "/").await, seed).await
+}
+
+async fn sending_by(browser: Browser, seed: u64) -> (Browser, PathBuf, Table) {
     browser.record_uploads().await;
     let (file, expected) = products(&browser, seed);
     browser.wait_for("drop-zone").await;
@@ -160,7 +154,7 @@ async fn an_upload_goes_on_after_a_reload_with_the_same_file() {
     let kept = browser.until_kept(20).await;
 
     browser.reload().await;
-    let notice = browser.until_read("unfinished", "is already here").await;
+    let notice = browser.until_text("unfinished", "is already here").await;
     assert!(notice.starts_with("products.csv: ") && notice.contains("Choose the same file again"), "{notice}");
     let before = browser.sent().await.len();
     browser.line(-1, false).await;
@@ -202,7 +196,7 @@ async fn an_upload_is_paused_and_goes_on_where_it_was() {
 
     // It stays so while one looks around, and every page tells.
     browser.script("document.querySelector('nav a[href=\"/products\"]').click()").await;
-    browser.until_read("upload-pill", "paused").await;
+    browser.until_text("upload-pill", "paused").await;
     browser.click("upload-pill").await;
     browser.until_upload_is("paused").await;
     assert_eq!(browser.sent().await.len(), sent, "nothing was asked meanwhile");
@@ -232,12 +226,12 @@ async fn several_files_are_sent_one_after_another() {
         .await;
     // Another joins them while they are sent, the first one once more is no file more, and one is taken back.
     browser.pick("file-input", &[&removed, &first]).await;
-    browser.until_read("toast", "products.csv is in the list already").await;
+    browser.until_toast("products.csv is in the list already").await;
     browser.until("the fourth", async || (browser.row_states().await.len() == 4).then_some(())).await;
     browser.click_nth("upload-remove", 3, false).await;
     browser.until("three", async || (browser.row_states().await.len() == 3).then_some(())).await;
     browser.line(-1, false).await;
-    browser.until_read("upload-summary", "2 of 3 arrived, 1 failed").await;
+    browser.until_text("upload-summary", "2 of 3 arrived, 1 failed").await;
     assert_eq!(browser.row_states().await, ["arrived", "failed", "arrived"]);
     assert_eq!(browser.path().await, "/", "with several, one stays");
     assert!(
@@ -254,71 +248,6 @@ async fn several_files_are_sent_one_after_another() {
 }
 
 #[tokio::test]
-async fn an_upload_waits_while_offline_and_goes_on_by_itself() {
-    let app = TestApp::start().await;
-    let (browser, _, expected) = sending(&app.base, 45).await;
-    browser.line(SLOW, true).await;
-    browser.until_upload_is("broken").await;
-    let told = browser.until_read("upload-course", "trying again").await;
-    assert!(told.starts_with("You are offline"), "{told}");
-    browser.line(-1, false).await;
-    browser.wait_for("products-link").await;
-    let sent = browser.sent().await;
-    assert_eq!(count(&sent, "POST"), 1, "{sent:?}");
-    assert_eq!(offsets(&sent).iter().filter(|offset| **offset == 0).count(), 1);
-    app.table().await.assert_equals(&expected);
-}
-
-#[tokio::test]
-async fn a_lost_connection_is_told_and_can_be_tried_at_once() {
-    let app = TestApp::start().await;
-    let proxy = Proxy::to(app.base.trim_start_matches("http://")).await;
-    let (browser, _, expected) = sending(&format!("http://{}", proxy.address), 46).await;
-    proxy.cut();
-    browser.until_read("upload-course", "Connection lost, trying again in").await;
-    proxy.mend();
-    browser.line(-1, false).await;
-    // It may go on by itself before the click.
-    browser
-        .until("the import", async || {
-            if browser.attribute("upload-progress", "data-state").await.as_deref() == Some("broken") {
-                browser.click("upload-control").await;
-            }
-            browser.path().await.starts_with("/imports/").then_some(())
-        })
-        .await;
-    browser.wait_for("products-link").await;
-    app.table().await.assert_equals(&expected);
-}
-
-#[tokio::test]
-async fn a_line_that_ends_each_request_after_three_seconds_carries_the_file() {
-    let app = TestApp::start().await;
-    let faults = Faults {
-        latency: Duration::from_millis(20),
-        bytes_per_second: Some(200_000),
-        cut_requests_after: Some(Duration::from_secs(3)),
-        ..Faults::default()
-    };
-    let proxy = FaultProxy::to(app.base.trim_start_matches("http://"), faults).await;
-    let browser = Browser::open_at(&proxy.base(), "/").await;
-    browser.record_uploads().await;
-    let (file, expected) = products(&browser, 51);
-    let before = proxy.tally.from_client_bytes.load(Relaxed);
-    browser.pick("file-input", &[&file]).await;
-    browser.until("the import", async || browser.path().await.starts_with("/imports/").then_some(())).await;
-    let (bytes, size) = (proxy.tally.from_client_bytes.load(Relaxed) - before, file.metadata().unwrap().len());
-    // Chromium repeats a request by itself, from its first byte on, where a connection that it has used before breaks. The
-    // server refuses that at once, but what is in the browser's buffers by then comes.
-    assert!(bytes < size + size / 10, "{bytes} bytes were sent for {size}");
-    let sent = browser.sent().await;
-    assert_eq!(count(&sent, "POST"), 1, "{sent:?}");
-    assert!(offsets(&sent).len() > 2 && proxy.tally.cuts.load(Relaxed) > 0, "{sent:?}");
-    app.end_of(1).await;
-    app.table().await.assert_equals(&expected);
-}
-
-#[tokio::test]
 async fn an_upload_that_has_expired_begins_anew() {
     let app = TestApp::start().await;
     let (browser, _, expected) = sending(&app.base, 47).await;
@@ -328,7 +257,7 @@ async fn an_upload_that_has_expired_begins_anew() {
     app.db.execute("UPDATE uploads SET expires_at = now() - interval '1 hour'").await;
     browser.line(-1, false).await;
     browser.click("upload-control").await;
-    browser.until_read("toast", "has expired at the server; it begins anew").await;
+    browser.until_toast("has expired at the server; it begins anew").await;
     browser.wait_for("products-link").await;
     let sent = browser.sent().await;
     assert_eq!(count(&sent, "POST"), 2, "{sent:?}");
@@ -342,7 +271,7 @@ async fn who_is_elsewhere_when_a_file_arrives_stays_there_and_is_told() {
     browser.script("document.querySelector('nav a[href=\"/products\"]').click()").await;
     browser.wait_for("upload-pill").await;
     browser.line(-1, false).await;
-    browser.until_read("toast", "products.csv has arrived").await;
+    browser.until_toast("products.csv has arrived").await;
     assert_eq!(browser.path().await, "/products");
     browser.click("toast-action").await;
     browser.wait_for("products-link").await;
@@ -361,7 +290,7 @@ async fn two_tabs_do_not_send_the_same_upload() {
     browser.settled().await;
     assert_eq!(browser.count("[data-testid=unfinished]").await, 0, "it is in good hands");
     browser.pick("file-input", &[&file]).await;
-    browser.until_read("file-problem", "products.csv is being sent in another tab").await;
+    browser.until_text("file-problem", "products.csv is being sent in another tab").await;
 
     browser.close_tab(first).await;
     browser.click("send-again").await;

@@ -10,18 +10,6 @@ use tests::{
 
 use crate::browser::Browser;
 
-impl Browser {
-    async fn until_text_of(&self, testid: &str, expected: &str) {
-        self.until(&format!("{testid}: {expected}"), async || self.text(testid).await.contains(expected).then_some(()))
-            .await;
-    }
-
-    async fn until_none(&self, testid: &str) {
-        let selector = format!("[data-testid='{testid}']");
-        self.until(&format!("{testid} to go"), async || (self.count(&selector).await == 0).then_some(())).await;
-    }
-}
-
 #[tokio::test]
 async fn a_webhook_is_made_with_its_errors_told_by_field_and_its_secret_shown_once() {
     let app = TestApp::start_with(&[LOCAL]).await;
@@ -30,16 +18,16 @@ async fn a_webhook_is_made_with_its_errors_told_by_field_and_its_secret_shown_on
     browser.wait_for("no-webhooks").await;
     browser.click("new-webhook").await;
     browser.click("save-webhook").await;
-    browser.until_text_of("error-url", "URL is missing").await;
+    browser.until_text("error-url", "URL is missing").await;
     // What only the server knows is told at the same place.
     browser.enter("webhook-url", "http://10.0.0.1/hook").await;
     browser.click("save-webhook").await;
-    browser.until_text_of("error-url", "URL").await;
+    browser.until_text("error-url", "URL").await;
     assert_eq!(browser.focused_testid().await, "webhook-url");
     for event in ["product.created", "product.updated", "product.deleted"] {
         browser.click(&format!("event-{event}")).await;
     }
-    browser.until_text_of("error-events", "choose at least one").await;
+    browser.until_text("error-events", "choose at least one").await;
     browser.click("event-product.updated").await;
     browser.enter("webhook-url", &receiver.url()).await;
     browser.enter("webhook-description", "The shop").await;
@@ -49,13 +37,13 @@ async fn a_webhook_is_made_with_its_errors_told_by_field_and_its_secret_shown_on
     let secret = browser.value("secret").await;
     assert!(secret.starts_with("whsec_"), "{secret}");
     browser.click("secret-done").await;
-    browser.until_none("secret").await;
-    browser.until_text_of("webhooks", &receiver.url()).await;
+    browser.until_gone("secret").await;
+    browser.until_text("webhooks", &receiver.url()).await;
     let card = browser.text("webhooks").await;
     assert!(card.contains("The shop") && card.contains("product.updated"), "{card}");
     assert!(!card.contains("product.created"), "{card}");
     browser.reload().await;
-    browser.until_text_of("webhooks", &receiver.url()).await;
+    browser.until_text("webhooks", &receiver.url()).await;
     let page = browser.script("return document.documentElement.outerHTML").await;
     assert!(!page.as_str().unwrap().contains(&secret), "the secret is shown once");
 
@@ -103,27 +91,27 @@ async fn a_failure_is_seen_with_its_reason_and_sent_again_when_the_receiver_is_w
     // A change of a product appears by itself.
     app.create_product("TEA-01").await;
     let delivery = app.newest(DeliveryStatus::Pending, 1).await.delivery;
-    browser.until_text_of("log-table", "product.created").await;
-    browser.until_text_of("log-table", "Retrying").await;
+    browser.until_text("log-table", "product.created").await;
+    browser.until_text("log-table", "Retrying").await;
     browser.choose("log-kind", "product.created").await;
     browser.until("one row", async || (browser.count("[data-testid=delivery-row]").await == 1).then_some(())).await;
     assert_eq!(browser.query().await, "kind=product.created");
     browser.click("open-delivery").await;
     browser.wait_for("delivery-panel").await;
-    browser.until_text_of("delivery-panel", &delivery.event_id).await;
-    browser.until_text_of("delivery-panel", "the database is away").await;
+    browser.until_text("delivery-panel", &delivery.event_id).await;
+    browser.until_text("delivery-panel", "the database is away").await;
     assert_eq!(browser.query().await, format!("kind=product.created&delivery={}", delivery.id));
 
     // The receiver is well: what failed is sent again, and the page follows.
     receiver.behave(|_| Answer::Status(204));
     browser.click("redeliver").await;
-    browser.until_text_of("delivery-status", "Delivered").await;
-    browser.until_text_of("log-table", "Delivered").await;
+    browser.until_text("delivery-status", "Delivered").await;
+    browser.until_text("log-table", "Delivered").await;
     let taken = receiver.received().last().unwrap().clone();
     assert_eq!((taken.id(), taken.kind().as_str()), (delivery.event_id.as_str(), "product.created"));
     assert_eq!(browser.count("[data-testid=delivery-panel] [data-testid=attempt]").await, 2);
     browser.click("close-delivery").await;
-    browser.until_none("delivery-panel").await;
+    browser.until_gone("delivery-panel").await;
     assert_eq!(browser.query().await, "kind=product.created");
     browser.choose("log-status", "failed").await;
     browser.wait_for("no-deliveries").await;
@@ -138,17 +126,17 @@ async fn a_webhook_is_switched_off_and_on_and_a_page_of_its_log_follows_another(
     app.create_product("TEA-01").await;
     let browser = Browser::open(&app, "/webhooks").await;
     // The receiver said that it is gone: it is told, and taken back.
-    browser.until_text_of("disabled-notice", "410 Gone").await;
+    browser.until_text("disabled-notice", "410 Gone").await;
     receiver.behave(|_| Answer::Status(204));
     browser.click("enable-again").await;
-    browser.until_none("disabled-notice").await;
+    browser.until_gone("disabled-notice").await;
     assert!(app.webhook_now(id).await.enabled);
     browser.click("enabled").await;
-    browser.until_text_of("disabled-notice", "by hand").await;
+    browser.until_text("disabled-notice", "by hand").await;
     assert_eq!(browser.attribute("enabled", "aria-checked").await.unwrap(), "false");
     assert!(!app.webhook_now(id).await.enabled);
     browser.click("enabled").await;
-    browser.until_none("disabled-notice").await;
+    browser.until_gone("disabled-notice").await;
 
     browser.click("webhook-link").await;
     for number in 2..=40 {
@@ -166,7 +154,7 @@ async fn a_webhook_is_switched_off_and_on_and_a_page_of_its_log_follows_another(
     browser.click("log-newest").await;
     browser.until("a full page", async || (browser.count(rows).await == 25).then_some(())).await;
     browser.click("snippet-Rust").await;
-    browser.until_text_of("snippet", "standardwebhooks::Webhook").await;
+    browser.until_text("snippet", "standardwebhooks::Webhook").await;
     browser.go("/webhooks/999").await;
     browser.wait_for("no-such-webhook").await;
 }

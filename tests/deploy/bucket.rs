@@ -5,9 +5,9 @@ use std::process::Command;
 use reqwest::StatusCode;
 use shared::{Health, HealthState, ImportStatus};
 use tempfile::TempDir;
-use tests::{TestApp, app::problem, csv::Csv, eventually, oracle::Table, process::Process};
+use tests::{TestApp, app::problem, csv::Csv, eventually, nginx::free_port, oracle::Table, process::Process};
 
-use crate::{compose, free_port, tool};
+use crate::{compose, tool};
 
 const KEY: &str = "loadify";
 const SECRET: &str = "only-for-tests";

@@ -6,9 +6,9 @@ use std::{
 };
 
 use serde_json::Value;
-use tests::{database::TestDatabase, process::Process};
+use tests::{database::TestDatabase, nginx::free_port, process::Process};
 
-use crate::{compose::assert_pinned, free_port, output, read, root, settings, tool};
+use crate::{compose::assert_pinned, output, read, root, settings, tool};
 
 /// What an engine knows of an image: a root file system, and how to start a process in it.
 struct Image<'a> {

@@ -11,7 +11,6 @@ mod settings;
 mod streams;
 
 use std::{
-    net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -38,14 +37,4 @@ fn output(command: &mut Command) -> String {
     let (out, errors) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{command:?}\n{out}\n{errors}");
     out
-}
-
-/// A port that nobody listens on now, below those that the kernel gives to connections.
-fn free_port() -> u16 {
-    loop {
-        let port = rand::random_range(20_000..30_000);
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }

@@ -14,12 +14,11 @@ use shared::{ImportEvent, ImportStatus};
 use tests::{
     TestApp,
     csv::Csv,
+    nginx::{Nginx, free_port},
     oracle::Table,
     process::Process,
     sse::{self, Block, EventStream},
 };
-
-use crate::{free_port, nginx::Nginx};
 
 const ROWS: usize = 100_000;
 const CLIENTS: u64 = 24;

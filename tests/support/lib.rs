@@ -10,6 +10,7 @@ pub mod csv;
 pub mod database;
 pub mod dns;
 pub mod faults;
+pub mod nginx;
 pub mod oracle;
 pub mod process;
 pub mod proxy;

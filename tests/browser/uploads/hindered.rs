@@ -1,0 +1,138 @@
+//! Files on their way to the server, which something gets in the way of: a line that breaks, a server in between with limits
+//! of its own, the end of a session.
+
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+
+use tests::{
+    TestApp,
+    access::ADMIN_PASSWORD,
+    faults::{FaultProxy, Faults},
+    nginx::Nginx,
+    proxy::Proxy,
+};
+
+use super::{SLOW, count, offsets, products, sending, sending_by};
+use crate::browser::Browser;
+
+#[tokio::test]
+async fn an_upload_waits_while_offline_and_goes_on_by_itself() {
+    let app = TestApp::start().await;
+    let (browser, _, expected) = sending(&app.base, 45).await;
+    browser.line(SLOW, true).await;
+    browser.until_upload_is("broken").await;
+    let told = browser.until_text("upload-course", "trying again").await;
+    assert!(told.starts_with("You are offline"), "{told}");
+    browser.line(-1, false).await;
+    browser.wait_for("products-link").await;
+    let sent = browser.sent().await;
+    assert_eq!(count(&sent, "POST"), 1, "{sent:?}");
+    assert_eq!(offsets(&sent).iter().filter(|offset| **offset == 0).count(), 1);
+    app.table().await.assert_equals(&expected);
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_told_and_can_be_tried_at_once() {
+    let app = TestApp::start().await;
+    let proxy = Proxy::to(app.base.trim_start_matches("http://")).await;
+    let (browser, _, expected) = sending(&format!("http://{}", proxy.address), 46).await;
+    proxy.cut();
+    browser.until_text("upload-course", "Connection lost, trying again in").await;
+    proxy.mend();
+    browser.line(-1, false).await;
+    // It may go on by itself before the click.
+    browser
+        .until("the import", async || {
+            if browser.attribute("upload-progress", "data-state").await.as_deref() == Some("broken") {
+                browser.click("upload-control").await;
+            }
+            browser.path().await.starts_with("/imports/").then_some(())
+        })
+        .await;
+    browser.wait_for("products-link").await;
+    app.table().await.assert_equals(&expected);
+}
+
+#[tokio::test]
+async fn a_line_that_ends_each_request_after_three_seconds_carries_the_file() {
+    let app = TestApp::start().await;
+    let faults = Faults {
+        latency: Duration::from_millis(20),
+        bytes_per_second: Some(200_000),
+        cut_requests_after: Some(Duration::from_secs(3)),
+        ..Faults::default()
+    };
+    let proxy = FaultProxy::to(app.base.trim_start_matches("http://"), faults).await;
+    let browser = Browser::open_at(&proxy.base(), "/").await;
+    browser.record_uploads().await;
+    let (file, expected) = products(&browser, 51);
+    let before = proxy.tally.from_client_bytes.load(Relaxed);
+    browser.pick("file-input", &[&file]).await;
+    browser.until("the import", async || browser.path().await.starts_with("/imports/").then_some(())).await;
+    let (bytes, size) = (proxy.tally.from_client_bytes.load(Relaxed) - before, file.metadata().unwrap().len());
+    // Chromium repeats a request by itself, from its first byte on, where a connection that it has used before breaks. The
+    // server refuses that at once, but what is in the browser's buffers by then comes.
+    assert!(bytes < size + size / 10, "{bytes} bytes were sent for {size}");
+    let sent = browser.sent().await;
+    assert_eq!(count(&sent, "POST"), 1, "{sent:?}");
+    assert!(offsets(&sent).len() > 2 && proxy.tally.cuts.load(Relaxed) > 0, "{sent:?}");
+    app.end_of(1).await;
+    app.table().await.assert_equals(&expected);
+}
+
+#[tokio::test]
+async fn a_server_in_between_that_takes_no_large_requests_gets_smaller_ones() {
+    let app = TestApp::start().await;
+    let web = app.base.clone();
+    let site = |port| {
+        format!(
+            "server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass {web}; proxy_set_header Host $http_host; }} }}"
+        )
+    };
+    let nginx = Nginx::start(site).await;
+    let browser = Browser::open_at(&nginx.base, "/").await;
+    browser.record_uploads().await;
+    let (file, expected) = products(&browser, 52);
+    browser.pick("file-input", &[&file]).await;
+    browser.wait_for("products-link").await;
+    let sent = browser.sent().await;
+    // nginx takes 1 MiB where its configuration says nothing else.
+    let refused = sent.iter().position(|request| request.bytes > 1 << 20).expect("a block that is too large");
+    assert!(sent[refused + 1..].iter().all(|request| request.bytes < sent[refused].bytes), "{sent:?}");
+    assert_eq!(count(&sent, "POST"), 1, "{sent:?}");
+    offsets(&sent);
+    app.table().await.assert_equals(&expected);
+}
+
+#[tokio::test]
+async fn a_file_that_is_larger_than_the_server_takes_is_told_with_what_it_takes() {
+    let app = TestApp::start_with(&[("MAX_UPLOAD_BYTES", "1000000")]).await;
+    let browser = Browser::open(&app, "/").await;
+    browser.record_uploads().await;
+    let (file, _) = products(&browser, 53);
+    browser.pick("file-input", &[&file]).await;
+    browser.until_text("file-problem", "1000000 bytes").await;
+    assert_eq!(browser.count("[data-testid=send-again]").await, 0, "it would be refused again");
+    assert!(browser.sent().await.iter().all(|request| request.method == "POST" && request.bytes == 0));
+    // Another file may follow.
+    let small = browser.file("small.csv", b"sku,name\na,b\n");
+    browser.pick("file-input", &[&small]).await;
+    browser.wait_for("products-link").await;
+}
+
+#[tokio::test]
+async fn an_upload_stops_at_the_end_of_the_session_and_goes_on_after_the_next_sign_in() {
+    let app = TestApp::closed(&[]).await;
+    let browser = Browser::signed_in(&app, "admin", ADMIN_PASSWORD, "/").await;
+    let (browser, _, expected) = sending_by(browser, 54).await;
+    app.db.execute("DELETE FROM sessions").await;
+    browser.wait_for("sign-in-dialog").await;
+    browser.until_upload_is("paused").await;
+    browser.line(-1, false).await;
+    browser.enter("sign-in-password", ADMIN_PASSWORD).await;
+    browser.click("sign-in").await;
+    browser.wait_for("products-link").await;
+    let sent = browser.sent().await;
+    assert_eq!(count(&sent, "POST"), 1, "{sent:?}");
+    offsets(&sent);
+    app.table().await.assert_equals(&expected);
+}
