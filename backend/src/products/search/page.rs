@@ -23,14 +23,17 @@ use crate::{
 /// Matches are counted up to here; beyond, a page says that there are more.
 const COUNTED: i64 = 10_000;
 
-/// Counting goes on for so long; then a page says that there are more than it has met. As many as ten thousand lie anywhere
-/// on the disk, and a machine that is importing has other things to do.
-const COUNTING: Duration = Duration::from_millis(16);
+/// So long after a page was asked for, counting ends, and the page says that there are more than were met. As many as ten
+/// thousand lie anywhere on the disk, and a machine that is importing has other things to do.
+const COUNTING: Duration = Duration::from_millis(10);
 /// Products that are looked at by the first statement that counts. Each further one looks at twice as many.
-const COUNTED_FIRST: usize = 500;
+const COUNTED_FIRST: usize = 200;
 
 /// Candidates by which the rest is judged.
 const SAMPLE: usize = 200;
+
+/// More candidates than a page holds are looked at before all else while they are so few: what is left is what matches.
+const NARROWED: usize = 1_000;
 
 /// Some products of a list, and the windows beside them.
 #[derive(Default)]
@@ -50,11 +53,13 @@ pub async fn page(
     limit: usize,
 ) -> ApiResult<Page> {
     let mut conn = app.db().await?;
+    let asked = Instant::now();
     // Several statements ask for one page: what is committed between them must not be seen by half of them.
     let mut transaction = conn.build_transaction().read_only().repeatable_read();
     let page = transaction.run(async |conn| {
         super::lock_in_order(conn).await?;
-        let candidates = candidates(conn, filter).await?;
+        let mut candidates = candidates(conn, filter).await?;
+        let counted = narrow(conn, filter, &mut candidates, limit).await?;
         let exact = exact(conn, filter).await?;
         let (from, backward) = match window {
             Window::First | Window::Exact | Window::Rest => (None, false),
@@ -67,8 +72,10 @@ pub async fn page(
         let shown = i64::try_from(page.rows.len()).unwrap_or(i64::MAX);
         page.total = if page.next.is_none() && *window == Window::First {
             Total { count: shown, exact: true }
+        } else if let Some(count) = counted {
+            Total { count, exact: true }
         } else {
-            total(conn, filter, &candidates, shown).await?
+            total(conn, filter, &candidates, shown, asked).await?
         };
         Ok::<_, diesel::result::Error>(page)
     });
@@ -131,12 +138,29 @@ async fn exact(conn: &mut AsyncPgConnection, filter: &ProductFilter) -> QueryRes
     db::optional(found)
 }
 
+/// Leaves of few candidates what matches, and counts it.
+async fn narrow(
+    conn: &mut AsyncPgConnection,
+    filter: &ProductFilter,
+    candidates: &mut Candidates,
+    limit: usize,
+) -> QueryResult<Option<i64>> {
+    let Candidates::All(ids) = candidates else { return Ok(None) };
+    if !(limit..=NARROWED).contains(&ids.len()) {
+        return Ok(None);
+    }
+    let matches = products::table.filter(filter::condition(filter)).filter(products::id.eq_any(&*ids));
+    *ids = matches.select(products::id).order(products::id).load(conn).await?;
+    Ok(i64::try_from(ids.len()).ok())
+}
+
 /// How many match, of whom `shown` are known and are not all.
 async fn total(
     conn: &mut AsyncPgConnection,
     filter: &ProductFilter,
     candidates: &Candidates,
     shown: i64,
+    asked: Instant,
 ) -> QueryResult<Total> {
     let more = Total { count: COUNTED, exact: false };
     let (Candidates::All(ids) | Candidates::Some(ids)) = candidates;
@@ -152,12 +176,17 @@ async fn total(
     let begun = Instant::now();
     let mut places = match candidates {
         Candidates::All(ids) => Places::Among(ids),
-        Candidates::Some(_) => Places::UpTo(products::table.select(max(products::id)).first(conn).await?),
+        Candidates::Some(_) => Places::UpTo {
+            last: products::table.select(max(products::id)).first(conn).await?,
+            // Neighbours are quickly read, and more quickly where no text is looked through: the first statement then meets
+            // ten thousand.
+            neighbours: if filter.words().next().is_some() { 8 } else { 60 },
+        },
     };
     let (mut count, mut size) = (0, COUNTED_FIRST);
     while let Some(portion) = places.take(size) {
-        // The next statement takes as long as all before it.
-        if begun.elapsed() > COUNTING / 2 {
+        // The next statement looks at twice as many as all before it, at most.
+        if size > COUNTED_FIRST && asked.elapsed() + 2 * begun.elapsed() > COUNTING {
             return Ok(Total { count: count.max(shown).max(1) - 1, exact: false });
         }
         let matches = products::table.filter(filter::condition(filter)).filter(portion).select(products::id);
@@ -174,7 +203,11 @@ async fn total(
 /// Where matches are still to be counted.
 enum Places<'a> {
     Among(&'a [i64]),
-    UpTo(Option<i64>),
+    /// Among all up to this id, and so many neighbours instead of one that lies anywhere.
+    UpTo {
+        last: Option<i64>,
+        neighbours: usize,
+    },
 }
 
 type Portion<'a> = Box<dyn BoxableExpression<products::table, Pg, SqlType = Bool> + 'a>;
@@ -183,17 +216,16 @@ impl<'a> Places<'a> {
     /// The next `size` of them.
     fn take(&mut self, size: usize) -> Option<Portion<'a>> {
         match self {
-            Self::Among([]) | Self::UpTo(None) => None,
+            Self::Among([]) => None,
             Self::Among(ids) => {
                 let (some, others) = ids.split_at(size.min(ids.len()));
                 *ids = others;
                 Some(Box::new(products::id.eq_any(some)))
             }
-            Self::UpTo(Some(last)) => {
-                let end = *last;
-                // Neighbours are quickly read.
-                let start = end - i64::try_from(40 * size).unwrap_or(end);
-                *self = Self::UpTo((start > 0).then_some(start));
+            Self::UpTo { last, neighbours } => {
+                let end = last.take()?;
+                let start = end - i64::try_from(*neighbours * size).unwrap_or(end);
+                *last = Some(start).filter(|start| *start > 0);
                 Some(Box::new(products::id.gt(start).and(products::id.le(end))))
             }
         }
