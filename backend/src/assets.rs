@@ -100,7 +100,8 @@ pub async fn serve(request: HttpRequest, assets: Data<Assets>) -> Result<HttpRes
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(ApiError::MethodNotAllowed);
     }
-    let path = request.path().trim_start_matches('/');
+    // As the router saw it: an encoded `/%61pi/nothing` is a path of the API that does not exist, and not the page.
+    let path = request.match_info().as_str().trim_start_matches('/');
     let is_route = !path.starts_with("api/") && !path.rsplit('/').next().unwrap_or_default().contains('.');
     let (asset, immutable) = match assets.files.get(path) {
         Some(asset) => (asset, has_hash(path)),

@@ -273,7 +273,7 @@ impl Methods {
     /// Where the API has no such path, it is the page that answers.
     fn of(request: &HttpRequest) -> HeaderValue {
         let known = request.app_data::<web::Data<Self>>().map_or(&[][..], |known| &known.0);
-        let found = known.iter().find(|(pattern, _)| pattern.is_match(request.path()));
+        let found = known.iter().find(|(pattern, _)| pattern.is_match(request.match_info().as_str()));
         found.map_or(HeaderValue::from_static("GET, HEAD"), |(_, methods)| methods.clone())
     }
 }

@@ -38,6 +38,12 @@ pub const fn cookie_name(secure: bool) -> &'static str {
     if secure { SECURE_COOKIE } else { PLAIN_COOKIE }
 }
 
+/// The path as the router compares it: percent-decoded. `request.path()` is the raw one; a decision on that can be evaded by
+/// encoding a letter, since `/%61pi/v1/keys` is routed as `/api/v1/keys`.
+pub fn routed_path(request: &ServiceRequest) -> &str {
+    request.match_info().as_str()
+}
+
 /// Lets a request pass, or answers it.
 pub async fn guard(
     request: ServiceRequest,
@@ -79,10 +85,11 @@ struct Admitted {
 async fn admit(app: &App, request: &ServiceRequest) -> ApiResult<Admitted> {
     let config = &app.config.access;
     let origin = Origin::of(request, &config.trusted_proxies, config.public_url.as_ref());
-    let pattern = request.match_pattern();
-    let rule = rules::rule(request.method().as_str(), pattern.as_deref(), request.path());
+    let path = routed_path(request);
+    let pattern = request.resource_map().match_pattern(path);
+    let rule = rules::rule(request.method().as_str(), pattern.as_deref(), path);
     let network = origin.network();
-    let is_api = request.path().starts_with("/api/");
+    let is_api = path.starts_with("/api/");
     let visit = |caller| Visit { caller, address: origin.address, network: network.clone(), secure: origin.secure };
     if !is_api && rule.need == Need::Nothing {
         // Health and the files of the page: nothing of anybody's, and no question to the database.
@@ -97,7 +104,7 @@ async fn admit(app: &App, request: &ServiceRequest) -> ApiResult<Admitted> {
     };
     let written = async |outcome| {
         let Some(action) = rule.audited else { return ApiResult::Ok(None) };
-        let target = request.path().strip_prefix("/api/v1").unwrap_or(request.path());
+        let target = path.strip_prefix("/api/v1").unwrap_or(path);
         let (actor, address) = (caller.name(), origin.address.to_string());
         Ok(Some(audit::begin(&mut *app.db().await?, &actor, action, target, &address, outcome).await?))
     };

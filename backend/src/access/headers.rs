@@ -8,7 +8,11 @@ use actix_web::{
     web::Data,
 };
 
-use crate::{access::origin::Origin, app::App, assets::Assets};
+use crate::{
+    access::{guard::routed_path, origin::Origin},
+    app::App,
+    assets::Assets,
+};
 
 /// For answers that are no page: nothing at all.
 const POLICY_OF_DATA: &str = "default-src 'none'; frame-ancestors 'none'";
@@ -31,7 +35,8 @@ pub async fn protect(
     let app = request.app_data::<Data<App>>().expect("the server has it").clone();
     let config = &app.config.access;
     let secure = Origin::of(&request, &config.trusted_proxies, config.public_url.as_ref()).secure;
-    let (is_docs, is_api) = (request.path().starts_with("/api/docs"), request.path().starts_with("/api/"));
+    let path = routed_path(&request);
+    let (is_docs, is_api) = (path.starts_with("/api/docs"), path.starts_with("/api/"));
     let mut response = next.call(request).await?;
     let is_page =
         response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));

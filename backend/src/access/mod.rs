@@ -36,7 +36,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub use caller::Caller;
 pub use command::{KeyCommand, PasswordCommand, create_key, set_password};
 pub use describe::describe;
-pub use guard::guard;
+pub use guard::{guard, routed_path};
 pub use headers::{policy_of_page, protect};
 pub use start::{invite, prepare, tend};
 pub use stream::watched;

@@ -113,15 +113,15 @@ pub const RULES: &[Rule] = &[
     read("/api/v1/audit.csv", Need::May(Admin)),
 ];
 
-/// What is asked of who asks for this. `pattern` is absent where the API has no such path: then it is the page, which is
-/// for everybody, or a mistake.
+/// Returns what an operation requires. `pattern` is absent where the API has no such path: then it is a file of the page,
+/// which is public, or a mistake. `path` must be the one that the router compares (`guard::routed_path`).
 pub fn rule(method: &str, pattern: Option<&str>, path: &str) -> Rule {
     let listed = RULES.iter().find(|rule| Some(rule.pattern) == pattern && rule.method == method);
     if let Some(rule) = listed {
         return *rule;
     }
     let need = match pattern {
-        None if !path.starts_with("/api/") => Need::Nothing,
+        None if !path.starts_with("/api/") && matches!(method, "GET" | "HEAD") => Need::Nothing,
         None => Need::SignedIn,
         Some(_) => Need::May(Admin),
     };
@@ -157,5 +157,6 @@ mod tests {
         assert_eq!(rule("TRACE", Some("/api/v1/products"), "/api/v1/products").need, Need::May(Admin));
         assert_eq!(rule("GET", None, "/api/v1/nothing").need, Need::SignedIn);
         assert_eq!(rule("GET", None, "/products/7").need, Need::Nothing);
+        assert_eq!(rule("POST", None, "/products/7").need, Need::SignedIn);
     }
 }
