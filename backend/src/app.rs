@@ -8,14 +8,14 @@ use std::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    access::Access,
+    auth::Access,
     config::Config,
     db::{self, Pool, PooledConnection},
-    error::ApiError,
     events::Wakeups,
+    http::ApiError,
     imports::Fetcher,
+    jobs::Queue,
     storage::Storage,
-    tasks::Queue,
     telemetry::Scraper,
     webhooks::Courier,
 };

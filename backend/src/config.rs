@@ -12,7 +12,7 @@ use clap::Args;
 use ipnet::IpNet;
 use url::Url;
 
-use crate::{db::Server, json::DEEPEST, tasks::Endpoint};
+use crate::{db::Server, http::json::DEEPEST, jobs::Endpoint};
 
 /// Where the database is; all that `migrate` needs.
 #[derive(Debug, Clone, Args)]

@@ -3,24 +3,18 @@
 //! One binary, several roles. `all` is the whole product in one process; `serve` and `work` are its halves, on any number
 //! of hosts, which share PostgreSQL, RabbitMQ and a file storage, and nothing else.
 
-mod access;
 mod app;
-mod assets;
-mod body;
+mod auth;
 mod config;
 mod db;
-mod error;
 mod events;
-mod health;
+mod http;
 mod imports;
-mod json;
-mod openapi;
+mod jobs;
 mod products;
 mod sample;
 mod schema;
-mod server;
 mod storage;
-mod tasks;
 mod telemetry;
 mod uploads;
 mod webhooks;
@@ -37,7 +31,7 @@ use tokio::{
 use crate::{
     app::App,
     config::{Config, DatabaseConfig},
-    tasks::{Producer, Queue},
+    jobs::{Producer, Queue},
     telemetry::LogFormat,
 };
 
@@ -70,15 +64,15 @@ enum Role {
     /// Bring the database's schema up to date
     Migrate(DatabaseConfig),
     /// Make keys for programs
-    Key(access::KeyCommand),
+    Key(auth::KeyCommand),
     /// Set the password of an account, for who is locked out; reads it from the standard input
-    SetPassword(access::PasswordCommand),
+    SetPassword(auth::PasswordCommand),
     /// Print the OpenAPI document
     Openapi,
     /// Write a CSV of made-up products
     Sample(sample::Options),
     /// Ask the web server on this machine whether it lives; exits with 0 if so
-    Health(health::Question),
+    Health(http::health::Question),
 }
 
 #[tokio::main]
@@ -90,9 +84,9 @@ async fn main() -> ExitCode {
         Role::Serve(config) => Box::pin(run(config, true, false)).await,
         Role::Work(config) => Box::pin(run(config, false, true)).await,
         Role::Migrate(config) => db::migrate(&config).await,
-        Role::Key(command) => access::create_key(command).await,
-        Role::SetPassword(command) => access::set_password(command).await,
-        Role::Openapi => openapi::print(),
+        Role::Key(command) => auth::create_key(command).await,
+        Role::SetPassword(command) => auth::set_password(command).await,
+        Role::Openapi => http::openapi::print(),
         Role::Sample(options) => sample::write(&options),
         Role::Health(question) => question.ask().await,
     };
@@ -123,13 +117,13 @@ async fn run(config: Config, web: bool, work: bool) -> anyhow::Result<()> {
     }
     let app = App::new(config, queue)?;
     if web {
-        access::prepare(&app).await?;
+        auth::prepare(&app).await?;
     }
     stop_on_signals(Arc::clone(&app))?;
 
     let serving = async {
         if web {
-            tokio::try_join!(server::serve(Arc::clone(&app)), async {
+            tokio::try_join!(http::server::serve(Arc::clone(&app)), async {
                 events::listen(&app).await;
                 Ok(())
             })?;
@@ -140,11 +134,11 @@ async fn run(config: Config, web: bool, work: bool) -> anyhow::Result<()> {
         if work {
             let tasks = async {
                 match broker {
-                    Some(endpoint) => tasks::consume(Arc::clone(&app), endpoint).await,
-                    None => tasks::run_embedded(Arc::clone(&app), embedded).await,
+                    Some(endpoint) => jobs::consume(Arc::clone(&app), endpoint).await,
+                    None => jobs::run_embedded(Arc::clone(&app), embedded).await,
                 }
             };
-            tokio::join!(tasks, tasks::sweep(&app));
+            tokio::join!(tasks, jobs::sweep(&app));
         }
         anyhow::Ok(())
     };

@@ -7,12 +7,15 @@ use std::time::Duration;
 use js_sys::Promise;
 use leptos::prelude::set_timeout;
 use serde::{Serialize, de::DeserializeOwned};
-use shared::{ErrorCode, Import, ImportFromUrl, ImportPage, Problem, RejectedPage};
+use shared::{
+    import::{Import, ImportFromUrl, ImportPage, RejectedPage},
+    problem::{ErrorCode, Problem},
+};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, Headers, RequestInit, Response};
 
-use crate::access;
+use crate::auth;
 
 pub const BASE: &str = "/api/v1";
 /// Longest pause before something is asked for again, in seconds. Who is to wait longer is told.
@@ -139,21 +142,21 @@ pub async fn send<T: DeserializeOwned>(method: &str, url: &str) -> Result<T, Pro
 pub async fn send_with<T: DeserializeOwned>(method: &str, url: &str, request: Request<'_>) -> Result<T, Problem> {
     let mut paused = false;
     loop {
-        let round = access::round();
+        let round = auth::round();
         let answer = ask(method, url, &request).await?;
         let problem = match parse(answer.status, &answer.body) {
             Ok(value) => return Ok(value),
             Err(problem) => problem,
         };
         match (problem.code, answer.retry_after) {
-            (ErrorCode::Unauthenticated, _) if access::sign_in_again(round).await => {}
+            (ErrorCode::Unauthenticated, _) if auth::sign_in_again(round).await => {}
             (ErrorCode::TooManyRequests, Some(seconds)) if method == "GET" && !paused && seconds <= MAX_PAUSE => {
                 paused = true;
                 pause(seconds).await;
             }
             (ErrorCode::TooManyRequests, Some(seconds)) => return Err(too_many(problem, seconds)),
             (ErrorCode::Forbidden, _) => {
-                access::look_again();
+                auth::look_again();
                 return Err(problem);
             }
             _ => return Err(problem),

@@ -4,9 +4,9 @@ use leptos::{html, prelude::*};
 use leptos_router::components::{A, ParentRoute, Route, Router, Routes};
 use leptos_router::hooks::{use_location, use_navigate};
 use leptos_router::{NavigateOptions, path};
-use shared::Permission;
+use shared::auth::Permission;
 
-use crate::access::{
+use crate::auth::{
     Access, AccountMenu, AuditPage, Entered, Gate, KeysPage, ManageMenu, OpenNote, PeoplePage, Permitted, SignInDialog,
 };
 use crate::imports::{DropOverlay, HistoryPage, LivePage, StartPage, UploadPill, Uploads};

@@ -4,12 +4,12 @@ use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use leptos::prelude::*;
 use serde::de::DeserializeOwned;
-use shared::{EventKind, ImportEvent, ImportState};
+use shared::event::{EventKind, ImportEvent, ImportState};
 use wasm_bindgen::{JsCast, closure::Closure};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{EventSource, MessageEvent};
 
-use crate::{access, api};
+use crate::{api, auth};
 
 /// Messages that arrive within this time are handed on together: a reload replays all of them at once.
 const GATHER: Duration = Duration::from_millis(50);
@@ -158,7 +158,7 @@ impl Listener {
             if !listener.is_wanted() {
                 return;
             }
-            access::still_in().await;
+            auth::still_in().await;
             if listener.is_wanted() {
                 listener.open();
             }

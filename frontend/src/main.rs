@@ -1,8 +1,8 @@
 //! The single-page app: drop a file, watch it go in, see the products.
 
-mod access;
 mod api;
 mod app;
+mod auth;
 mod imports;
 mod live;
 mod products;

@@ -8,7 +8,7 @@ use wasm_bindgen::{JsCast, closure::Closure};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{EventSource, MessageEvent};
 
-use crate::access;
+use crate::auth;
 
 /// Pause before the stream is opened anew, where the browser itself has given up (an answer other than 200).
 const REOPEN: Duration = Duration::from_secs(3);
@@ -105,7 +105,7 @@ impl<T: DeserializeOwned + 'static> Listener<T> {
             if self.stream.is_disposed() {
                 return;
             }
-            access::still_in().await;
+            auth::still_in().await;
             if !self.stream.is_disposed() {
                 self.open();
             }

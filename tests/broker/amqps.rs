@@ -1,6 +1,6 @@
 //! RabbitMQ over TLS, with a certificate of an authority that the system does not know.
 
-use shared::ImportStatus;
+use shared::import::ImportStatus;
 use tests::{TestApp, csv::Csv, process::Process, setting};
 
 #[tokio::test]

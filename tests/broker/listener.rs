@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use shared::{EventKind, ImportStatus};
+use shared::{event::EventKind, import::ImportStatus};
 use tests::{TestApp, csv::Csv, proxy::Proxy, setting, sse::assert_numbered};
 
 const LISTENING: &str = "Listening for events";

@@ -11,7 +11,11 @@ mod storage;
 use std::time::Instant;
 
 use nix::sys::signal::Signal;
-use shared::{EventKind, Health, HealthState, ImportStatus};
+use shared::{
+    event::EventKind,
+    health::{Health, HealthState},
+    import::ImportStatus,
+};
 use tests::{TestApp, csv::Csv, eventually, oracle::Table, process::Process, proxy::Proxy, setting};
 
 /// A proxy to RabbitMQ, and the broker's URL through it.

@@ -1,6 +1,6 @@
 //! PostgreSQL over TLS, as hosted ones demand it.
 
-use shared::ImportStatus;
+use shared::import::ImportStatus;
 use tests::{TestApp, csv::Csv, process::Process, setting};
 
 /// Ways to the database of a test by a host that its certificate names.

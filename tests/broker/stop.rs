@@ -4,7 +4,11 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use reqwest::StatusCode;
-use shared::{EventKind, Health, HealthState, ImportStatus};
+use shared::{
+    event::EventKind,
+    health::{Health, HealthState},
+    import::ImportStatus,
+};
 use tests::{TestApp, csv::Csv, eventually, oracle::Table, sse::assert_numbered};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

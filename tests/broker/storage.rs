@@ -1,6 +1,6 @@
 //! Web and workers that do not see the same files.
 
-use shared::{EventKind, ImportStatus};
+use shared::{event::EventKind, import::ImportStatus};
 use tests::{TestApp, process::Process};
 
 #[tokio::test]

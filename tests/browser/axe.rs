@@ -1,10 +1,13 @@
 //! No page and no dialog breaks a rule that axe-core knows, in light and in dark.
 
 use serde_json::{Value, json};
-use shared::{DeliveryStatus, Role, Scope};
+use shared::{
+    auth::{Role, Scope},
+    webhook::DeliveryStatus,
+};
 use tests::{
     TestApp,
-    access::ADMIN_PASSWORD,
+    auth::ADMIN_PASSWORD,
     receiver::{Answer, Receiver},
     webhooks::LOCAL,
 };

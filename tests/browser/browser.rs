@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::Value;
-use shared::Counts;
+use shared::import::Counts;
 use tempfile::TempDir;
 use tests::{PATIENCE, TestApp, eventually};
 use thirtyfour::prelude::*;

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tests::{
     TestApp,
-    access::ADMIN_PASSWORD,
+    auth::ADMIN_PASSWORD,
     receiver::{Answer, Receiver},
 };
 

@@ -1,7 +1,7 @@
 //! The page in a real browser, against the real program, with RabbitMQ in between as `scripts/run` has it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
-mod access;
+mod auth;
 mod axe;
 mod browser;
 mod from_url;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use browser::Browser;
 use nix::sys::signal::Signal;
-use shared::{DeliveryStatus, WebhookEvent};
+use shared::webhook::{DeliveryStatus, WebhookEvent};
 use tests::{TestApp, csv::Csv, oracle::Table, setting, webhooks::LOCAL};
 
 /// `loadify all` with RabbitMQ; batches so small that a browser can watch.

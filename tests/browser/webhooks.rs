@@ -1,7 +1,7 @@
 //! The page of webhooks, with a receiver that is well, ill and well again.
 
 use serde_json::json;
-use shared::DeliveryStatus;
+use shared::webhook::DeliveryStatus;
 use tests::{
     TestApp,
     receiver::{Answer, Receiver},

@@ -15,7 +15,10 @@ use std::{
 
 use nix::sys::signal::Signal;
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use shared::{BulkStatus, Import, ImportStatus};
+use shared::{
+    bulk::BulkStatus,
+    import::{Import, ImportStatus},
+};
 use tests::{TestApp, csv::Csv, eventually, oracle::Table, setting, sse};
 
 const ROWS: usize = 50_000;
@@ -39,7 +42,7 @@ struct Ordeal {
     app: TestApp,
     import: Import,
     expected: Table,
-    counts: shared::Counts,
+    counts: shared::import::Counts,
 }
 
 impl Ordeal {

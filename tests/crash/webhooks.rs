@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use reqwest::Method;
 use serde_json::json;
-use shared::ReplayOutcome;
+use shared::webhook::ReplayOutcome;
 use tests::{
     TestApp, eventually,
     receiver::{Answer, Receiver},

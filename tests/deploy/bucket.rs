@@ -3,7 +3,10 @@
 use std::process::Command;
 
 use reqwest::StatusCode;
-use shared::{Health, HealthState, ImportStatus};
+use shared::{
+    health::{Health, HealthState},
+    import::ImportStatus,
+};
 use tempfile::TempDir;
 use tests::{TestApp, app::problem, csv::Csv, eventually, nginx::free_port, oracle::Table, process::Process};
 

@@ -98,7 +98,7 @@ async fn every_stage_builds_and_the_image_serves_the_page_and_tells_its_health()
     let get =
         async |path: &str| reqwest::get(format!("http://{bind}{path}")).await.unwrap().error_for_status().unwrap();
     assert_eq!(get("/livez").await.text().await.unwrap(), "ok\n");
-    let health: shared::Health = get("/readyz").await.json().await.unwrap();
+    let health: shared::health::Health = get("/readyz").await.json().await.unwrap();
     assert!(health.storage.ok && health.database.ok, "{health:?}");
     let page = get("/").await.text().await.unwrap();
     let script = page.split('"').find(|word| word.ends_with("_bg.wasm")).expect("the page names its program");

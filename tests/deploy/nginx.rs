@@ -52,7 +52,7 @@ async fn the_delivered_site_lets_large_files_and_streams_pass() {
     let post = app.client.post(format!("{}/api/v1/imports?file_name=products.csv", nginx.base));
     let answer = post.header("Content-Type", "text/csv").body(file.bytes()).send().await.unwrap();
     assert_eq!(answer.status(), 201);
-    let import: shared::Import = answer.json().await.unwrap();
+    let import: shared::import::Import = answer.json().await.unwrap();
 
     let mut stream = tests::sse::EventStream::open(&app.client, &nginx.base, import.id, None).await;
     let mut before_the_end = 0;

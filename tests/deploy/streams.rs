@@ -10,7 +10,7 @@ use std::{
 };
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use shared::{ImportEvent, ImportStatus};
+use shared::{event::ImportEvent, import::ImportStatus};
 use tests::{
     TestApp,
     csv::Csv,

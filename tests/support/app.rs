@@ -3,7 +3,13 @@
 use bytes::Bytes;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
-use shared::{BulkJob, BulkOutcome, Import, ImportEvent, Problem, Product, RejectedRow, RestoreOutcome};
+use shared::{
+    bulk::{BulkJob, BulkOutcome, RestoreOutcome},
+    event::ImportEvent,
+    import::{Import, RejectedRow},
+    problem::Problem,
+    product::Product,
+};
 use tempfile::TempDir;
 
 use crate::{
@@ -304,6 +310,6 @@ pub async fn problem(response: Response) -> Problem {
     assert_eq!(response.headers()["content-type"], "application/problem+json");
     let problem: Problem = response.json().await.unwrap();
     assert_eq!(problem.status, status.as_u16());
-    assert_ne!(problem.code, shared::ErrorCode::Unknown);
+    assert_ne!(problem.code, shared::problem::ErrorCode::Unknown);
     problem
 }

@@ -4,8 +4,8 @@
 //! the product tells, its stream of events above all, and give up after [`PATIENCE`].
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
-pub mod access;
 pub mod app;
+pub mod auth;
 pub mod csv;
 pub mod database;
 pub mod dns;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use shared::{Counts, sku_key};
+use shared::{import::Counts, product::sku_key};
 
 use crate::{csv::Csv, database::TestDatabase};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
 use reqwest::{StatusCode, header::HeaderMap};
-use shared::{ImportEvent, ImportState};
+use shared::event::{ImportEvent, ImportState};
 
 use crate::PATIENCE;
 

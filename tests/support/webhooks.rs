@@ -2,7 +2,10 @@
 
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
-use shared::{Delivery, DeliveryDetail, DeliveryPage, DeliveryStatus, NewWebhook, Product, Webhook, WebhookEvent};
+use shared::{
+    product::Product,
+    webhook::{Delivery, DeliveryDetail, DeliveryPage, DeliveryStatus, NewWebhook, Webhook, WebhookEvent},
+};
 
 use crate::{TestApp, eventually, receiver::Receiver};
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use diesel::{prelude::*, sql_types::Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::{CatalogueNews, ImportEvent};
+use shared::{bulk::CatalogueNews, event::ImportEvent};
 use tokio::sync::broadcast;
 
 pub use listen::listen;

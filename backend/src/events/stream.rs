@@ -7,7 +7,7 @@ use actix_web_lab::sse::{self, Sse};
 use futures_util::StreamExt;
 use tokio::sync::{broadcast, mpsc};
 
-use crate::{access, error::ApiResult, telemetry::metrics::OpenStream};
+use crate::{auth, http::ApiResult, telemetry::metrics::OpenStream};
 
 /// A comment so often keeps proxies from closing a quiet stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -21,7 +21,7 @@ const RETRY: Duration = Duration::from_secs(1);
 pub fn answer(receiver: mpsc::Receiver<sse::Event>, request: &HttpRequest) -> ApiResult<HttpResponse> {
     let open = OpenStream::new();
     // Held by the stream, which goes when the answer does.
-    let events = access::watched(receiver, request)?.inspect(move |_| {
+    let events = auth::watched(receiver, request)?.inspect(move |_| {
         let _ = &open;
     });
     let answer = Sse::from_infallible_stream(events)

@@ -1,15 +1,14 @@
 //! Imports of files that are given by their URL. A worker fetches the file: that survives what dies, and is seen live.
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, web::Payload};
-use shared::{Import, ImportFromUrl};
+use shared::import::{Import, ImportFromUrl};
 use url::Url;
 
 use crate::{
     app::App,
-    error::{ApiError, ApiResult},
+    http::{ApiError, ApiResult, Json},
     imports::{queries, routes},
-    json::Json,
-    tasks::Task,
+    jobs::Task,
     webhooks,
 };
 

@@ -24,7 +24,7 @@ use reqwest::{
     },
     redirect::Policy,
 };
-use shared::{AttemptError, Timings};
+use shared::webhook::{AttemptError, Timings};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 

@@ -4,7 +4,7 @@ use actix_web::web::{Bytes, BytesMut};
 use sha2::{Digest, Sha256};
 use shared::detect::{self, FileProblem, HEAD_BYTES, Layout};
 
-use crate::{app::App, error::ApiError, storage::Upload};
+use crate::{app::App, http::ApiError, storage::Upload};
 
 /// A file that lies in storage.
 pub struct Stored {

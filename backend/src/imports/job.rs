@@ -13,7 +13,11 @@ use diesel::{
     sql_types::{BigInt, Timestamptz},
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use shared::{EventKind, Import, ImportPhase, ImportStatus, WebhookEvent};
+use shared::{
+    event::EventKind,
+    import::{Import, ImportPhase, ImportStatus},
+    webhook::WebhookEvent,
+};
 
 use crate::{
     db,

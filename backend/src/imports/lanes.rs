@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use shared::Counts;
+use shared::import::Counts;
 use tokio::sync::mpsc;
 
 use crate::{

@@ -6,12 +6,12 @@ use std::{
 };
 
 use actix_web::{
-    HttpRequest, HttpResponse, get,
+    HttpRequest, HttpResponse,
     web::{Data, Path},
 };
 use actix_web_lab::sse;
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::{Import, ImportState, Problem};
+use shared::{event::ImportState, import::Import, problem::Problem};
 use tokio::{
     sync::{broadcast, mpsc},
     time::timeout,
@@ -20,8 +20,8 @@ use tracing::Instrument;
 
 use crate::{
     app::App,
-    error::{ApiError, ApiResult},
     events,
+    http::{ApiError, ApiResult},
     imports::queries,
     telemetry::metrics,
 };
@@ -36,17 +36,16 @@ const PAGE: i64 = 500;
 /// Begins with one event `state`, without a number: the import as it is. Then come its numbered events, from the one after
 /// `Last-Event-ID`, or from the first. Behind the last event of a finished import the stream ends, and who comes back
 /// for more gets 204, at which an `EventSource` stops.
-#[utoipa::path(tag = "imports", params(
+#[utoipa::path(get, path = "/imports/{id}/events", tag = "imports", params(
     ("id" = i64, Path, description = "Number of the import"),
     ("Last-Event-ID" = Option<i64>, Header, description = "Number of the last event that was received"),
 ), responses(
-    (status = 200, body = shared::ImportEvent, content_type = "text/event-stream"),
+    (status = 200, body = shared::event::ImportEvent, content_type = "text/event-stream"),
     (status = 204, description = "The import has ended, and all of its events have been received"),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[get("/imports/{id}/events")]
-async fn watch_import(app: Data<App>, id: Path<i64>, request: HttpRequest) -> ApiResult<HttpResponse> {
+pub async fn watch_import(app: Data<App>, id: Path<i64>, request: HttpRequest) -> ApiResult<HttpResponse> {
     let seen = last_event_id(&request)?;
     // Before the first look, so that nothing can happen between the two.
     let wakeups = app.wakeups.subscribe();

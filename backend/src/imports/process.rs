@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use shared::EventKind;
+use shared::event::EventKind;
 use tokio_util::sync::CancellationToken;
 
 use crate::{

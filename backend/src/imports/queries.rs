@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use shared::{
-    Counts, EventKind, Import, ImportEvent, ImportPhase, ImportStatus, RejectedRow, RowErrorCode, detect::Layout,
+    detect::Layout,
+    event::{EventKind, ImportEvent},
+    import::{Counts, Import, ImportPhase, ImportStatus, RejectedRow, RowErrorCode},
 };
 
 use crate::{

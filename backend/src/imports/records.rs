@@ -17,7 +17,7 @@ use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use csv_async::{AsyncReader, AsyncReaderBuilder, ByteRecord};
 use futures_util::stream::BoxStream;
-use shared::{RowErrorCode, detect::Layout};
+use shared::{detect::Layout, import::RowErrorCode};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, ReadBuf};
 use tokio_util::io::StreamReader;
 

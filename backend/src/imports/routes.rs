@@ -1,45 +1,48 @@
 //! `/imports`.
 
 use actix_web::{
-    HttpRequest, HttpResponse, get,
+    HttpRequest, HttpResponse,
     http::header,
-    post,
     web::{Bytes, Data, Json, Path, Payload, Query},
 };
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 use shared::{
-    FieldError, Import, ImportFromUrl, ImportPage, ImportStatus, Problem, RejectedPage, RejectedRow, formula,
+    formula,
+    import::{Import, ImportFromUrl, ImportPage, ImportStatus, RejectedPage, RejectedRow},
+    problem::{FieldError, Problem},
 };
 use utoipa::IntoParams;
-use utoipa_actix_web::service_config::ServiceConfig;
 
+use crate::auth::Rule;
+use crate::http::routes::Routes;
+use crate::operation;
 use crate::{
     app::App,
-    body,
-    error::{ApiError, ApiResult},
+    http::{ApiError, ApiResult, body},
     imports::{
         by_url, job, live,
         queries::{self, NewImport},
         upload,
     },
-    tasks::Task,
+    jobs::Task,
 };
+use shared::auth::Permission::{ReadImports, WriteImports};
 
 /// Longest file name that is kept, in characters.
 const MAX_FILE_NAME_CHARS: usize = 255;
 /// Rejected rows that the CSV of them reads at once.
 const CSV_PAGE: i64 = 1_000;
 
-pub fn configure(config: &mut ServiceConfig) {
-    config
-        .service(create_import)
-        .service(list_imports)
-        .service(rejected_csv)
-        .service(list_rejected)
-        .service(cancel_import)
-        .service(live::watch_import)
-        .service(get_import);
+pub fn configure(routes: &mut Routes) {
+    routes
+        .add(operation!(create_import), Rule::requires(WriteImports).audited("import.create"))
+        .add(operation!(list_imports), Rule::requires(ReadImports))
+        .add(operation!(rejected_csv), Rule::requires(ReadImports))
+        .add(operation!(list_rejected), Rule::requires(ReadImports))
+        .add(operation!(cancel_import), Rule::requires(WriteImports).audited("import.cancel"))
+        .add(operation!(live::watch_import), Rule::requires(ReadImports))
+        .add(operation!(get_import), Rule::requires(ReadImports));
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -66,15 +69,14 @@ pub fn kept_name(name: &str) -> String {
 /// The body is the file itself, or JSON with the URL to fetch it from. The file: UTF-8, a header line with the columns `sku`, `name` and, if wanted, `description`, in any
 /// case and order; other columns are kept as attributes. The delimiter (comma, semicolon, tab, pipe) is recognised. The
 /// import begins as soon as the file is stored; one with a URL is there at once, and the file is fetched by a worker. Watch it under `/imports/{id}/events`.
-#[utoipa::path(tag = "imports", params(CreateImport),
+#[utoipa::path(post, path = "/imports", tag = "imports", params(CreateImport),
     request_body(content((String = "text/csv"), (ImportFromUrl = "application/json")), description = "The file, or where it is"),
     responses(
         (status = 201, body = Import, headers(("Location" = String, description = "The import"))),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json"),
     ))]
-#[post("/imports")]
-async fn create_import(
+pub async fn create_import(
     app: Data<App>,
     query: Query<CreateImport>,
     request: HttpRequest,
@@ -149,13 +151,12 @@ fn checked(limit: i64, max: i64) -> ApiResult<i64> {
 }
 
 /// List imports, newest first.
-#[utoipa::path(tag = "imports", params(ListImports), responses(
+#[utoipa::path(get, path = "/imports", tag = "imports", params(ListImports), responses(
     (status = 200, body = ImportPage),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[get("/imports")]
-async fn list_imports(app: Data<App>, query: Query<ListImports>) -> ApiResult<Json<ImportPage>> {
+pub async fn list_imports(app: Data<App>, query: Query<ListImports>) -> ApiResult<Json<ImportPage>> {
     let limit = checked(query.limit, 100)?;
     let rows = queries::list(&mut *app.db().await?, query.before, limit + 1).await?;
     let (items, next) = cut(rows.into_iter().map(Import::from).collect(), limit, |import| import.id);
@@ -172,13 +173,12 @@ fn cut<T>(mut items: Vec<T>, limit: i64, key: fn(&T) -> i64) -> (Vec<T>, Option<
 }
 
 /// Get an import.
-#[utoipa::path(tag = "imports", params(("id" = i64, Path, description = "Number of the import")), responses(
+#[utoipa::path(get, path = "/imports/{id}", tag = "imports", params(("id" = i64, Path, description = "Number of the import")), responses(
     (status = 200, body = Import),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[get("/imports/{id}")]
-async fn get_import(app: Data<App>, id: Path<i64>) -> ApiResult<Json<Import>> {
+pub async fn get_import(app: Data<App>, id: Path<i64>) -> ApiResult<Json<Import>> {
     let found = queries::get(&mut *app.db().await?, *id).await?;
     found.map(|row| Json(row.into())).ok_or_else(|| missing(*id))
 }
@@ -190,14 +190,13 @@ fn missing(id: i64) -> ApiError {
 /// Cancel an import.
 ///
 /// Rows that are already written stay. A running import stops after the batches in hand; watch its events.
-#[utoipa::path(tag = "imports", params(("id" = i64, Path, description = "Number of the import")), responses(
+#[utoipa::path(post, path = "/imports/{id}/cancel", tag = "imports", params(("id" = i64, Path, description = "Number of the import")), responses(
     (status = 200, body = Import),
     (status = 409, body = Problem, content_type = "application/problem+json", description = "It has already ended"),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[post("/imports/{id}/cancel")]
-async fn cancel_import(app: Data<App>, id: Path<i64>) -> ApiResult<Json<Import>> {
+pub async fn cancel_import(app: Data<App>, id: Path<i64>) -> ApiResult<Json<Import>> {
     let row = job::cancel(&mut *app.db().await?, *id).await?.ok_or_else(|| missing(*id))?;
     match row.status() {
         ImportStatus::Completed | ImportStatus::Failed => {
@@ -223,13 +222,12 @@ fn default_rejected_limit() -> i64 {
 }
 
 /// List the rejected rows of an import, in file order.
-#[utoipa::path(tag = "imports", params(("id" = i64, Path, description = "Number of the import"), ListRejected), responses(
+#[utoipa::path(get, path = "/imports/{id}/rejected", tag = "imports", params(("id" = i64, Path, description = "Number of the import"), ListRejected), responses(
     (status = 200, body = RejectedPage),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[get("/imports/{id}/rejected")]
-async fn list_rejected(app: Data<App>, id: Path<i64>, query: Query<ListRejected>) -> ApiResult<Json<RejectedPage>> {
+pub async fn list_rejected(app: Data<App>, id: Path<i64>, query: Query<ListRejected>) -> ApiResult<Json<RejectedPage>> {
     let limit = checked(query.limit, 1_000)?;
     let mut conn = app.db().await?;
     queries::get(&mut conn, *id).await?.ok_or_else(|| missing(*id))?;
@@ -239,13 +237,12 @@ async fn list_rejected(app: Data<App>, id: Path<i64>, query: Query<ListRejected>
 }
 
 /// Download the rejected rows of an import as CSV.
-#[utoipa::path(tag = "imports", params(("id" = i64, Path, description = "Number of the import")), responses(
+#[utoipa::path(get, path = "/imports/{id}/rejected.csv", tag = "imports", params(("id" = i64, Path, description = "Number of the import")), responses(
     (status = 200, body = String, content_type = "text/csv"),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[get("/imports/{id}/rejected.csv")]
-async fn rejected_csv(app: Data<App>, id: Path<i64>) -> ApiResult<HttpResponse> {
+pub async fn rejected_csv(app: Data<App>, id: Path<i64>) -> ApiResult<HttpResponse> {
     queries::get(&mut *app.db().await?, *id).await?.ok_or_else(|| missing(*id))?;
     let id = *id;
     let header =

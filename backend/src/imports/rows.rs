@@ -2,9 +2,9 @@
 
 use csv_async::ByteRecord;
 use shared::{
-    RowErrorCode,
     detect::Layout,
     formula,
+    import::RowErrorCode,
     product::{self, FieldProblem, sku_key},
 };
 

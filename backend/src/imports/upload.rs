@@ -8,8 +8,7 @@ use tokio::time::timeout;
 
 use crate::{
     app::App,
-    body,
-    error::{ApiError, ApiResult},
+    http::{ApiError, ApiResult, body},
     imports::intake::{Intake, Stored},
 };
 

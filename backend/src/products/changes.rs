@@ -8,7 +8,11 @@ use std::collections::HashMap;
 use chrono::Utc;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::{CatalogueNews, Product, ProductInput, RestoreOutcome, WebhookEvent};
+use shared::{
+    bulk::{CatalogueNews, RestoreOutcome},
+    product::{Product, ProductInput},
+    webhook::WebhookEvent,
+};
 
 use crate::{
     events,

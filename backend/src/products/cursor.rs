@@ -3,7 +3,7 @@
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use shared::{ProductFilter, ProductSort};
+use shared::search::{ProductFilter, ProductSort};
 
 /// Bytes of the check sum behind a cursor. It is against mistakes, not against malice: all that a cursor can do is to begin
 /// a page somewhere else.

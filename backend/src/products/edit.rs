@@ -1,21 +1,21 @@
 //! One product: made, read, changed, deleted, and brought back.
 
 use actix_web::{
-    HttpRequest, HttpResponse, delete, get,
+    HttpRequest, HttpResponse,
     http::header,
-    patch, post, put,
     web::{Data, Path},
 };
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel_async::AsyncConnection;
 use shared::{
-    FieldError, Problem, Product, ProductChange, ProductInput, RestoreOutcome, RestoreRequest, bulk::MAX_NAMED,
+    bulk::{MAX_NAMED, RestoreOutcome, RestoreRequest},
+    problem::{FieldError, Problem},
+    product::{Product, ProductChange, ProductInput},
 };
 
 use crate::{
     app::App,
-    error::{ApiError, ApiResult},
-    json::Json,
+    http::{ApiError, ApiResult, Json},
     products::{
         changes,
         headers::{self, IfMatch},
@@ -34,7 +34,7 @@ fn missing(id: i64) -> ApiError {
 }
 
 /// Add a product.
-#[utoipa::path(tag = "products", params(
+#[utoipa::path(post, path = "/products", tag = "products", params(
     ("X-Client-Id" = Option<String>, Header, description = "Comes back in the news of this change"),
 ), request_body = ProductInput, responses(
     (status = 201, body = Product, headers(
@@ -44,8 +44,11 @@ fn missing(id: i64) -> ApiError {
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[post("/products")]
-async fn create_product(app: Data<App>, input: Json<ProductInput>, request: HttpRequest) -> ApiResult<HttpResponse> {
+pub async fn create_product(
+    app: Data<App>,
+    input: Json<ProductInput>,
+    request: HttpRequest,
+) -> ApiResult<HttpResponse> {
     let input = input.into_inner().normalised();
     refuse(input.check())?;
     let client = headers::client(request.headers());
@@ -63,7 +66,7 @@ async fn create_product(app: Data<App>, input: Json<ProductInput>, request: Http
 }
 
 /// Get a product.
-#[utoipa::path(tag = "products", params(
+#[utoipa::path(get, path = "/products/{id}", tag = "products", params(
     ("id" = i64, Path, description = "Number of the product"),
     ("If-None-Match" = Option<String>, Header, description = "The ETag of the version that is known already"),
 ), responses(
@@ -72,8 +75,7 @@ async fn create_product(app: Data<App>, input: Json<ProductInput>, request: Http
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[get("/products/{id}")]
-async fn get_product(app: Data<App>, id: Path<i64>, request: HttpRequest) -> ApiResult<HttpResponse> {
+pub async fn get_product(app: Data<App>, id: Path<i64>, request: HttpRequest) -> ApiResult<HttpResponse> {
     let row = queries::get(&mut *app.db().await?, *id).await?.ok_or_else(|| missing(*id))?;
     if headers::is_known(request.headers(), row.version) {
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, headers::etag(row.version))).finish());
@@ -84,7 +86,7 @@ async fn get_product(app: Data<App>, id: Path<i64>, request: HttpRequest) -> Api
 /// Replace a product.
 ///
 /// What the body does not say is emptied; a product that does not say whether it is active is.
-#[utoipa::path(tag = "products", params(
+#[utoipa::path(put, path = "/products/{id}", tag = "products", params(
     ("id" = i64, Path, description = "Number of the product"),
     ("If-Match" = String, Header, description = "The ETag of the version that is replaced, or `*`"),
     ("X-Client-Id" = Option<String>, Header, description = "Comes back in the news of this change"),
@@ -95,8 +97,7 @@ async fn get_product(app: Data<App>, id: Path<i64>, request: HttpRequest) -> Api
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[put("/products/{id}")]
-async fn replace_product(
+pub async fn replace_product(
     app: Data<App>,
     id: Path<i64>,
     input: Json<ProductInput>,
@@ -109,7 +110,7 @@ async fn replace_product(
 /// Change a product.
 ///
 /// A merge patch (RFC 7396): what the body does not say stays. A change that changes nothing leaves the version as it is.
-#[utoipa::path(tag = "products", params(
+#[utoipa::path(patch, path = "/products/{id}", tag = "products", params(
     ("id" = i64, Path, description = "Number of the product"),
     ("If-Match" = String, Header, description = "The ETag of the version that is changed, or `*`"),
     ("X-Client-Id" = Option<String>, Header, description = "Comes back in the news of this change"),
@@ -120,8 +121,7 @@ async fn replace_product(
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[patch("/products/{id}")]
-async fn change_product(
+pub async fn change_product(
     app: Data<App>,
     id: Path<i64>,
     change: Json<ProductChange>,
@@ -178,7 +178,7 @@ async fn write(app: &App, id: i64, edit: &Edit, known: &IfMatch, client: Option<
 /// Delete a product.
 ///
 /// For an hour it can be brought back: `POST /products/restore`.
-#[utoipa::path(tag = "products", params(
+#[utoipa::path(delete, path = "/products/{id}", tag = "products", params(
     ("id" = i64, Path, description = "Number of the product"),
     ("If-Match" = Option<String>, Header, description = "The ETag of the version that may be deleted; without, any"),
     ("X-Client-Id" = Option<String>, Header, description = "Comes back in the news of this change"),
@@ -188,8 +188,7 @@ async fn write(app: &App, id: i64, edit: &Edit, known: &IfMatch, client: Option<
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[delete("/products/{id}")]
-async fn delete_product(app: Data<App>, id: Path<i64>, request: HttpRequest) -> ApiResult<HttpResponse> {
+pub async fn delete_product(app: Data<App>, id: Path<i64>, request: HttpRequest) -> ApiResult<HttpResponse> {
     let id = *id;
     let (known, client) = (IfMatch::of(request.headers()), headers::client(request.headers()));
     app.db()
@@ -209,15 +208,14 @@ async fn delete_product(app: Data<App>, id: Path<i64>, request: HttpRequest) -> 
 ///
 /// They get their numbers again, and are as they were. This goes for products that were deleted one by one or by their
 /// numbers, within the last hour.
-#[utoipa::path(tag = "products", params(
+#[utoipa::path(post, path = "/products/restore", tag = "products", params(
     ("X-Client-Id" = Option<String>, Header, description = "Comes back in the news of this change"),
 ), request_body = RestoreRequest, responses(
     (status = 200, body = RestoreOutcome),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[post("/products/restore")]
-async fn restore_products(
+pub async fn restore_products(
     app: Data<App>,
     wanted: Json<RestoreRequest>,
     request: HttpRequest,

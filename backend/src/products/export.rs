@@ -1,7 +1,7 @@
 //! The catalogue as a CSV that can be imported again.
 
 use actix_web::{
-    HttpResponse, get,
+    HttpResponse,
     http::header,
     web::{Bytes, Data, Query},
 };
@@ -11,12 +11,12 @@ use diesel::{prelude::*, sql_types::Text};
 use diesel_async::RunQueryDsl;
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
-use shared::{Problem, Product, ProductFilter, formula};
+use shared::{formula, problem::Problem, product::Product, search::ProductFilter};
 use utoipa::IntoParams;
 
 use crate::{
     app::App,
-    error::{ApiError, ApiResult},
+    http::{ApiError, ApiResult},
     products::{edit::check_ids, list::FilterParams, queries, row::ProductRow, search},
     schema::products,
 };
@@ -34,15 +34,14 @@ struct ExportParams {
 ///
 /// The columns are `sku`, `name` and `description`, then each attribute that one of the products has; an import of the file
 /// brings the same data back. Cells that a spreadsheet would run as a formula begin with a quote, which the import removes.
-#[utoipa::path(tag = "products", params(FilterParams, ExportParams), responses(
+#[utoipa::path(get, path = "/products/export.csv", tag = "products", params(FilterParams, ExportParams), responses(
     (status = 200, body = String, content_type = "text/csv", headers(
         ("Content-Disposition" = String, description = "A file name with the date"),
     )),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[get("/products/export.csv")]
-async fn export_products(
+pub async fn export_products(
     app: Data<App>,
     filter: Query<FilterParams>,
     params: Query<ExportParams>,

@@ -2,7 +2,7 @@
 
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 
-use crate::error::{ApiError, ApiResult};
+use crate::http::{ApiError, ApiResult};
 
 /// Longest `X-Client-Id` that is passed on, in characters.
 const MAX_CLIENT_CHARS: usize = 64;

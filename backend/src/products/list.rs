@@ -1,18 +1,21 @@
 //! `GET /products` and what belongs to it: the list, its count, the state of its index.
 
 use actix_web::{
-    HttpRequest, HttpResponse, get,
+    HttpRequest, HttpResponse,
     http::header,
     web::{Data, Json, Query},
 };
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use shared::{IndexState, Problem, ProductFilter, ProductPage, ProductSort, Total, search::MAX_QUERY_CHARS};
+use shared::{
+    problem::Problem,
+    search::{IndexState, MAX_QUERY_CHARS, ProductFilter, ProductPage, ProductSort, Total},
+};
 use utoipa::IntoParams;
 
 use crate::{
     app::App,
-    error::{ApiError, ApiResult},
+    http::{ApiError, ApiResult},
     products::{
         cursor::Window,
         search::{self, Page},
@@ -95,13 +98,12 @@ fn default_limit() -> usize {
 /// A product whose SKU is exactly what is searched for comes first, the others follow in the order of `sort`. Pages do not
 /// shift when products come and go: a product that nobody touches is seen once. The pages around this one are also named by
 /// `Link` (RFC 8288).
-#[utoipa::path(tag = "products", params(FilterParams, ListParams), responses(
+#[utoipa::path(get, path = "/products", tag = "products", params(FilterParams, ListParams), responses(
     (status = 200, body = ProductPage, headers(("Link" = String, description = "The first, next and previous page"))),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[get("/products")]
-async fn list_products(
+pub async fn list_products(
     app: Data<App>,
     filter: Query<FilterParams>,
     list: Query<ListParams>,
@@ -144,13 +146,12 @@ fn links(request: &HttpRequest, next: Option<&str>, previous: Option<&str>) -> S
 /// Count products.
 ///
 /// Exactly, however many they are: for some filters this takes as long as reading the whole catalogue.
-#[utoipa::path(tag = "products", params(FilterParams), responses(
+#[utoipa::path(get, path = "/products/count", tag = "products", params(FilterParams), responses(
     (status = 200, body = Total),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[get("/products/count")]
-async fn count_products(app: Data<App>, filter: Query<FilterParams>) -> ApiResult<Json<Total>> {
+pub async fn count_products(app: Data<App>, filter: Query<FilterParams>) -> ApiResult<Json<Total>> {
     let filter = filter.into_inner().filter()?;
     Ok(Json(Total { count: search::count(&app, &filter).await?, exact: true }))
 }
@@ -159,11 +160,10 @@ async fn count_products(app: Data<App>, filter: Query<FilterParams>) -> ApiResul
 ///
 /// After an import of many products some orders and filters are slower until nothing is pending. Nothing is missing from
 /// any list meanwhile.
-#[utoipa::path(tag = "products", responses(
+#[utoipa::path(get, path = "/products/index", tag = "products", responses(
     (status = 200, body = IndexState),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[get("/products/index")]
-async fn product_index(app: Data<App>) -> ApiResult<Json<IndexState>> {
+pub async fn product_index(app: Data<App>) -> ApiResult<Json<IndexState>> {
     Ok(Json(IndexState { pending: search::pending(&mut *app.db().await?).await? }))
 }

@@ -6,9 +6,9 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{HttpRequest, HttpResponse, get, web::Data};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
 use actix_web_lab::sse;
-use shared::{CatalogueNews, ImportEvent, Problem};
+use shared::{bulk::CatalogueNews, event::ImportEvent, problem::Problem};
 use tokio::{
     sync::{broadcast::error::RecvError, mpsc},
     time::Instant,
@@ -17,8 +17,8 @@ use tracing::Instrument;
 
 use crate::{
     app::App,
-    error::ApiResult,
     events::{self, StoredEvent},
+    http::ApiResult,
 };
 
 /// What imports write is told at most so often.
@@ -28,12 +28,11 @@ const BETWEEN_IMPORT_NEWS: Duration = Duration::from_secs(1);
 ///
 /// An event `changed` follows each change by hand. While an import writes there is one at most once a second, without a
 /// count. What happens while nobody listens is not told later: read the list again after each connection.
-#[utoipa::path(tag = "products", responses(
+#[utoipa::path(get, path = "/products/events", tag = "products", responses(
     (status = 200, body = CatalogueNews, content_type = "text/event-stream"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[get("/products/events")]
-async fn watch_products(app: Data<App>, request: HttpRequest) -> ApiResult<HttpResponse> {
+pub async fn watch_products(app: Data<App>, request: HttpRequest) -> ApiResult<HttpResponse> {
     let (sender, receiver) = mpsc::channel(16);
     actix_web::rt::spawn(tell(app.into_inner(), sender).in_current_span());
     events::answer(receiver, &request)

@@ -8,7 +8,7 @@ use diesel::{
     sql_types::{Array, BigInt, Timestamptz},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::{ProductInput, sku_key};
+use shared::product::{ProductInput, sku_key};
 
 use crate::{
     db,

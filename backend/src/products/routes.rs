@@ -1,27 +1,29 @@
 //! `/products`.
 
-use utoipa_actix_web::service_config::ServiceConfig;
-
+use crate::auth::Rule;
+use crate::http::routes::Routes;
+use crate::operation;
 use crate::products::{bulk, edit, export, list, news, wipe};
+use shared::auth::Permission::{Admin, ReadProducts, WriteProducts};
 
 /// What has a name of its own comes before what has a number.
-pub fn configure(config: &mut ServiceConfig) {
-    config
-        .service(list::list_products)
-        .service(list::count_products)
-        .service(list::product_index)
-        .service(export::export_products)
-        .service(news::watch_products)
-        .service(edit::create_product)
-        .service(edit::restore_products)
-        .service(bulk::routes::change_many)
-        .service(bulk::routes::list_jobs)
-        .service(bulk::routes::get_job)
-        .service(bulk::routes::cancel_job)
-        .service(bulk::watch::watch_job)
-        .service(wipe::delete_all_products)
-        .service(edit::get_product)
-        .service(edit::replace_product)
-        .service(edit::change_product)
-        .service(edit::delete_product);
+pub fn configure(routes: &mut Routes) {
+    routes
+        .add(operation!(list::list_products), Rule::requires(ReadProducts))
+        .add(operation!(list::count_products), Rule::requires(ReadProducts))
+        .add(operation!(list::product_index), Rule::requires(ReadProducts))
+        .add(operation!(export::export_products), Rule::requires(ReadProducts))
+        .add(operation!(news::watch_products), Rule::requires(ReadProducts))
+        .add(operation!(edit::create_product), Rule::requires(WriteProducts).audited("product.create"))
+        .add(operation!(edit::restore_products), Rule::requires(WriteProducts).audited("product.restore"))
+        .add(operation!(bulk::routes::change_many), Rule::requires(WriteProducts).audited("product.bulk"))
+        .add(operation!(bulk::routes::list_jobs), Rule::requires(ReadProducts))
+        .add(operation!(bulk::routes::get_job), Rule::requires(ReadProducts))
+        .add(operation!(bulk::routes::cancel_job), Rule::requires(WriteProducts).audited("product.bulk_cancel"))
+        .add(operation!(bulk::watch::watch_job), Rule::requires(ReadProducts))
+        .add(operation!(wipe::delete_all_products), Rule::requires(Admin).audited("product.delete_all"))
+        .add(operation!(edit::get_product), Rule::requires(ReadProducts))
+        .add(operation!(edit::replace_product), Rule::requires(WriteProducts).audited("product.update"))
+        .add(operation!(edit::change_product), Rule::requires(WriteProducts).audited("product.update"))
+        .add(operation!(edit::delete_product), Rule::requires(WriteProducts).audited("product.delete"));
 }

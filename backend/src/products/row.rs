@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use shared::Product;
+use shared::product::Product;
 
 use crate::schema::products;
 

@@ -1,19 +1,22 @@
 //! The whole catalogue, deleted at once.
 
 use actix_web::{
-    HttpRequest, delete,
+    HttpRequest,
     web::{Data, Json, Query},
 };
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use serde::Deserialize;
-use shared::{CatalogueNews, DeletedAll, Problem};
+use shared::{
+    bulk::{CatalogueNews, DeletedAll},
+    problem::Problem,
+};
 use utoipa::IntoParams;
 
 use crate::{
     app::App,
-    error::{ApiError, ApiResult},
     events,
+    http::{ApiError, ApiResult},
     products::{changes, headers},
     schema::products,
 };
@@ -28,7 +31,7 @@ struct Confirm {
 /// Delete all products.
 ///
 /// At once, and for good: they cannot be brought back. Imports stay; one that is running goes on, and adds products again.
-#[utoipa::path(tag = "products", params(
+#[utoipa::path(delete, path = "/products", tag = "products", params(
     Confirm,
     ("X-Client-Id" = Option<String>, Header, description = "Comes back in the news of this change"),
 ), responses(
@@ -37,8 +40,7 @@ struct Confirm {
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[delete("/products")]
-async fn delete_all_products(
+pub async fn delete_all_products(
     app: Data<App>,
     query: Query<Confirm>,
     request: HttpRequest,

@@ -5,7 +5,10 @@ use std::time::Duration;
 use actix_web::http::{Method, StatusCode};
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use shared::{AttemptError, Counts, ImportStatus};
+use shared::{
+    import::{Counts, ImportStatus},
+    webhook::AttemptError,
+};
 
 use crate::db;
 

@@ -6,14 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_web::{App as ActixApp, HttpResponse, HttpServer, get, web, web::Data};
+use actix_web::{App as ActixApp, HttpResponse, HttpServer, web, web::Data};
 use anyhow::Context;
 use diesel::{dsl::sql_query, prelude::*, sql_types::BigInt};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Mutex;
-use utoipa_actix_web::service_config::ServiceConfig;
 
+use crate::auth::Rule;
+use crate::http::routes::Routes;
+use crate::operation;
 use crate::{app::App, telemetry::metrics};
 
 /// How long what the database said is repeated: several scrapers shall not cost more than one.
@@ -84,16 +86,15 @@ async fn depths(conn: &mut AsyncPgConnection) -> anyhow::Result<[(&'static str, 
     Ok([("imports", found.imports), ("bulk_jobs", found.bulk_jobs), ("deliveries", found.deliveries)])
 }
 
-pub fn configure(config: &mut ServiceConfig) {
-    config.service(get_metrics);
+pub fn configure(routes: &mut Routes) {
+    routes.add(operation!(get_metrics), Rule::SIGNED_IN);
 }
 
 /// Tell figures to Prometheus.
 ///
 /// Of this process: requests, imports, rows, deliveries, streams, connections; and of the installation: what is due.
-#[utoipa::path(tag = "operations", responses((status = 200, body = String, content_type = "text/plain")))]
-#[get("/metrics")]
-async fn get_metrics(app: Data<App>) -> HttpResponse {
+#[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, body = String, content_type = "text/plain")))]
+pub async fn get_metrics(app: Data<App>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
         .insert_header(("Cache-Control", "no-store"))
@@ -103,8 +104,12 @@ async fn get_metrics(app: Data<App>) -> HttpResponse {
 /// Tells figures, and nothing else, on an address of its own until the process stops.
 pub async fn listen(app: Arc<App>, address: SocketAddr) -> anyhow::Result<()> {
     let data = Data::from(Arc::clone(&app));
+    #[expect(clippy::disallowed_methods, reason = "a listener of its own, with figures and nothing else")]
     let server = HttpServer::new(move || {
-        ActixApp::new().app_data(data.clone()).service(get_metrics).route("/livez", web::get().to(|| async { "ok\n" }))
+        ActixApp::new()
+            .app_data(data.clone())
+            .route("/metrics", web::get().to(get_metrics))
+            .route("/livez", web::get().to(|| async { "ok\n" }))
     })
     .workers(1)
     .disable_signals()

@@ -10,7 +10,7 @@ use futures_util::{StreamExt, stream};
 
 use crate::{
     app::App,
-    error::ApiResult,
+    http::ApiResult,
     schema::{upload_blocks, uploads},
     storage::Piece,
 };

@@ -5,10 +5,10 @@ use diesel_async::AsyncConnection;
 
 use crate::{
     app::App,
-    error::{ApiError, ApiResult},
+    http::{ApiError, ApiResult},
     imports::{self, NewImport},
+    jobs::Task,
     storage::{self, Piece},
-    tasks::Task,
     uploads::{
         blocks,
         digest::Running,

@@ -13,7 +13,7 @@ use tokio::{sync::broadcast, time::Instant};
 
 use crate::{
     app::App,
-    error::{ApiError, ApiResult},
+    http::{ApiError, ApiResult},
     uploads::queries::{self, UploadRow},
 };
 

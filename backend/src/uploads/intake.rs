@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::{
     app::App,
-    error::{ApiError, ApiResult},
+    http::{ApiError, ApiResult},
     storage::Piece,
     uploads::{
         blocks, complete,

@@ -13,9 +13,9 @@ use actix_web::{
 };
 
 use crate::{
-    access,
     app::App,
-    error::ApiError,
+    auth,
+    http::ApiError,
     uploads::protocol::{METHOD_OVERRIDE, TUS_MAX_SIZE, TUS_RESUMABLE, TUS_VERSION, VERSION},
 };
 
@@ -29,7 +29,7 @@ pub async fn override_method(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let ours =
-        access::routed_path(&request).strip_prefix(PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        auth::routed_path(&request).strip_prefix(PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let meant = request.headers().get(METHOD_OVERRIDE).filter(|_| ours);
     match meant.map(|meant| Method::from_bytes(meant.as_bytes())) {
         None => {}

@@ -6,8 +6,7 @@ use actix_web::web::Payload;
 
 use crate::{
     app::App,
-    body,
-    error::{ApiError, ApiResult},
+    http::{ApiError, ApiResult, body},
     uploads::{
         blocks,
         hold::Hold,

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder, delete, head,
+    HttpRequest, HttpResponse, HttpResponseBuilder,
     http::header,
     middleware::from_fn,
-    options, patch, post,
     web::{Data, Path, Payload},
 };
-use shared::{Problem, detect};
-use utoipa_actix_web::service_config::ServiceConfig;
+use shared::{detect, problem::Problem};
 
+use crate::auth::Rule;
+use crate::http::routes::Routes;
+use crate::operation;
 use crate::{
     app::App,
-    error::{ApiError, ApiResult},
+    http::{ApiError, ApiResult},
     imports,
     uploads::{
         digest::{Algorithm, Running},
@@ -25,18 +26,22 @@ use crate::{
         receive::{self, Announced, Received},
     },
 };
+use shared::auth::Permission::WriteImports;
 
-pub fn configure(config: &mut ServiceConfig) {
-    config.service(
-        utoipa_actix_web::scope("/uploads")
-            .service(tell_capabilities)
-            .service(tell_capabilities_of_upload)
-            .service(create_upload)
-            .service(get_offset)
-            .service(append_bytes)
-            .service(delete_upload)
-            .wrap(from_fn(layer::speak)),
-    );
+pub fn configure(routes: &mut Routes) {
+    routes
+        .add(operation!(tell_capabilities).wrap(|route| route.wrap(from_fn(layer::speak))), Rule::PUBLIC)
+        .add(operation!(tell_capabilities_of_upload).wrap(|route| route.wrap(from_fn(layer::speak))), Rule::PUBLIC)
+        .add(
+            operation!(create_upload).wrap(|route| route.wrap(from_fn(layer::speak))),
+            Rule::requires(WriteImports).audited("upload.create"),
+        )
+        .add(operation!(get_offset).wrap(|route| route.wrap(from_fn(layer::speak))), Rule::requires(WriteImports))
+        .add(operation!(append_bytes).wrap(|route| route.wrap(from_fn(layer::speak))), Rule::requires(WriteImports))
+        .add(
+            operation!(delete_upload).wrap(|route| route.wrap(from_fn(layer::speak))),
+            Rule::requires(WriteImports).audited("upload.delete"),
+        );
 }
 
 impl From<BadHeader> for ApiError {
@@ -106,22 +111,20 @@ fn capabilities(app: &App) -> HttpResponse {
 }
 
 /// Tell what of tus is spoken here.
-#[utoipa::path(tag = "uploads", responses((status = 204, description = "See the headers", headers(
+#[utoipa::path(options, path = "/uploads", tag = "uploads", responses((status = 204, description = "See the headers", headers(
     ("Tus-Version" = String, description = "1.0.0"),
     ("Tus-Extension" = String, description = "Extensions of the protocol"),
     ("Tus-Max-Size" = i64, description = "Largest file, in bytes"),
     ("Tus-Checksum-Algorithm" = String, description = "What Upload-Checksum may name"),
 ))))]
-#[options("")]
-async fn tell_capabilities(app: Data<App>) -> HttpResponse {
+pub async fn tell_capabilities(app: Data<App>) -> HttpResponse {
     capabilities(&app)
 }
 
 /// Tell what of tus is spoken here, at the address of an upload.
-#[utoipa::path(tag = "uploads", params(("id" = String, Path, description = "Of the upload")),
+#[utoipa::path(options, path = "/uploads/{id}", tag = "uploads", params(("id" = String, Path, description = "Of the upload")),
     responses((status = 204, description = "As at /uploads")))]
-#[options("/{id}")]
-async fn tell_capabilities_of_upload(app: Data<App>) -> HttpResponse {
+pub async fn tell_capabilities_of_upload(app: Data<App>) -> HttpResponse {
     capabilities(&app)
 }
 
@@ -183,7 +186,7 @@ fn wrong_type(kind: &str) -> ApiError {
 /// Its address is in `Location`; send the file there with PATCH, in one request or many, and ask with HEAD where to go on
 /// after an interruption. With `Content-Type: application/offset+octet-stream`, the body is the beginning of the file, or
 /// all of it. When the last byte has arrived, the file is imported: `Loadify-Import` says where to watch that.
-#[utoipa::path(tag = "uploads", params(
+#[utoipa::path(post, path = "/uploads", tag = "uploads", params(
     ("Tus-Resumable" = String, Header, description = "1.0.0"),
     ("Upload-Length" = Option<i64>, Header, description = "Size of the file, in bytes"),
     ("Upload-Defer-Length" = Option<i64>, Header, description = "1, where the size is not known yet"),
@@ -200,8 +203,7 @@ fn wrong_type(kind: &str) -> ApiError {
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[post("")]
-async fn create_upload(app: Data<App>, request: HttpRequest, body: Payload) -> ApiResult<HttpResponse> {
+pub async fn create_upload(app: Data<App>, request: HttpRequest, body: Payload) -> ApiResult<HttpResponse> {
     let Creation { length, metadata, file_name, with_upload } = creation(&request, app.config.max_upload_bytes)?;
     let announced = announced(&request, None)?;
     imports::admit(&app).await?;
@@ -232,7 +234,7 @@ async fn create_upload(app: Data<App>, request: HttpRequest, body: Payload) -> A
 /// Ask how much of an upload has arrived.
 ///
 /// A request that is still sending to it is ended, what it has sent is kept and counted.
-#[utoipa::path(tag = "uploads", params(
+#[utoipa::path(head, path = "/uploads/{id}", tag = "uploads", params(
     ("id" = String, Path, description = "Of the upload"),
     ("Tus-Resumable" = String, Header, description = "1.0.0"),
 ), responses(
@@ -249,8 +251,7 @@ async fn create_upload(app: Data<App>, request: HttpRequest, body: Payload) -> A
     (status = 412, description = "Tus-Resumable is missing or other than 1.0.0"),
     (status = 422, description = "The file cannot be imported; PATCH tells why"),
 ))]
-#[head("/{id}")]
-async fn get_offset(app: Data<App>, id: Path<String>) -> ApiResult<HttpResponse> {
+pub async fn get_offset(app: Data<App>, id: Path<String>) -> ApiResult<HttpResponse> {
     let upload = hold::settle(&app, id_of(&id)?).await?;
     let mut response = HttpResponse::Ok();
     response.insert_header((header::CACHE_CONTROL, "no-store"));
@@ -269,7 +270,7 @@ async fn get_offset(app: Data<App>, id: Path<String>) -> ApiResult<HttpResponse>
 ///
 /// The body begins at `Upload-Offset`, which must be where the upload ends. What arrives counts, even if the connection
 /// breaks; unless a checksum was sent, then the body counts whole or not at all.
-#[utoipa::path(tag = "uploads", params(
+#[utoipa::path(patch, path = "/uploads/{id}", tag = "uploads", params(
     ("id" = String, Path, description = "Of the upload"),
     ("Tus-Resumable" = String, Header, description = "1.0.0"),
     ("Upload-Offset" = i64, Header, description = "Where the body begins in the file"),
@@ -288,8 +289,7 @@ async fn get_offset(app: Data<App>, id: Path<String>) -> ApiResult<HttpResponse>
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[patch("/{id}")]
-async fn append_bytes(
+pub async fn append_bytes(
     app: Data<App>,
     id: Path<String>,
     request: HttpRequest,
@@ -330,7 +330,7 @@ async fn after_the_end(app: &App, id: &str, body: Option<i64>) -> ApiResult<Opti
 /// Give up an upload.
 ///
 /// What has arrived of it is deleted. If it was whole, its import goes on.
-#[utoipa::path(tag = "uploads", params(
+#[utoipa::path(delete, path = "/uploads/{id}", tag = "uploads", params(
     ("id" = String, Path, description = "Of the upload"),
     ("Tus-Resumable" = String, Header, description = "1.0.0"),
 ), responses(
@@ -338,8 +338,7 @@ async fn after_the_end(app: &App, id: &str, body: Option<i64>) -> ApiResult<Opti
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[delete("/{id}")]
-async fn delete_upload(app: Data<App>, id: Path<String>) -> ApiResult<HttpResponse> {
+pub async fn delete_upload(app: Data<App>, id: Path<String>) -> ApiResult<HttpResponse> {
     let id = id_of(&id)?;
     if queries::delete(&mut *app.db().await?, id).await? {
         return Ok(HttpResponse::NoContent().finish());

@@ -23,7 +23,7 @@ use hyper_util::rt::TokioIo;
 use ipnet::IpNet;
 use rustls::{ClientConfig, pki_types::ServerName};
 use rustls_platform_verifier::BuilderVerifierExt;
-use shared::{AttemptError, Timings};
+use shared::webhook::{AttemptError, Timings};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,

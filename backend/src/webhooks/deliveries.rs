@@ -1,17 +1,17 @@
 //! `/webhooks/deliveries`.
 
-use actix_web::{
-    get, post,
-    web::{Data, Json, Path, Query},
-};
+use actix_web::web::{Data, Json, Path, Query};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use shared::{Delivery, DeliveryDetail, DeliveryPage, DeliveryStatus, Problem, WebhookEvent};
+use shared::{
+    problem::Problem,
+    webhook::{Delivery, DeliveryDetail, DeliveryPage, DeliveryStatus, WebhookEvent},
+};
 use utoipa::IntoParams;
 
 use crate::{
     app::App,
-    error::{ApiError, ApiResult},
+    http::{ApiError, ApiResult},
     webhooks::log::{self, Filter},
 };
 
@@ -40,13 +40,12 @@ fn absent(id: i64) -> ApiError {
 }
 
 /// List deliveries, newest first.
-#[utoipa::path(tag = "webhooks", params(ListDeliveries), responses(
+#[utoipa::path(get, path = "/webhooks/deliveries", tag = "webhooks", params(ListDeliveries), responses(
     (status = 200, body = DeliveryPage),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[get("/webhooks/deliveries")]
-async fn list_deliveries(app: Data<App>, query: Query<ListDeliveries>) -> ApiResult<Json<DeliveryPage>> {
+pub async fn list_deliveries(app: Data<App>, query: Query<ListDeliveries>) -> ApiResult<Json<DeliveryPage>> {
     let ListDeliveries { webhook, status, kind, since, before, limit } = query.into_inner();
     if !(1..=200).contains(&limit) {
         return Err(ApiError::invalid("limit", "must be 1 to 200"));
@@ -61,13 +60,12 @@ async fn list_deliveries(app: Data<App>, query: Query<ListDeliveries>) -> ApiRes
 }
 
 /// Show a delivery with its message and its attempts.
-#[utoipa::path(tag = "webhooks", responses(
+#[utoipa::path(get, path = "/webhooks/deliveries/{id}", tag = "webhooks", responses(
     (status = 200, body = DeliveryDetail),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[get("/webhooks/deliveries/{id}")]
-async fn get_delivery(app: Data<App>, id: Path<i64>) -> ApiResult<Json<DeliveryDetail>> {
+pub async fn get_delivery(app: Data<App>, id: Path<i64>) -> ApiResult<Json<DeliveryDetail>> {
     log::detail(&mut *app.db().await?, *id).await?.map(Json).ok_or_else(|| absent(*id))
 }
 
@@ -75,13 +73,12 @@ async fn get_delivery(app: Data<App>, id: Path<i64>) -> ApiResult<Json<DeliveryD
 ///
 /// Whatever became of it; with the same `webhook-id` and the same body, so that the receiver can tell. One whose attempt
 /// is under way stays as it is.
-#[utoipa::path(tag = "webhooks", responses(
+#[utoipa::path(post, path = "/webhooks/deliveries/{id}/redeliver", tag = "webhooks", responses(
     (status = 200, body = Delivery),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[post("/webhooks/deliveries/{id}/redeliver")]
-async fn redeliver(app: Data<App>, id: Path<i64>) -> ApiResult<Json<Delivery>> {
+pub async fn redeliver(app: Data<App>, id: Path<i64>) -> ApiResult<Json<Delivery>> {
     let delivery = log::redeliver(&mut *app.db().await?, *id).await?.ok_or_else(|| absent(*id))?;
     app.queue.ring_for_deliveries(&[delivery.id]);
     Ok(Json(delivery))

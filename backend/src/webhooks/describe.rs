@@ -1,7 +1,7 @@
 //! The messages in the OpenAPI document, under `webhooks`.
 
 use serde_json::{Map, Value, json};
-use shared::WebhookEvent;
+use shared::webhook::WebhookEvent;
 use utoipa::openapi::{OpenApi, path::Paths};
 
 /// Adds what is sent to webhooks to the document.

@@ -11,7 +11,7 @@ use hyper::{
     header::{CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT},
 };
 use serde::{Deserialize, Serialize};
-use shared::{AttemptError, Header, Timings};
+use shared::webhook::{AttemptError, Header, Timings};
 use url::Url;
 
 use crate::webhooks::{

@@ -8,7 +8,7 @@ use diesel::{
     sql_types::{Array, BigInt, Nullable, Text, Timestamptz},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::{RecentDelivery, WebhookHealth};
+use shared::webhook::{RecentDelivery, WebhookHealth};
 
 use crate::{db, webhooks::log::millis};
 

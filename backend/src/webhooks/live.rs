@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpRequest, HttpResponse, get, web::Data};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
 use actix_web_lab::sse;
-use shared::{Delivery, Problem};
+use shared::{problem::Problem, webhook::Delivery};
 use tokio::sync::{broadcast, mpsc};
 use tracing::Instrument;
 
-use crate::{app::App, error::ApiResult, events, events::DeliveryIds, webhooks::log};
+use crate::{app::App, events, events::DeliveryIds, http::ApiResult, webhooks::log};
 
 /// Deliveries that a stream reads at once.
 const PAGE: usize = 200;
@@ -17,12 +17,11 @@ const PAGE: usize = 200;
 ///
 /// One event `delivery` after each attempt, from now on; `data` is the delivery as the log shows it. Nothing is repeated:
 /// who connects anew reads the log first.
-#[utoipa::path(tag = "webhooks", responses(
+#[utoipa::path(get, path = "/webhooks/events", tag = "webhooks", responses(
     (status = 200, body = Delivery, content_type = "text/event-stream"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[get("/webhooks/events")]
-async fn watch_deliveries(app: Data<App>, request: HttpRequest) -> ApiResult<HttpResponse> {
+pub async fn watch_deliveries(app: Data<App>, request: HttpRequest) -> ApiResult<HttpResponse> {
     let (sender, receiver) = mpsc::channel(16);
     let news = app.wakeups.deliveries();
     actix_web::rt::spawn(stream(app.into_inner(), news, sender).in_current_span());

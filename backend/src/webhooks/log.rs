@@ -6,7 +6,7 @@ use diesel::{
     sql_types::{Array, BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::{Attempt, AttemptError, Delivery, DeliveryDetail, DeliveryStatus, WebhookEvent};
+use shared::webhook::{Attempt, AttemptError, Delivery, DeliveryDetail, DeliveryStatus, WebhookEvent};
 
 use crate::{
     db,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
-use shared::{Import, Product, WebhookEvent};
+use shared::{import::Import, product::Product, webhook::WebhookEvent};
 
 /// The body of a message, byte by byte what is signed.
 pub fn body(kind: WebhookEvent, at: DateTime<Utc>, data: &Value) -> String {
@@ -71,13 +71,13 @@ pub fn sample(kind: WebhookEvent, at: DateTime<Utc>) -> Value {
 
 fn sample_import(kind: WebhookEvent, at: DateTime<Utc>) -> Value {
     let failed = kind == WebhookEvent::ImportFailed;
-    let counts = shared::Counts { read: 6, created: 1, updated: 2, unchanged: 1, repeated: 1, rejected: 1 };
+    let counts = shared::import::Counts { read: 6, created: 1, updated: 2, unchanged: 1, repeated: 1, rejected: 1 };
     import(&Import {
         id: 0,
         file_name: "sample.csv".into(),
         size_bytes: 240,
         sha256: "0".repeat(64),
-        status: if failed { shared::ImportStatus::Failed } else { shared::ImportStatus::Completed },
+        status: if failed { shared::import::ImportStatus::Failed } else { shared::import::ImportStatus::Completed },
         phase: None,
         cancelling: false,
         rows_total: Some(6),

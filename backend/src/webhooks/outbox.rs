@@ -9,7 +9,7 @@ use diesel::{
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use rand::distr::{Alphanumeric, SampleString};
-use shared::{DeliveryStatus, WebhookEvent};
+use shared::webhook::{DeliveryStatus, WebhookEvent};
 
 use crate::{
     db, events,
@@ -251,7 +251,7 @@ async fn write_attempts(conn: &mut AsyncPgConnection, attempts: &[Attempted]) ->
     .bind::<Array<Nullable<SmallInt>>, _>(column(attempts, |a| {
         a.outcome.code.and_then(|code| i16::try_from(code).ok())
     }))
-    .bind::<Array<Nullable<Text>>, _>(column(attempts, |a| a.outcome.error.map(shared::AttemptError::as_str)))
+    .bind::<Array<Nullable<Text>>, _>(column(attempts, |a| a.outcome.error.map(shared::webhook::AttemptError::as_str)))
     .bind::<Array<BigInt>, _>(column(attempts, |a| i64::try_from(a.outcome.duration.as_micros()).unwrap_or(i64::MAX)))
     .bind::<Array<Jsonb>, _>(wires)
     .execute(conn)

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::{dsl::now, prelude::*};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::{DisabledReason, Webhook, WebhookEvent, WebhookHealth, WebhookInput};
+use shared::webhook::{DisabledReason, Webhook, WebhookEvent, WebhookHealth, WebhookInput};
 
 use crate::{db, schema::webhooks};
 

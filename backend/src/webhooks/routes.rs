@@ -1,43 +1,47 @@
 //! `/webhooks`.
 
 use actix_web::{
-    HttpResponse, delete, get,
+    HttpResponse,
     http::header,
-    patch, post,
     web::{Data, Path},
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use shared::{
-    DeliveryDetail, NewWebhook, Problem, ReplayOutcome, ReplayRequest, RotatedSecret, TestRequest, Webhook,
-    WebhookChange, WebhookEvent, WebhookInput, WebhookList, webhook::MAX_WEBHOOKS,
+    problem::Problem,
+    webhook::{
+        DeliveryDetail, MAX_WEBHOOKS, NewWebhook, ReplayOutcome, ReplayRequest, RotatedSecret, TestRequest, Webhook,
+        WebhookChange, WebhookEvent, WebhookInput, WebhookList,
+    },
 };
-use utoipa_actix_web::service_config::ServiceConfig;
 
+use crate::auth::Rule;
+use crate::http::routes::Routes;
+use crate::operation;
 use crate::{
     app::App,
-    error::{ApiError, ApiResult},
-    json::Json,
+    http::{ApiError, ApiResult, Json},
     webhooks::{
         deliveries, health, live, log,
         queries::{self, WebhookRow},
         signature, target, trial,
     },
 };
+use shared::auth::Permission::Webhooks;
 
-pub fn configure(config: &mut ServiceConfig) {
-    config
-        .service(list_webhooks)
-        .service(create_webhook)
-        .service(live::watch_deliveries)
-        .service(deliveries::list_deliveries)
-        .service(deliveries::get_delivery)
-        .service(deliveries::redeliver)
-        .service(rotate_secret)
-        .service(test_webhook)
-        .service(replay_deliveries)
-        .service(get_webhook)
-        .service(update_webhook)
-        .service(delete_webhook);
+pub fn configure(routes: &mut Routes) {
+    routes
+        .add(operation!(list_webhooks), Rule::requires(Webhooks))
+        .add(operation!(create_webhook), Rule::requires(Webhooks).audited("webhook.create"))
+        .add(operation!(live::watch_deliveries), Rule::requires(Webhooks))
+        .add(operation!(deliveries::list_deliveries), Rule::requires(Webhooks))
+        .add(operation!(deliveries::get_delivery), Rule::requires(Webhooks))
+        .add(operation!(deliveries::redeliver), Rule::requires(Webhooks).audited("webhook.redeliver"))
+        .add(operation!(rotate_secret), Rule::requires(Webhooks).audited("webhook.rotate"))
+        .add(operation!(test_webhook), Rule::requires(Webhooks).audited("webhook.test"))
+        .add(operation!(replay_deliveries), Rule::requires(Webhooks).audited("webhook.replay"))
+        .add(operation!(get_webhook), Rule::requires(Webhooks))
+        .add(operation!(update_webhook), Rule::requires(Webhooks).audited("webhook.update"))
+        .add(operation!(delete_webhook), Rule::requires(Webhooks).audited("webhook.delete"));
 }
 
 fn absent(id: i64) -> ApiError {
@@ -52,12 +56,11 @@ async fn with_health(conn: &mut AsyncPgConnection, row: WebhookRow) -> ApiResult
 /// List webhooks.
 ///
 /// With how each has been doing; without their secrets.
-#[utoipa::path(tag = "webhooks", responses(
+#[utoipa::path(get, path = "/webhooks", tag = "webhooks", responses(
     (status = 200, body = WebhookList),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[get("/webhooks")]
-async fn list_webhooks(app: Data<App>) -> ApiResult<Json<WebhookList>> {
+pub async fn list_webhooks(app: Data<App>) -> ApiResult<Json<WebhookList>> {
     let mut conn = app.db().await?;
     let rows = queries::list(&mut conn).await?;
     let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
@@ -84,13 +87,12 @@ async fn validated(app: &App, mut input: WebhookInput) -> ApiResult<WebhookInput
 /// Create a webhook.
 ///
 /// The answer is the only one that shows the secret. A URL whose host has any address that is not public is refused.
-#[utoipa::path(tag = "webhooks", responses(
+#[utoipa::path(post, path = "/webhooks", tag = "webhooks", responses(
     (status = 201, body = NewWebhook, headers(("Location" = String, description = "The webhook"))),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[post("/webhooks")]
-async fn create_webhook(app: Data<App>, input: Json<WebhookInput>) -> ApiResult<HttpResponse> {
+pub async fn create_webhook(app: Data<App>, input: Json<WebhookInput>) -> ApiResult<HttpResponse> {
     let input = validated(&app, input.into_inner()).await?;
     let mut conn = app.db().await?;
     if queries::count(&mut conn).await? >= MAX_WEBHOOKS {
@@ -106,13 +108,12 @@ async fn create_webhook(app: Data<App>, input: Json<WebhookInput>) -> ApiResult<
 }
 
 /// Show a webhook.
-#[utoipa::path(tag = "webhooks", responses(
+#[utoipa::path(get, path = "/webhooks/{id}", tag = "webhooks", responses(
     (status = 200, body = Webhook),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[get("/webhooks/{id}")]
-async fn get_webhook(app: Data<App>, id: Path<i64>) -> ApiResult<Json<Webhook>> {
+pub async fn get_webhook(app: Data<App>, id: Path<i64>) -> ApiResult<Json<Webhook>> {
     let mut conn = app.db().await?;
     let row = queries::get(&mut conn, *id).await?.ok_or_else(|| absent(*id))?;
     Ok(Json(with_health(&mut conn, row).await?))
@@ -121,13 +122,12 @@ async fn get_webhook(app: Data<App>, id: Path<i64>) -> ApiResult<Json<Webhook>> 
 /// Change a webhook, switch it on or off.
 ///
 /// Switched off, it gets nothing new, and what is pending waits; switched on, that goes on.
-#[utoipa::path(tag = "webhooks", responses(
+#[utoipa::path(patch, path = "/webhooks/{id}", tag = "webhooks", responses(
     (status = 200, body = Webhook),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[patch("/webhooks/{id}")]
-async fn update_webhook(app: Data<App>, id: Path<i64>, change: Json<WebhookChange>) -> ApiResult<Json<Webhook>> {
+pub async fn update_webhook(app: Data<App>, id: Path<i64>, change: Json<WebhookChange>) -> ApiResult<Json<Webhook>> {
     let mut change = change.into_inner();
     let before = queries::get(&mut *app.db().await?, *id).await?.ok_or_else(|| absent(*id))?.input();
     // Before the row is locked: the name server may take its time. A URL that stays is judged when it is called.
@@ -152,13 +152,12 @@ async fn update_webhook(app: Data<App>, id: Path<i64>, change: Json<WebhookChang
 /// Delete a webhook.
 ///
 /// What is pending for it is not sent, and its log goes with it.
-#[utoipa::path(tag = "webhooks", responses(
+#[utoipa::path(delete, path = "/webhooks/{id}", tag = "webhooks", responses(
     (status = 204, description = "It is gone"),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[delete("/webhooks/{id}")]
-async fn delete_webhook(app: Data<App>, id: Path<i64>) -> ApiResult<HttpResponse> {
+pub async fn delete_webhook(app: Data<App>, id: Path<i64>) -> ApiResult<HttpResponse> {
     if queries::delete(&mut *app.db().await?, *id).await? {
         return Ok(HttpResponse::NoContent().finish());
     }
@@ -168,13 +167,12 @@ async fn delete_webhook(app: Data<App>, id: Path<i64>) -> ApiResult<HttpResponse
 /// Rotate the secret of a webhook.
 ///
 /// The answer is the only one that shows the new secret. For 24 hours messages are signed with both.
-#[utoipa::path(tag = "webhooks", responses(
+#[utoipa::path(post, path = "/webhooks/{id}/rotate", tag = "webhooks", responses(
     (status = 200, body = RotatedSecret),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[post("/webhooks/{id}/rotate")]
-async fn rotate_secret(app: Data<App>, id: Path<i64>) -> ApiResult<Json<RotatedSecret>> {
+pub async fn rotate_secret(app: Data<App>, id: Path<i64>) -> ApiResult<Json<RotatedSecret>> {
     let secret = signature::new_secret();
     let rotated = queries::rotate(&mut *app.db().await?, *id, &secret).await?;
     let old_secret_until = rotated.ok_or_else(|| absent(*id))?;
@@ -185,26 +183,24 @@ async fn rotate_secret(app: Data<App>, id: Path<i64>) -> ApiResult<Json<RotatedS
 ///
 /// A made-up message is sent at once and once; the answer comes when the receiver has answered, or not, and says all about
 /// it. Works for a webhook that is switched off, too.
-#[utoipa::path(tag = "webhooks", responses(
+#[utoipa::path(post, path = "/webhooks/{id}/test", tag = "webhooks", responses(
     (status = 200, body = DeliveryDetail),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[post("/webhooks/{id}/test")]
-async fn test_webhook(app: Data<App>, id: Path<i64>, test: Json<TestRequest>) -> ApiResult<Json<DeliveryDetail>> {
+pub async fn test_webhook(app: Data<App>, id: Path<i64>, test: Json<TestRequest>) -> ApiResult<Json<DeliveryDetail>> {
     Ok(Json(trial::send(&app, *id, test.kind.unwrap_or(WebhookEvent::Test)).await?))
 }
 
 /// Try all failed deliveries again.
 ///
 /// Those of a webhook that were made since a moment and were given up. Tests are left out.
-#[utoipa::path(tag = "webhooks", responses(
+#[utoipa::path(post, path = "/webhooks/{id}/replay", tag = "webhooks", responses(
     (status = 200, body = ReplayOutcome),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[post("/webhooks/{id}/replay")]
-async fn replay_deliveries(
+pub async fn replay_deliveries(
     app: Data<App>,
     id: Path<i64>,
     request: Json<ReplayRequest>,

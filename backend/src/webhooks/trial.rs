@@ -2,11 +2,11 @@
 
 use chrono::Utc;
 use diesel_async::AsyncConnection;
-use shared::{DeliveryDetail, WebhookEvent};
+use shared::webhook::{DeliveryDetail, WebhookEvent};
 
 use crate::{
     app::App,
-    error::{ApiError, ApiResult},
+    http::{ApiError, ApiResult},
     webhooks::{
         courier, log, message,
         outbox::{self, Attempted, Claimed},

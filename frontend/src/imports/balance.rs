@@ -1,7 +1,7 @@
 //! The balance sheet: what became of the rows, as an equation that adds up in front of the reader.
 
 use leptos::prelude::*;
-use shared::Counts;
+use shared::import::Counts;
 
 use super::run::Run;
 use crate::ui::format::thousands;

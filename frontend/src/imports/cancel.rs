@@ -1,5 +1,5 @@
 use leptos::prelude::*;
-use shared::Problem;
+use shared::problem::Problem;
 use wasm_bindgen_futures::spawn_local;
 
 use super::run::Run;

@@ -3,7 +3,7 @@
 use leptos::{ev, html, prelude::*};
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
-use shared::{ImportFromUrl, Problem};
+use shared::{import::ImportFromUrl, problem::Problem};
 use wasm_bindgen_futures::spawn_local;
 
 use crate::api;

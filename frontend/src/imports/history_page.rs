@@ -1,9 +1,9 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
-use shared::Permission;
+use shared::auth::Permission;
 
 use super::table::ImportList;
-use crate::access::Access;
+use crate::auth::Access;
 use crate::ui::{Glyph, Icon, PageHead, page_title};
 
 const PAGE_SIZE: u32 = 25;

@@ -3,7 +3,11 @@
 use chrono::Utc;
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
-use shared::{ErrorCode, Import, ImportStatus, Permission, Problem};
+use shared::{
+    auth::Permission,
+    import::{Import, ImportStatus},
+    problem::{ErrorCode, Problem},
+};
 
 use super::balance::Balance;
 use super::cancel::CancelButton;
@@ -13,7 +17,7 @@ use super::progress::ProgressCard;
 use super::rejected::RejectedRows;
 use super::run::{Run, size};
 use super::status::{StatusBadge, label};
-use crate::access::Access;
+use crate::auth::Access;
 use crate::products::SortingIn;
 use crate::ui::format::percent;
 use crate::ui::{Glyph, Icon, ProblemNotice, Relative, Skeleton, page_title};
@@ -160,7 +164,7 @@ fn NoSuchImport(problem: Problem) -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
-    use shared::ImportPhase;
+    use shared::import::ImportPhase;
 
     use super::super::run::tests::import;
     use super::*;

@@ -1,7 +1,10 @@
 //! What the running log says. Pure.
 
 use chrono::{DateTime, Utc};
-use shared::{EventKind, ImportEvent, ImportPhase};
+use shared::{
+    event::{EventKind, ImportEvent},
+    import::ImportPhase,
+};
 
 use crate::ui::Tone;
 use crate::ui::format::{bytes, counted, duration, rate, thousands};
@@ -104,7 +107,7 @@ pub fn average(rows: i64, seconds: f64) -> Option<f64> {
 #[cfg(test)]
 pub(super) mod tests {
     use chrono::TimeDelta;
-    use shared::{Counts, ImportStatus};
+    use shared::import::{Counts, ImportStatus};
 
     use super::*;
 

@@ -1,10 +1,13 @@
 //! What a person should know beside the figures: above all, why nothing moves.
 
 use leptos::prelude::*;
-use shared::{Import, ImportStatus, Permission};
+use shared::{
+    auth::Permission,
+    import::{Import, ImportStatus},
+};
 
 use super::run::Run;
-use crate::access::Access;
+use crate::auth::Access;
 use crate::live::Connection;
 use crate::ui::format::{counted, whole_seconds};
 use crate::ui::{Notice, Tone, use_now};

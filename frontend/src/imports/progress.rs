@@ -1,7 +1,7 @@
 //! How far an import is: its steps, the bar, and the figures that move.
 
 use leptos::prelude::*;
-use shared::{Import, ImportPhase, ImportStatus};
+use shared::import::{Import, ImportPhase, ImportStatus};
 
 use super::run::Run;
 use crate::ui::format::{bytes, duration, percent, rate, thousands, time_left, whole_seconds};

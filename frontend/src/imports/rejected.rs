@@ -1,7 +1,7 @@
 //! The rows that could not be imported, with the reason for each.
 
 use leptos::prelude::*;
-use shared::RejectedRow;
+use shared::import::RejectedRow;
 
 use super::run::Run;
 use crate::api;

@@ -1,7 +1,10 @@
 //! One import as the browser knows it: its figures, its log, its pace. Pure: events go in, views read it.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::{EventKind, Import, ImportEvent, ImportPhase, ImportState, ImportStatus};
+use shared::{
+    event::{EventKind, ImportEvent, ImportState},
+    import::{Import, ImportPhase, ImportStatus},
+};
 
 use super::log::{self, LogLine};
 use super::pace::Pace;
@@ -169,7 +172,7 @@ impl Run {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use shared::Counts;
+    use shared::import::Counts;
 
     use super::super::log::tests::{at, event};
     use super::*;

@@ -1,7 +1,7 @@
 //! The words for where an import stands, the same on every page.
 
 use leptos::prelude::*;
-use shared::{Import, ImportPhase, ImportStatus};
+use shared::import::{Import, ImportPhase, ImportStatus};
 
 use crate::ui::Tone;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use leptos::prelude::*;
-use shared::{Import, ImportPage};
+use shared::import::{Import, ImportPage};
 
 use super::run::size;
 use super::status::StatusBadge;
@@ -181,7 +181,7 @@ fn NoImports(
 
 #[cfg(test)]
 mod tests {
-    use shared::{Counts, ImportStatus};
+    use shared::import::{Counts, ImportStatus};
 
     use super::super::run::tests::import;
     use super::*;

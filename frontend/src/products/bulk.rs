@@ -1,7 +1,7 @@
 //! What can be done with the products that are ticked.
 
 use leptos::prelude::*;
-use shared::{BulkAction, Permission};
+use shared::{auth::Permission, bulk::BulkAction};
 use wasm_bindgen_futures::spawn_local;
 
 use super::catalogue::Catalogue;
@@ -9,7 +9,7 @@ use super::job::{JobBar, Jobs};
 use super::remove::remove_named;
 use super::requests;
 use super::selection::{PageState, Selection};
-use crate::access::Access;
+use crate::auth::Access;
 use crate::ui::format::{amount, amount_of, counted};
 use crate::ui::{ConfirmDialog, Glyph, Icon};
 

@@ -5,7 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate, use_query_map};
-use shared::{ErrorCode, Problem, Product, ProductFilter, ProductPage, Total};
+use shared::{
+    problem::{ErrorCode, Problem},
+    product::Product,
+    search::{ProductFilter, ProductPage, Total},
+};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::AbortController;
 

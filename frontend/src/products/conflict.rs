@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use leptos::prelude::*;
-use shared::{Product, ProductInput};
+use shared::product::{Product, ProductInput};
 
 /// A part of a product that two versions can differ in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

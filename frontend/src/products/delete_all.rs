@@ -1,7 +1,10 @@
 //! Deleting the whole catalogue: the count must be typed.
 
 use leptos::{ev, prelude::*};
-use shared::{ErrorCode, Problem, ProductFilter};
+use shared::{
+    problem::{ErrorCode, Problem},
+    search::ProductFilter,
+};
 use wasm_bindgen_futures::spawn_local;
 
 use super::catalogue::Catalogue;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use leptos::prelude::*;
-use shared::{FieldError, ProductInput};
+use shared::{problem::FieldError, product::ProductInput};
 
 use crate::ui::of_field;
 

@@ -1,7 +1,7 @@
 //! The fields of the form of a product, and what is beside them.
 
 use leptos::{ev, html, prelude::*};
-use shared::{ErrorCode, Product};
+use shared::{problem::ErrorCode, product::Product};
 
 use super::attributes::Attributes;
 use super::catalogue::Catalogue;

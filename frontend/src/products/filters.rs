@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Days, Local, NaiveDate, Utc};
 use leptos::{ev, prelude::*};
-use shared::{Import, ProductFilter};
+use shared::{import::Import, search::ProductFilter};
 
 use super::catalogue::Catalogue;
 use crate::api;

@@ -1,7 +1,10 @@
 //! The form of one product: checked by the rules of `shared` while one types, saved against the version it began with.
 
 use leptos::prelude::*;
-use shared::{ErrorCode, Problem, Product, ProductInput};
+use shared::{
+    problem::{ErrorCode, Problem},
+    product::{Product, ProductInput},
+};
 use wasm_bindgen_futures::spawn_local;
 
 use super::catalogue::Catalogue;

@@ -8,7 +8,7 @@ use web_sys::{Element, Event};
 
 use super::catalogue::Catalogue;
 use super::query::Panel;
-use crate::access::is_leaving;
+use crate::auth::is_leaving;
 use crate::ui::ConfirmDialog;
 
 /// Found in the context.

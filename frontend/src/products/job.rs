@@ -1,13 +1,17 @@
 //! A change of all products that match: it goes on in the server, and this shows how far it is.
 
 use leptos::prelude::*;
-use shared::{BulkAction, BulkJob, BulkStatus, Permission, ProductFilter};
+use shared::{
+    auth::Permission,
+    bulk::{BulkAction, BulkJob, BulkStatus},
+    search::ProductFilter,
+};
 use wasm_bindgen_futures::spawn_local;
 
 use super::catalogue::Catalogue;
 use super::requests;
 use super::selection::Selection;
-use crate::access::Access;
+use crate::auth::Access;
 use crate::stream::{self, Heard};
 use crate::ui::format::{counted, percent, thousands};
 use crate::ui::{ProgressBar, Toasts};

@@ -1,7 +1,7 @@
 //! The page without a mouse: what each key does, and the help that says so.
 
 use leptos::{ev, prelude::*};
-use shared::Permission;
+use shared::auth::Permission;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
 
@@ -9,7 +9,7 @@ use super::catalogue::Catalogue;
 use super::guard::Guard;
 use super::query::Panel;
 use super::selection::Selection;
-use crate::access::Access;
+use crate::auth::Access;
 use crate::ui::{Modal, Toasts};
 
 /// Whether the help is shown. Found in the context.

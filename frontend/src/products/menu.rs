@@ -1,13 +1,13 @@
 //! The two menus at the end of the toolbar: how the table looks, and what concerns the whole list.
 
 use leptos::prelude::*;
-use shared::Permission;
+use shared::auth::Permission;
 
 use super::catalogue::Catalogue;
 use super::keyboard::Help;
 use super::prefs::{Column, Density, Prefs};
 use super::requests;
-use crate::access::Access;
+use crate::auth::Access;
 use crate::ui::{Glyph, Icon, Popover};
 
 /// Columns and density.

@@ -1,7 +1,7 @@
 //! The hint that others have changed products. The list itself never moves under the eyes of who reads it.
 
 use leptos::prelude::*;
-use shared::CatalogueNews;
+use shared::bulk::CatalogueNews;
 
 use super::catalogue::Catalogue;
 use super::requests;

@@ -1,6 +1,9 @@
 use leptos::prelude::*;
 use leptos_router::components::Outlet;
-use shared::{Permission, ProductFilter, Total};
+use shared::{
+    auth::Permission,
+    search::{ProductFilter, Total},
+};
 
 use super::bulk::BulkBar;
 use super::catalogue::Catalogue;
@@ -16,7 +19,7 @@ use super::query::Panel;
 use super::selection::Selection;
 use super::table::ProductTable;
 use super::toolbar::Toolbar;
-use crate::access::Access;
+use crate::auth::Access;
 use crate::ui::format::amount_of;
 use crate::ui::{Glyph, Icon, ProblemNotice, Skeleton, page_title};
 

@@ -1,7 +1,11 @@
 //! The side panel: one product, or one to be, beside the list.
 
 use leptos::{html, prelude::*};
-use shared::{ErrorCode, Permission, Problem, Product, ProductInput};
+use shared::{
+    auth::Permission,
+    problem::{ErrorCode, Problem},
+    product::{Product, ProductInput},
+};
 
 use super::catalogue::Catalogue;
 use super::form::ProductForm;
@@ -10,8 +14,8 @@ use super::keyboard::focus_product;
 use super::query::Panel;
 use super::requests;
 use super::shown::{OnlyReads, ProductShown};
-use crate::access::Access;
 use crate::api;
+use crate::auth::Access;
 use crate::ui::{Glyph, Icon, ProblemNotice, Skeleton};
 
 #[component]

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use shared::{ProductFilter, ProductSort};
+use shared::search::{ProductFilter, ProductSort};
 
 /// Sizes of a page, in products. The first is meant where the address names none.
 pub const PAGE_SIZES: [u32; 3] = [50, 100, 200];

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use leptos::prelude::*;
-use shared::{BulkAction, Problem, Product};
+use shared::{bulk::BulkAction, problem::Problem, product::Product};
 use wasm_bindgen_futures::spawn_local;
 
 use super::catalogue::Catalogue;

@@ -1,8 +1,13 @@
 //! What the page asks the server about products.
 
 use shared::{
-    BulkAction, BulkJob, BulkJobList, BulkOutcome, BulkRequest, DeletedAll, IndexState, Problem, Product,
-    ProductChange, ProductFilter, ProductInput, ProductPage, RestoreOutcome, RestoreRequest, Total, bulk::MAX_NAMED,
+    bulk::{
+        BulkAction, BulkJob, BulkJobList, BulkOutcome, BulkRequest, DeletedAll, MAX_NAMED, RestoreOutcome,
+        RestoreRequest,
+    },
+    problem::Problem,
+    product::{Product, ProductChange, ProductInput},
+    search::{IndexState, ProductFilter, ProductPage, Total},
 };
 use web_sys::AbortSignal;
 

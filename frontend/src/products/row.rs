@@ -1,5 +1,5 @@
 use leptos::{ev, prelude::*};
-use shared::{ErrorCode, Permission, Product};
+use shared::{auth::Permission, problem::ErrorCode, product::Product};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{Element, HtmlInputElement};
@@ -12,7 +12,7 @@ use super::query::Panel;
 use super::requests;
 use super::selection::Selection;
 use super::shown::ActiveBadge;
-use crate::access::Access;
+use crate::auth::Access;
 use crate::ui::Relative;
 
 /// One product. The row takes the focus (arrow keys lead to it); its name is the link that opens it.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use leptos::prelude::*;
-use shared::Total;
+use shared::search::Total;
 
 use super::catalogue::Catalogue;
 

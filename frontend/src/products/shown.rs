@@ -1,7 +1,7 @@
 //! A product for who may read it and no more.
 
 use leptos::prelude::*;
-use shared::Product;
+use shared::product::Product;
 
 use super::fields::record;
 

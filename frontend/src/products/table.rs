@@ -1,5 +1,5 @@
 use leptos::{html, prelude::*};
-use shared::ProductSort;
+use shared::search::ProductSort;
 
 use super::catalogue::Catalogue;
 use super::prefs::{Column, Density, Prefs};

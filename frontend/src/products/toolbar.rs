@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use leptos::leptos_dom::helpers::TimeoutHandle;
 use leptos::{ev, html, prelude::*};
-use shared::{ProductFilter, ProductSort, search::MAX_QUERY_CHARS};
+use shared::search::{MAX_QUERY_CHARS, ProductFilter, ProductSort};
 
 use super::catalogue::Catalogue;
 use super::filters::FilterButton;

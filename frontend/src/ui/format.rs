@@ -1,6 +1,6 @@
 //! Figures as people read them. Pure, in English, with the units that every text here shares.
 
-use shared::Total;
+use shared::search::Total;
 
 /// A count with separators: `500,000`.
 pub fn thousands(count: i64) -> String {

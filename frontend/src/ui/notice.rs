@@ -1,5 +1,5 @@
 use leptos::prelude::*;
-use shared::Problem;
+use shared::problem::Problem;
 
 use super::icon::{Glyph, Icon};
 

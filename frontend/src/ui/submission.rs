@@ -1,7 +1,7 @@
 //! What becomes of a form that is sent.
 
 use leptos::prelude::*;
-use shared::{FieldError, Problem};
+use shared::problem::{FieldError, Problem};
 use wasm_bindgen::JsCast;
 
 /// Where a form stands: whether somebody wanted to send it, and what the server said.

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use leptos::prelude::*;
-use shared::Problem;
+use shared::problem::Problem;
 
 use super::icon::{Glyph, Icon};
 use super::notice::Tone;

@@ -1,7 +1,7 @@
 //! One attempt, as it went over the wire.
 
 use leptos::prelude::*;
-use shared::{Attempt, AttemptError, Header};
+use shared::webhook::{Attempt, AttemptError, Header};
 
 use super::words;
 use crate::ui::Moment;

@@ -1,5 +1,5 @@
 use leptos::prelude::*;
-use shared::{Webhook, WebhookEvent};
+use shared::webhook::{Webhook, WebhookEvent};
 
 use super::refresh::Refresh;
 use super::strip::HealthStrip;

@@ -2,7 +2,10 @@
 
 use leptos::{ev, html, prelude::*};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
-use shared::{Delivery, DeliveryDetail, DeliveryStatus, Problem};
+use shared::{
+    problem::Problem,
+    webhook::{Delivery, DeliveryDetail, DeliveryStatus},
+};
 use wasm_bindgen_futures::spawn_local;
 
 use super::attempt::AttemptView;

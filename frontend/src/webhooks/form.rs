@@ -1,7 +1,10 @@
 //! Where a webhook leads and what it is told of: for a new one, and for one that is there.
 
 use leptos::{ev, prelude::*};
-use shared::{Problem, Webhook, WebhookChange, WebhookEvent, WebhookInput};
+use shared::{
+    problem::Problem,
+    webhook::{Webhook, WebhookChange, WebhookEvent, WebhookInput},
+};
 use wasm_bindgen_futures::spawn_local;
 
 use super::{requests, words};

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
-use shared::Webhook;
+use shared::webhook::Webhook;
 use wasm_bindgen_futures::spawn_local;
 
 use super::form::WebhookDialog;

@@ -1,5 +1,8 @@
 use leptos::prelude::*;
-use shared::{Problem, Webhook, WebhookList};
+use shared::{
+    problem::Problem,
+    webhook::{Webhook, WebhookList},
+};
 
 use super::card::WebhookCard;
 use super::form::{Saved, WebhookDialog};

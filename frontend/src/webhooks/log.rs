@@ -2,7 +2,10 @@
 
 use leptos::{ev, prelude::*};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
-use shared::{Delivery, DeliveryPage, Problem};
+use shared::{
+    problem::Problem,
+    webhook::{Delivery, DeliveryPage},
+};
 
 use super::query::{KINDS, LogView, STATUSES, kind, status};
 use super::refresh::Refresh;

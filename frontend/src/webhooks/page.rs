@@ -1,6 +1,9 @@
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
-use shared::{ErrorCode, Problem, Webhook};
+use shared::{
+    problem::{ErrorCode, Problem},
+    webhook::Webhook,
+};
 
 use super::card::{EventTags, FailingSince};
 use super::delivery::DeliveryPanel;

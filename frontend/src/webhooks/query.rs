@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use shared::{DeliveryStatus, WebhookEvent};
+use shared::webhook::{DeliveryStatus, WebhookEvent};
 
 /// Deliveries on a page.
 const LIMIT: u32 = 25;

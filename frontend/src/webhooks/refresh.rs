@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use leptos::prelude::*;
-use shared::Delivery;
+use shared::webhook::Delivery;
 
 use super::requests;
 use crate::stream::{self, Heard};

@@ -1,6 +1,6 @@
 use chrono::{TimeDelta, Utc};
 use leptos::{ev, prelude::*};
-use shared::Webhook;
+use shared::webhook::Webhook;
 use wasm_bindgen_futures::spawn_local;
 
 use super::refresh::Refresh;

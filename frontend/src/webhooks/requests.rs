@@ -2,8 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use shared::{
-    Delivery, DeliveryDetail, DeliveryPage, NewWebhook, Problem, ReplayOutcome, ReplayRequest, RotatedSecret,
-    TestRequest, Webhook, WebhookChange, WebhookEvent, WebhookInput, WebhookList,
+    problem::Problem,
+    webhook::{
+        Delivery, DeliveryDetail, DeliveryPage, NewWebhook, ReplayOutcome, ReplayRequest, RotatedSecret, TestRequest,
+        Webhook, WebhookChange, WebhookEvent, WebhookInput, WebhookList,
+    },
 };
 
 use super::query::LogView;

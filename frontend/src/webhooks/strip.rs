@@ -1,7 +1,7 @@
 //! How a receiver has been doing, at a glance.
 
 use leptos::prelude::*;
-use shared::{DeliveryStatus, RecentDelivery, Webhook, WebhookHealth};
+use shared::webhook::{DeliveryStatus, RecentDelivery, Webhook, WebhookHealth};
 
 use crate::ui::format::thousands;
 

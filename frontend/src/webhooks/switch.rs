@@ -1,5 +1,5 @@
 use leptos::prelude::*;
-use shared::{Webhook, WebhookChange};
+use shared::webhook::{Webhook, WebhookChange};
 use wasm_bindgen_futures::spawn_local;
 
 use super::refresh::Refresh;

@@ -1,5 +1,8 @@
 use leptos::{ev, prelude::*};
-use shared::{DeliveryDetail, Problem, Webhook, WebhookEvent};
+use shared::{
+    problem::Problem,
+    webhook::{DeliveryDetail, Webhook, WebhookEvent},
+};
 use wasm_bindgen_futures::spawn_local;
 
 use super::attempt::AttemptView;

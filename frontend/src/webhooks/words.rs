@@ -1,7 +1,7 @@
 //! How deliveries are spoken of. Pure.
 
 use chrono::{DateTime, Utc};
-use shared::{AttemptError, Delivery, DeliveryStatus, DisabledReason, Webhook, WebhookEvent};
+use shared::webhook::{AttemptError, Delivery, DeliveryStatus, DisabledReason, Webhook, WebhookEvent};
 
 use crate::ui::Tone;
 

@@ -5,7 +5,7 @@ use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use tests::{
     TestApp,
-    access::ADMIN_PASSWORD,
+    auth::ADMIN_PASSWORD,
     faults::{FaultProxy, Faults},
     nginx::Nginx,
     proxy::Proxy,

@@ -13,7 +13,10 @@ use diesel::{
     sql_types::Timestamptz,
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
-use shared::{BulkAction, BulkJob, BulkStatus, ProductFilter};
+use shared::{
+    bulk::{BulkAction, BulkJob, BulkStatus},
+    search::ProductFilter,
+};
 
 use crate::{db, events, schema::bulk_jobs};
 

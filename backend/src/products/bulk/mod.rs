@@ -10,7 +10,7 @@ pub mod watch;
 
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
-use shared::BulkAction;
+use shared::bulk::BulkAction;
 
 pub use job::{due, forget as forget_jobs};
 pub use run::run_slice;

@@ -1,21 +1,23 @@
 //! `/products/bulk` and `/products/jobs`.
 
 use actix_web::{
-    HttpRequest, HttpResponse, get,
+    HttpRequest, HttpResponse,
     http::header,
-    post,
     web::{Data, Path},
 };
 use diesel_async::AsyncConnection;
-use shared::{BulkAction, BulkJob, BulkJobList, BulkOutcome, BulkRequest, BulkStatus, Problem, ProductFilter};
+use shared::{
+    bulk::{BulkAction, BulkJob, BulkJobList, BulkOutcome, BulkRequest, BulkStatus},
+    problem::Problem,
+    search::ProductFilter,
+};
 
 use super::{act, job};
 use crate::{
     app::App,
-    error::{ApiError, ApiResult},
-    json::Json,
+    http::{ApiError, ApiResult, Json},
+    jobs::Task,
     products::{edit::check_ids, headers, list::check_filter, queries, search},
-    tasks::Task,
 };
 
 /// Change or delete many products.
@@ -23,7 +25,7 @@ use crate::{
 /// Products that are named by `ids` are done at once, or not at all; if they are deleted, they can be brought back for an
 /// hour. All that match a `filter` are done by a job, piece by piece: watch it under `/products/jobs/{id}/events`. Products
 /// that come after the job are not touched, and what it deletes is gone for good.
-#[utoipa::path(tag = "products", params(
+#[utoipa::path(post, path = "/products/bulk", tag = "products", params(
     ("X-Client-Id" = Option<String>, Header, description = "Comes back in the news of this change"),
 ), request_body = BulkRequest, responses(
     (status = 200, body = BulkOutcome, description = "Done, as the products were named"),
@@ -32,8 +34,7 @@ use crate::{
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[post("/products/bulk")]
-async fn change_many(app: Data<App>, bulk: Json<BulkRequest>, request: HttpRequest) -> ApiResult<HttpResponse> {
+pub async fn change_many(app: Data<App>, bulk: Json<BulkRequest>, request: HttpRequest) -> ApiResult<HttpResponse> {
     let client = headers::client(request.headers());
     let BulkRequest { action, ids, filter } = bulk.into_inner();
     match filter {
@@ -79,24 +80,22 @@ pub(super) fn missing(id: i64) -> ApiError {
 /// List the latest jobs.
 ///
 /// The newest first, at most 50. They are kept for a while after their end.
-#[utoipa::path(tag = "products", responses(
+#[utoipa::path(get, path = "/products/jobs", tag = "products", responses(
     (status = 200, body = BulkJobList),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[get("/products/jobs")]
-async fn list_jobs(app: Data<App>) -> ApiResult<Json<BulkJobList>> {
+pub async fn list_jobs(app: Data<App>) -> ApiResult<Json<BulkJobList>> {
     let rows = job::latest(&mut *app.db().await?, 50).await?;
     Ok(Json(BulkJobList { items: rows.into_iter().map(Into::into).collect() }))
 }
 
 /// Get a job.
-#[utoipa::path(tag = "products", params(("id" = i64, Path, description = "Number of the job")), responses(
+#[utoipa::path(get, path = "/products/jobs/{id}", tag = "products", params(("id" = i64, Path, description = "Number of the job")), responses(
     (status = 200, body = BulkJob),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[get("/products/jobs/{id}")]
-async fn get_job(app: Data<App>, id: Path<i64>) -> ApiResult<Json<BulkJob>> {
+pub async fn get_job(app: Data<App>, id: Path<i64>) -> ApiResult<Json<BulkJob>> {
     let found = job::get(&mut *app.db().await?, *id).await?;
     found.map(|row| Json(row.into())).ok_or_else(|| missing(*id))
 }
@@ -104,14 +103,13 @@ async fn get_job(app: Data<App>, id: Path<i64>) -> ApiResult<Json<BulkJob>> {
 /// Cancel a job.
 ///
 /// What is done stays done. A running job stops after the products in hand; watch its events.
-#[utoipa::path(tag = "products", params(("id" = i64, Path, description = "Number of the job")), responses(
+#[utoipa::path(post, path = "/products/jobs/{id}/cancel", tag = "products", params(("id" = i64, Path, description = "Number of the job")), responses(
     (status = 200, body = BulkJob),
     (status = 409, body = Problem, content_type = "application/problem+json", description = "It has already ended"),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[post("/products/jobs/{id}/cancel")]
-async fn cancel_job(app: Data<App>, id: Path<i64>) -> ApiResult<Json<BulkJob>> {
+pub async fn cancel_job(app: Data<App>, id: Path<i64>) -> ApiResult<Json<BulkJob>> {
     let job: BulkJob = job::cancel(&mut *app.db().await?, *id).await?.ok_or_else(|| missing(*id))?.into();
     match job.status {
         BulkStatus::Completed | BulkStatus::Failed => {

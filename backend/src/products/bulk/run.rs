@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel_async::SimpleAsyncConnection;
-use shared::BulkStatus;
+use shared::bulk::BulkStatus;
 
 use super::{
     act,

@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use actix_web::{
-    HttpRequest, HttpResponse, get,
+    HttpRequest, HttpResponse,
     web::{Data, Path},
 };
 use actix_web_lab::sse;
-use shared::{BulkJob, Problem};
+use shared::{bulk::BulkJob, problem::Problem};
 use tokio::{
     sync::{broadcast, mpsc},
     time::timeout,
@@ -16,7 +16,7 @@ use tokio::{
 use super::{job, routes::missing};
 use tracing::Instrument;
 
-use crate::{app::App, error::ApiResult, events};
+use crate::{app::App, events, http::ApiResult};
 
 /// How often to look without being told: notifications do not come while the listener is without a connection.
 const POLL: Duration = Duration::from_secs(1);
@@ -27,7 +27,7 @@ const LAST: &str = "last";
 ///
 /// An event `state` with the job, at once and after each change. Behind that of its end the stream ends, and who comes back
 /// for more gets 204, at which an `EventSource` stops.
-#[utoipa::path(tag = "products", params(
+#[utoipa::path(get, path = "/products/jobs/{id}/events", tag = "products", params(
     ("id" = i64, Path, description = "Number of the job"),
     ("Last-Event-ID" = Option<String>, Header, description = "`last`, where the last event was received"),
 ), responses(
@@ -36,8 +36,7 @@ const LAST: &str = "last";
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-#[get("/products/jobs/{id}/events")]
-async fn watch_job(app: Data<App>, id: Path<i64>, request: HttpRequest) -> ApiResult<HttpResponse> {
+pub async fn watch_job(app: Data<App>, id: Path<i64>, request: HttpRequest) -> ApiResult<HttpResponse> {
     // Before the first look, so that nothing can happen between the two.
     let wakeups = app.wakeups.jobs();
     let job: BulkJob = job::get(&mut *app.db().await?, *id).await?.ok_or_else(|| missing(*id))?.into();

@@ -7,7 +7,7 @@ use diesel::{
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::TryStreamExt;
-use shared::ProductFilter;
+use shared::search::ProductFilter;
 
 use super::{
     packing,

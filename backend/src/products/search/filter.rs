@@ -6,7 +6,7 @@ use diesel::{
     prelude::*,
     sql_types::{Bool, Nullable, Text},
 };
-use shared::ProductFilter;
+use shared::search::ProductFilter;
 
 use crate::schema::products;
 

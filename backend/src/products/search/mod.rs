@@ -37,7 +37,7 @@ use diesel::{
     sql_types::{Array, BigInt, Binary, Integer},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use shared::ProductFilter;
+use shared::search::ProductFilter;
 
 pub use filter::condition;
 pub use page::{Page, page};
@@ -48,7 +48,7 @@ pub use tend::Tender;
 use crate::{
     app::App,
     db::prepared,
-    error::{ApiError, ApiResult},
+    http::{ApiError, ApiResult},
     products::row::ProductRow,
     schema::{products, search_keys, search_lists, search_segments},
 };

@@ -10,7 +10,7 @@ use diesel::{
     sql_types::{Bool, Nullable, Text},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::{ProductFilter, ProductSort};
+use shared::search::{ProductFilter, ProductSort};
 
 use super::{
     candidates::{has_range, keys, pending},

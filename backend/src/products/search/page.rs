@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use diesel::{BoxableExpression, dsl::max, pg::Pg, prelude::*, sql_types::Bool};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use rand::seq::IndexedRandom;
-use shared::{ProductFilter, ProductSort, Total, sku_key};
+use shared::{
+    product::sku_key,
+    search::{ProductFilter, ProductSort, Total},
+};
 
 use super::{
     candidates::{Candidates, candidates},
@@ -15,7 +18,7 @@ use super::{
 use crate::{
     app::App,
     db,
-    error::{ApiError, ApiResult},
+    http::{ApiError, ApiResult},
     products::{cursor::Window, row::ProductRow},
     schema::products,
 };

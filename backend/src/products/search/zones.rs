@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use shared::ProductFilter;
+use shared::search::ProductFilter;
 
 use crate::schema::search_zones;
 

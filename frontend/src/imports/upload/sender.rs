@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use leptos::prelude::*;
-use shared::ErrorCode;
+use shared::problem::ErrorCode;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::File;
 
@@ -15,7 +15,7 @@ use super::queue::{Pause, Refusal, State, Upload};
 use super::tabs::{self, Claim};
 use super::tus::{self, Verdict};
 use super::{Uploads, inspect};
-use crate::access;
+use crate::auth;
 
 /// A block that is not taken after this time is given up; what the server has of it stays there. The last one may have to
 /// wait until the server has put the file together.
@@ -88,7 +88,7 @@ impl Uploads {
     /// Has the person asked to sign in again, and goes on then with the file that was cut off by it.
     fn go_on_after_sign_in(self) {
         spawn_local(async move {
-            access::still_in().await;
+            auth::still_in().await;
             self.start_where(|state| *state == State::Paused(Pause::SignedOut));
         });
     }

@@ -1,7 +1,7 @@
 //! The words of tus 1.0.0 (<https://tus.io/protocols/resumable-upload>), and what an answer means.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use shared::{ErrorCode, Problem};
+use shared::problem::{ErrorCode, Problem};
 
 use crate::api;
 

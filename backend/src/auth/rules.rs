@@ -1,0 +1,42 @@
+//! What an operation requires of its caller. A rule is given with each handler where it is registered ([`Routes::add`]).
+//!
+//! [`Routes::add`]: crate::http::routes::Routes::add
+
+use shared::auth::Permission;
+
+/// Who may call an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requirement {
+    /// Nothing: the caller is not even identified, since that asks the database. For liveness and readiness.
+    Health,
+    /// No account is needed.
+    Public,
+    /// Every user who is signed in, and every key.
+    SignedIn,
+    /// Users and keys with this permission.
+    Permission(Permission),
+}
+
+/// The rule of one operation.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    pub requires: Requirement,
+    /// The action in the audit log; `None` for operations that change nothing, and for those that write their own entries.
+    pub audit_action: Option<&'static str>,
+}
+
+impl Rule {
+    pub const HEALTH: Self = Self { requires: Requirement::Health, audit_action: None };
+    pub const PUBLIC: Self = Self { requires: Requirement::Public, audit_action: None };
+    pub const SIGNED_IN: Self = Self { requires: Requirement::SignedIn, audit_action: None };
+
+    pub const fn requires(permission: Permission) -> Self {
+        Self { requires: Requirement::Permission(permission), audit_action: None }
+    }
+
+    /// Writes an entry with this action to the audit log at each call.
+    #[must_use]
+    pub const fn audited(self, action: &'static str) -> Self {
+        Self { audit_action: Some(action), ..self }
+    }
+}

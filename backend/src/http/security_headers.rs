@@ -1,0 +1,70 @@
+//! What a browser is told not to do with our answers.
+
+use actix_web::{
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::header::{self, HeaderName, HeaderValue},
+    middleware::Next,
+    web::Data,
+};
+
+use crate::{
+    app::App,
+    auth::{guard::routed_path, origin::Origin},
+    http::assets::Assets,
+};
+
+/// For answers that are no page: nothing at all.
+const POLICY_OF_DATA: &str = "default-src 'none'; frame-ancestors 'none'";
+/// For the documentation of the API: Swagger UI sets styles in its markup.
+const POLICY_OF_DOCS: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The policy of the page (CSP 3). `boot` is the script in its markup, which starts the WebAssembly module.
+pub fn policy_of_page(boot: Option<&str>) -> String {
+    let hash = boot.map(|source| format!(" '{source}'")).unwrap_or_default();
+    format!(
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{hash}; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
+}
+
+/// Adds them to every answer.
+pub async fn protect(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let app = request.app_data::<Data<App>>().expect("the server has it").clone();
+    let config = &app.config.access;
+    let secure = Origin::of(&request, &config.trusted_proxies, config.public_url.as_ref()).secure;
+    let path = routed_path(&request);
+    let (is_docs, is_api) = (path.starts_with("/api/docs"), path.starts_with("/api/"));
+    let mut response = next.call(request).await?;
+    let is_page =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let policy = match (is_docs, is_page) {
+        (true, _) => HeaderValue::from_static(POLICY_OF_DOCS),
+        (false, true) => {
+            let assets = response.request().app_data::<Data<Assets>>().expect("the server has it");
+            assets.policy().clone()
+        }
+        (false, false) => HeaderValue::from_static(POLICY_OF_DATA),
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    let fixed = [
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "same-origin"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    if secure {
+        let year = HeaderValue::from_static("max-age=31536000");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
+    }
+    if is_api && !is_docs && !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    Ok(response)
+}

@@ -1,2 +1,0 @@
-DROP TABLE deleted_products;
-DROP TABLE bulk_jobs;

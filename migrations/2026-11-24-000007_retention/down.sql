@@ -1,2 +1,0 @@
-DROP INDEX imports_with_file;
-ALTER TABLE imports DROP COLUMN file_removed_at;

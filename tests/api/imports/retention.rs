@@ -1,0 +1,90 @@
+//! What is thrown away after a while, and what stays.
+
+use serde_json::json;
+use shared::import::ImportStatus;
+use tests::{TestApp, eventually};
+
+/// Moves the ends of imports and jobs into the past.
+async fn let_days_pass(app: &TestApp, table: &str, id: i64, days: u32) {
+    app.db
+        .execute(&format!("UPDATE {table} SET finished_at = finished_at - interval '{days} days' WHERE id = {id}"))
+        .await;
+}
+
+async fn file_is_removed(app: &TestApp, id: i64) {
+    eventually("the file to be removed", || async { app.import_now(id).await.file_removed_at.is_some().then_some(()) })
+        .await;
+}
+
+#[tokio::test]
+async fn files_go_some_time_after_their_import_has_ended_and_imports_stay() {
+    let app = TestApp::start_with(&[("FILE_RETENTION_DAYS", "3")]).await;
+    let old = app.import("sku,name\na,b\n").await;
+    let recent = app.import("sku,name\nc,d\ne,\n").await;
+    let failed = app.upload("sku,name\ng,h\n").await;
+    app.end_of(failed.id).await;
+    app.db.execute(&format!("UPDATE imports SET status = 'failed' WHERE id = {}", failed.id)).await;
+    assert_eq!((app.stored_files(), recent.file_removed_at), (3, None));
+    let_days_pass(&app, "imports", old.id, 4).await;
+    let_days_pass(&app, "imports", failed.id, 4).await;
+    let_days_pass(&app, "imports", recent.id, 2).await;
+    file_is_removed(&app, old.id).await;
+    file_is_removed(&app, failed.id).await;
+    assert_eq!(app.stored_files(), 1);
+    let now = app.import_now(old.id).await;
+    assert_eq!((now.status, now.counts), (ImportStatus::Completed, old.counts), "the history is as before");
+    assert_eq!(app.import_now(recent.id).await.file_removed_at, None);
+    assert_eq!(app.rejected(recent.id).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_removed_is_tried_again_and_holds_up_no_other() {
+    let app = TestApp::start().await;
+    let stuck = app.import("sku,name\na,b\n").await;
+    let key = app.db.client.query_one("SELECT object_key FROM imports", &[]).await.unwrap().get::<_, String>(0);
+    // A folder in its place is nothing that can be unlinked.
+    let path = app.storage.path().join(key);
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    let other = app.import("sku,name\nc,d\n").await;
+    for id in [stuck.id, other.id] {
+        let_days_pass(&app, "imports", id, 31).await;
+    }
+    file_is_removed(&app, other.id).await;
+    app.web.wait_for_line("its file cannot be removed yet").await;
+    assert_eq!(app.import_now(stuck.id).await.file_removed_at, None);
+    std::fs::remove_dir(&path).unwrap();
+    file_is_removed(&app, stuck.id).await;
+}
+
+#[tokio::test]
+async fn several_processes_remove_a_file_once() {
+    let app = TestApp::serve(&[]).await;
+    let workers = [app.worker(&[]).await, app.worker(&[]).await];
+    let mut ids = Vec::new();
+    for row in 0..20 {
+        ids.push(app.import(format!("sku,name\n{row},b\n")).await.id);
+    }
+    app.db.execute("UPDATE imports SET finished_at = finished_at - interval '31 days'").await;
+    for id in ids {
+        file_is_removed(&app, id).await;
+    }
+    let told: usize = workers.iter().map(|worker| worker.count_lines("its file is removed")).sum();
+    assert_eq!((app.stored_files(), told), (0, 20));
+}
+
+#[tokio::test]
+async fn old_changes_of_many_products_are_forgotten() {
+    let app = TestApp::start().await;
+    app.import("sku,name\na,b\n").await;
+    let old = app.begin_job("deactivate", json!({})).await;
+    app.end_of_job(old.id).await;
+    let recent = app.begin_job("activate", json!({})).await;
+    app.end_of_job(recent.id).await;
+    let_days_pass(&app, "bulk_jobs", old.id, 31).await;
+    eventually("the job to be forgotten", || async {
+        (app.db.number("SELECT count(*) FROM bulk_jobs").await == 1).then_some(())
+    })
+    .await;
+    app.job(recent.id).await;
+}

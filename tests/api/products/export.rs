@@ -1,0 +1,125 @@
+//! The catalogue as a file.
+
+use std::collections::BTreeMap;
+
+use reqwest::Method;
+use serde_json::json;
+use shared::import::ImportStatus;
+use tests::{TestApp, app::problem};
+
+/// Everything that a file carries, by SKU.
+async fn content(app: &TestApp) -> BTreeMap<String, (String, String, String, String)> {
+    let rows = app
+        .db
+        .client
+        .query("SELECT sku_key, sku, name, description, attributes::text FROM products", &[])
+        .await
+        .unwrap();
+    rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2), row.get(3), row.get(4)))).collect()
+}
+
+const HOSTILE: [&str; 26] = [
+    "=1+1",
+    "+1",
+    "-1",
+    "@cmd",
+    "'=1",
+    "''=1",
+    "'",
+    "''",
+    "'quoted'",
+    "a=1",
+    "=\"x\"",
+    "\tx",
+    "\rx",
+    "'\tx",
+    "a\nb",
+    "a\r\nb",
+    "\n",
+    "say \"hi\"",
+    "\"",
+    "a;b|c\td",
+    ",",
+    "  spaces  ",
+    "größe ☕ 𝄞",
+    "\u{feff}bom",
+    "NULL",
+    "-",
+];
+
+#[tokio::test]
+async fn an_export_of_hostile_values_is_imported_to_the_same_data() {
+    let app = TestApp::start().await;
+    for (n, value) in HOSTILE.iter().enumerate() {
+        let solid = value.trim();
+        let (sku, name) = if solid.is_empty() { ("x", "x") } else { (solid, solid) };
+        app.create(json!({ "sku": format!("{sku}{n}"), "name": name, "description": value,
+            "attributes": { format!("of {n}"): value, format!("{sku} {n}"): "x", "=SUM(A1)": value, "'+odd": "-1", "a,\"b\";\nc": "y" } }))
+            .await;
+    }
+    app.create(json!({ "sku": "plain", "name": "no description, no attributes" })).await;
+    let before = content(&app).await;
+    assert_eq!(before.len(), HOSTILE.len() + 1);
+
+    let response = app.get("/api/v1/products/export.csv").await;
+    assert_eq!(response.headers()["content-type"], "text/csv; charset=utf-8");
+    let disposition = response.headers()["content-disposition"].to_str().unwrap().to_owned();
+    assert!(disposition.starts_with("attachment; filename=\"products-20") && disposition.ends_with(".csv\""));
+    let file = response.bytes().await.unwrap();
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(&file[..]);
+    for record in reader.records() {
+        for cell in &record.unwrap() {
+            assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "a spreadsheet would run {cell:?}");
+        }
+    }
+    let deleted = app.send(Method::DELETE, &format!("/api/v1/products?confirm={}", before.len())).await;
+    assert_eq!(deleted.status(), 200);
+    let import = app.import(file).await;
+    assert_eq!((import.status, import.counts.rejected), (ImportStatus::Completed, 0));
+    assert_eq!(content(&app).await, before);
+}
+
+#[tokio::test]
+async fn an_export_holds_exactly_what_the_filter_or_the_numbers_say() {
+    let app = TestApp::start().await;
+    let rows: String =
+        (0..2_500).map(|n| format!("s{n:04},{},{n}\n", if n % 2 == 0 { "Tea" } else { "Cup" })).collect();
+    app.import(format!("sku,name,size\n{rows}")).await;
+    let colourful = app.create(json!({ "sku": "c", "name": "Jug", "attributes": { "colour": "red" } })).await;
+    let lines = async |query: &str| -> Vec<String> {
+        let response = app.get(&format!("/api/v1/products/export.csv?{query}")).await;
+        assert_eq!(response.status(), 200, "{query}");
+        let text = response.text().await.unwrap();
+        text.split_terminator("\r\n").map(str::to_owned).collect()
+    };
+    let all = lines("").await;
+    assert_eq!((all.len(), all[0].as_str()), (2_502, "sku,name,description,colour,size"));
+    // Lanes write in parallel: which of the rows of a file came first, nobody knows.
+    let mut found = all[1..].to_vec();
+    found.sort_unstable();
+    let mut expected: Vec<_> =
+        (0..2_500).map(|n| format!("s{n:04},{},,,{n}", if n % 2 == 0 { "Tea" } else { "Cup" })).collect();
+    expected.insert(0, "c,Jug,,red,".into());
+    assert_eq!(found, expected);
+    let tea = lines("q=tea").await;
+    assert_eq!((tea.len(), tea[0].as_str()), (1_251, "sku,name,description,size"));
+    assert_eq!(tea[1..].iter().filter(|line| line.contains(",Tea,")).count(), 1_250);
+    let named = lines(&format!("ids={},{}", colourful.id, colourful.id + 1)).await;
+    assert_eq!(named, ["sku,name,description,colour", "c,Jug,,red"]);
+    assert_eq!(lines("q=nothing").await, ["sku,name,description"]);
+
+    let mut seen = Vec::new();
+    for query in ["ids=1,x", "ids=", "ids=1&q=tea", "active=perhaps"] {
+        let problem = problem(app.get(&format!("/api/v1/products/export.csv?{query}")).await).await;
+        let fields: Vec<_> = problem.errors.iter().map(|error| format!("{} {}", error.field, error.message)).collect();
+        seen.push(format!("{query}: {} {} {fields:?}", problem.status, problem.detail));
+    }
+    insta::assert_debug_snapshot!(seen, @r#"
+    [
+        "ids=1,x: 422 Some parameters are not valid. [\"ids must be numbers, separated by commas\"]",
+        "ids=: 422 Some parameters are not valid. [\"ids must be numbers, separated by commas\"]",
+        "ids=1&q=tea: 422 Some parameters are not valid. [\"ids cannot be together with a filter\"]",
+        "active=perhaps: 400 A parameter cannot be read: Query deserialize error: provided string was not `true` or `false`; see /api/docs. []",
+    ]
+    "#);
+}
