@@ -14,7 +14,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{PATIENCE, access};
+use crate::{PATIENCE, auth};
 
 /// The program that the tests run: `LOADIFY_BIN`, or what lies beside the tests.
 pub fn program() -> PathBuf {

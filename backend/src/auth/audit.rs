@@ -103,7 +103,7 @@ impl From<Row> for AuditEntry {
 }
 
 #[derive(Debug, Clone, Deserialize, IntoParams)]
-struct AuditFilter {
+pub struct AuditFilter {
     /// Name of a person, `key NAME`, or `anyone`
     actor: Option<String>,
     /// For instance `product.update`, or `product.` for all that begins so
@@ -113,7 +113,7 @@ struct AuditFilter {
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
-struct AuditPlace {
+pub struct AuditPlace {
     /// `next` of another page
     before: Option<i64>,
     /// Entries on the page, 1 to 200

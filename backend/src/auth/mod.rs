@@ -34,11 +34,11 @@ pub use caller::Caller;
 pub use command::{KeyCommand, PasswordCommand, create_key, set_password};
 pub use describe::describe;
 pub use guard::{guard, routed_path};
+pub use origin::Origin;
 pub use rules::Rule;
 pub use start::{invite, prepare, tend};
 pub use stream::watched;
 
-use crate::auth::Rule;
 use crate::http::routes::Routes;
 use crate::operation;
 use crate::{

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use anyhow::Context;
-use shared::access;
 
 use crate::{
     app::App,
@@ -23,7 +22,7 @@ pub async fn prepare(app: &App) -> anyhow::Result<()> {
     }
     if let Some(password) = config.admin_password()? {
         let name = &config.admin_name;
-        let wrong = [auth::check_name(name), auth::check_password("password", &password, name)];
+        let wrong = [shared::auth::check_name(name), shared::auth::check_password("password", &password, name)];
         if let Some(error) = wrong.into_iter().flatten().next() {
             anyhow::bail!("ADMIN_NAME, ADMIN_PASSWORD: the {} {}", error.field, error.message);
         }

@@ -14,7 +14,7 @@ use anyhow::Context;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::{Digest, Sha256};
 
-use crate::{auth, http::ApiError};
+use crate::http::{ApiError, security_headers};
 
 /// Brotli's quality, 0 to 11: at 9 a megabyte takes about a third of a second, and comes out 3 % larger than at 11.
 const BROTLI_QUALITY: u32 = 9;

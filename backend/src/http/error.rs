@@ -4,13 +4,10 @@
 //! meaning. What happened inside is logged once, here, and never sent.
 
 use actix_web::{
-    HttpRequest, HttpResponse, ResponseError,
+    HttpResponse, ResponseError,
     body::MessageBody,
-    dev::{ResourceDef, ServiceRequest, ServiceResponse},
-    http::{
-        StatusCode,
-        header::{self, HeaderValue},
-    },
+    dev::{ServiceRequest, ServiceResponse},
+    http::{StatusCode, header},
     middleware::Next,
     web,
 };
@@ -233,7 +230,7 @@ pub async fn explain_bare_errors(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    let mut response = next.call(request).await?;
+    let response = next.call(request).await?;
     // Actix's own refusals are bare, or plain text.
     let kinds = ["application/problem+json", "application/json"];
     let explained =

@@ -2,7 +2,11 @@
 
 use utoipa::OpenApi;
 
-use crate::{auth, http::health, imports, products, telemetry, uploads, webhooks};
+use crate::{
+    auth,
+    http::{health, routes::Routes},
+    imports, products, telemetry, uploads, webhooks,
+};
 
 #[derive(OpenApi)]
 #[openapi(

@@ -50,7 +50,7 @@ impl Operation {
             Some(HttpMethod::Delete) => Method::DELETE,
             Some(HttpMethod::Head) => Method::HEAD,
             Some(HttpMethod::Options) => Method::OPTIONS,
-            other => panic!("{} has a method that is not supported: {other:?}", P::path()),
+            _ => panic!("{} has a method that is not supported", P::path()),
         };
         let mut document = OpenApi::default();
         document.paths = documented.paths();
@@ -107,13 +107,6 @@ impl Routes {
     pub fn configure(&mut self, add: impl FnOnce(&mut Self)) -> &mut Self {
         add(self);
         self
-    }
-
-    /// Every operation with its rule: path, method, rule.
-    pub fn rules(&self) -> impl Iterator<Item = (&str, &Method, &Rule)> {
-        self.resources.iter().flat_map(|(path, operations)| {
-            operations.iter().map(move |(operation, rule)| (path.as_str(), &operation.method, rule))
-        })
     }
 
     /// Adds what is registered to the document.

@@ -10,7 +10,7 @@ use actix_web::{
 
 use crate::{
     app::App,
-    auth::{guard::routed_path, origin::Origin},
+    auth::{Origin, routed_path},
     http::assets::Assets,
 };
 

@@ -46,7 +46,7 @@ pub fn configure(routes: &mut Routes) {
 }
 
 #[derive(Deserialize, IntoParams)]
-struct CreateImport {
+pub struct CreateImport {
     /// Name of the file, for the history
     #[serde(default = "unnamed")]
     #[param(default = "products.csv")]
@@ -129,7 +129,7 @@ pub fn created(import: &Import) -> HttpResponse {
 }
 
 #[derive(Deserialize, IntoParams)]
-struct ListImports {
+pub struct ListImports {
     /// `next` of another page
     before: Option<i64>,
     /// Imports on the page, 1 to 100
@@ -207,7 +207,7 @@ pub async fn cancel_import(app: Data<App>, id: Path<i64>) -> ApiResult<Json<Impo
 }
 
 #[derive(Deserialize, IntoParams)]
-struct ListRejected {
+pub struct ListRejected {
     /// `next` of another page
     #[serde(default)]
     after: i64,

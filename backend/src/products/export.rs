@@ -25,7 +25,7 @@ use crate::{
 const PAGE: i64 = 1_000;
 
 #[derive(Deserialize, IntoParams)]
-struct ExportParams {
+pub struct ExportParams {
     /// Numbers of the products, separated by commas, at most 1,000; instead of a filter
     ids: Option<String>,
 }

@@ -77,7 +77,7 @@ pub fn check_filter(filter: &ProductFilter) -> ApiResult<()> {
 }
 
 #[derive(Deserialize, IntoParams)]
-struct ListParams {
+pub struct ListParams {
     /// Order; with a minus, the other way round
     #[serde(default)]
     sort: ProductSort,

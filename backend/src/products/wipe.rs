@@ -22,7 +22,7 @@ use crate::{
 };
 
 #[derive(Deserialize, IntoParams)]
-struct Confirm {
+pub struct Confirm {
     /// How many products there are, as a sign that this is meant
     #[param(required = true)]
     confirm: Option<i64>,

@@ -16,7 +16,7 @@ use crate::{
 };
 
 #[derive(Deserialize, IntoParams)]
-struct ListDeliveries {
+pub struct ListDeliveries {
     /// Number of a webhook
     webhook: Option<i64>,
     status: Option<DeliveryStatus>,

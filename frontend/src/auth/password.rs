@@ -1,7 +1,7 @@
 //! Fields for passwords: shown or not, and for a new one the rules while it is typed.
 
 use leptos::{html, prelude::*};
-use shared::access::{MIN_PASSWORD_CHARS, check_password};
+use shared::auth::{MIN_PASSWORD_CHARS, check_password};
 
 use super::words::sentence;
 

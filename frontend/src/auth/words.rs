@@ -51,7 +51,7 @@ pub fn sentence(label: &str, message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use shared::access::{check_name, check_password};
+    use shared::auth::{check_name, check_password};
 
     use super::*;
 

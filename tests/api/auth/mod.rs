@@ -15,8 +15,8 @@ use shared::{
 };
 use tests::{
     TestApp,
-    access::{ADMIN_PASSWORD, browser, client},
     app::problem,
+    auth::{ADMIN_PASSWORD, browser, client},
     eventually,
     process::Process,
     sse::NamedStream,
