@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::search::ProductFilter;
+use crate::{job::JobStatus, search::ProductFilter};
 
 /// Most products that one request may name one by one.
 pub const MAX_NAMED: usize = 1_000;
@@ -51,36 +51,6 @@ pub struct BulkOutcome {
     pub changed: i64,
 }
 
-/// Where a job stands. The last three are final.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum BulkStatus {
-    Queued,
-    Running,
-    Completed,
-    Failed,
-    Cancelled,
-}
-
-impl BulkStatus {
-    /// The word that stands in JSON and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Running => "running",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// Nothing will happen to this job any more.
-    pub const fn is_final(self) -> bool {
-        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
-    }
-}
-
 /// A change of all products that match a filter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -88,7 +58,7 @@ pub struct BulkJob {
     pub id: i64,
     pub action: BulkAction,
     pub filter: ProductFilter,
-    pub status: BulkStatus,
+    pub status: JobStatus,
     /// Products that matched when it began.
     pub total: i64,
     /// Products that are dealt with.
@@ -155,11 +125,6 @@ mod tests {
     fn the_words_of_the_database_are_those_of_json() {
         for action in [BulkAction::Activate, BulkAction::Deactivate, BulkAction::Delete] {
             assert_eq!(serde_json::to_value(action).expect("serialises"), action.as_str());
-        }
-        for status in
-            [BulkStatus::Queued, BulkStatus::Running, BulkStatus::Completed, BulkStatus::Failed, BulkStatus::Cancelled]
-        {
-            assert_eq!(serde_json::to_value(status).expect("serialises"), status.as_str());
         }
     }
 }

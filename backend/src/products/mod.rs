@@ -17,7 +17,7 @@ mod row;
 mod search;
 mod wipe;
 
-pub use bulk::{due, forget_jobs, run_slice};
+pub use bulk::{forget_jobs, run_slice};
 pub use queries::forget_deleted;
 pub use routes::configure;
 pub use search::{Tender, note_texts};

@@ -12,7 +12,7 @@ use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 use shared::bulk::BulkAction;
 
-pub use job::{due, forget as forget_jobs};
+pub use job::forget as forget_jobs;
 pub use run::run_slice;
 
 use crate::products::{changes, row::ProductRow};

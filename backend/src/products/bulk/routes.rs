@@ -7,7 +7,8 @@ use actix_web::{
 };
 use diesel_async::AsyncConnection;
 use shared::{
-    bulk::{BulkAction, BulkJob, BulkJobList, BulkOutcome, BulkRequest, BulkStatus},
+    bulk::{BulkAction, BulkJob, BulkJobList, BulkOutcome, BulkRequest},
+    job::JobStatus,
     problem::Problem,
     search::ProductFilter,
 };
@@ -68,7 +69,7 @@ async fn begin(app: &App, action: BulkAction, filter: &ProductFilter, client: Op
     let mut conn = app.db().await?;
     let last_id = queries::last_id(&mut conn).await?;
     let job: BulkJob = job::insert(&mut conn, action, filter, client, last_id, total).await?.into();
-    app.queue.ring(Task::RunBulk(job.id));
+    app.queue.enqueue(Task::RunBulk(job.id));
     tracing::info!(job.id, total, "Job {}: {} {total} products", job.id, action.as_str());
     Ok(job)
 }
@@ -112,7 +113,7 @@ pub async fn get_job(app: Data<App>, id: Path<i64>) -> ApiResult<Json<BulkJob>> 
 pub async fn cancel_job(app: Data<App>, id: Path<i64>) -> ApiResult<Json<BulkJob>> {
     let job: BulkJob = job::cancel(&mut *app.db().await?, *id).await?.ok_or_else(|| missing(*id))?.into();
     match job.status {
-        BulkStatus::Completed | BulkStatus::Failed => {
+        JobStatus::Completed | JobStatus::Failed => {
             Err(ApiError::Conflict(format!("job {id} has already ended; it cannot be cancelled")))
         }
         _ => Ok(Json(job)),
