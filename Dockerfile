@@ -16,6 +16,8 @@ RUN scripts/setup build
 FROM tools AS manifests
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo/
+# The leaf crates change seldom: they are copied whole.
+COPY crates crates/
 COPY shared/Cargo.toml shared/
 COPY backend/Cargo.toml backend/
 COPY frontend/Cargo.toml frontend/
