@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -24,6 +25,8 @@ use crate::{
 pub struct App {
     pub config: Config,
     pub pool: Pool,
+    /// The share of the pool that searches may use at the same time.
+    pub search_slots: Semaphore,
     pub storage: Storage,
     pub queue: Queue,
     /// News of events, from this and every other process.
@@ -53,6 +56,7 @@ impl App {
         let storage = Storage::open(&config.storage_url)?;
         let access = Access::new(&config.access)?;
         Ok(Arc::new(Self {
+            search_slots: Semaphore::new((pool.status().max_size / 2).max(1)),
             config,
             pool,
             storage,

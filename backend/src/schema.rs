@@ -22,19 +22,20 @@ diesel::table! {
         ids -> Binary,
         rows -> Integer,
         has_text -> Bool,
-        lists_bytes -> Nullable<Integer>,
-        keyed -> Bool,
+        format -> Nullable<SmallInt>,
+        posting_bytes -> Nullable<Integer>,
+        has_keys -> Bool,
         import_id -> Nullable<BigInt>,
-        at -> Timestamptz,
+        written_at -> Timestamptz,
     }
 }
 
 diesel::table! {
-    search_lists (segment_id, part) {
+    search_postings (segment_id, block) {
         segment_id -> BigInt,
-        part -> Integer,
-        directory -> Binary,
-        lists -> Binary,
+        block -> Integer,
+        offsets -> Binary,
+        postings -> Binary,
     }
 }
 
@@ -49,22 +50,11 @@ diesel::table! {
 }
 
 diesel::table! {
-    search_zones (zone) {
-        zone -> BigInt,
-        created_from -> Timestamptz,
-        created_to -> Timestamptz,
-        updated_from -> Timestamptz,
-        updated_to -> Timestamptz,
-        import_from -> Nullable<BigInt>,
-        import_to -> Nullable<BigInt>,
-    }
-}
-
-diesel::table! {
     bulk_jobs (id) {
         id -> BigInt,
         action -> Text,
         filter -> Jsonb,
+        undo_of -> Nullable<BigInt>,
         client -> Nullable<Text>,
         status -> Text,
         cancel_requested -> Bool,
@@ -75,9 +65,8 @@ diesel::table! {
         changed -> BigInt,
         epoch -> BigInt,
         attempts -> Integer,
-        interruptions -> Integer,
         wake_at -> Timestamptz,
-        last_enqueued_at -> Nullable<Timestamptz>,
+        rung_at -> Nullable<Timestamptz>,
         error -> Nullable<Text>,
         created_at -> Timestamptz,
         finished_at -> Nullable<Timestamptz>,
@@ -85,18 +74,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    bulk_job_changes (job_id, last_id) {
+        job_id -> BigInt,
+        last_id -> BigInt,
+        ids -> Binary,
+    }
+}
+
+diesel::table! {
     deleted_products (id) {
         id -> BigInt,
-        sku_key -> Text,
-        sku -> Text,
-        name -> Text,
-        description -> Text,
-        active -> Bool,
-        attributes -> Jsonb,
-        version -> BigInt,
-        import_id -> Nullable<BigInt>,
-        created_at -> Timestamptz,
-        updated_at -> Timestamptz,
+        product -> Jsonb,
         deleted_at -> Timestamptz,
     }
 }
@@ -105,48 +93,46 @@ diesel::table! {
     imports (id) {
         id -> BigInt,
         file_name -> Text,
-        object_key -> Nullable<Text>,
-        size_bytes -> Nullable<BigInt>,
-        sha256 -> Nullable<Text>,
-        format -> Nullable<Jsonb>,
+        object_key -> Text,
+        size_bytes -> BigInt,
+        sha256 -> Text,
+        layout -> Jsonb,
         status -> Text,
         phase -> Nullable<Text>,
         cancel_requested -> Bool,
         rows_total -> Nullable<BigInt>,
-        bytes_scanned -> BigInt,
+        bytes_surveyed -> BigInt,
         rows_read -> BigInt,
         created -> BigInt,
         updated -> BigInt,
         unchanged -> BigInt,
-        duplicates -> BigInt,
+        repeated -> BigInt,
         rejected -> BigInt,
         last_seq -> BigInt,
         epoch -> BigInt,
         attempts -> Integer,
-        interruptions -> Integer,
         wake_at -> Timestamptz,
-        last_enqueued_at -> Nullable<Timestamptz>,
+        rung_at -> Nullable<Timestamptz>,
         error -> Nullable<Text>,
         created_at -> Timestamptz,
         started_at -> Nullable<Timestamptz>,
         finished_at -> Nullable<Timestamptz>,
         file_removed_at -> Nullable<Timestamptz>,
-        details_removed_at -> Nullable<Timestamptz>,
         source_url -> Nullable<Text>,
         bytes_fetched -> BigInt,
     }
 }
 
 diesel::table! {
-    import_partitions (import_id, partition_no) {
+    import_lanes (import_id, lane) {
         import_id -> BigInt,
-        partition_no -> Integer,
+        lane -> Integer,
         epoch -> BigInt,
         rows_done -> BigInt,
         created -> BigInt,
         updated -> BigInt,
         unchanged -> BigInt,
-        duplicates -> BigInt,
+        repeated -> BigInt,
         rejected -> BigInt,
     }
 }
@@ -169,7 +155,7 @@ diesel::table! {
         column -> Nullable<Text>,
         code -> Text,
         message -> Text,
-        raw -> Nullable<Text>,
+        raw -> Text,
     }
 }
 

@@ -13,56 +13,39 @@ CREATE TABLE products (
     created_at  timestamptz NOT NULL DEFAULT now(),
     updated_at  timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 80);
--- Only people make products inactive, so an import does not touch this index, and its updates stay HOT.
+-- Imports do not change this column unless a file maps a column to it, so their updates stay HOT.
 CREATE INDEX products_inactive ON products (id) WHERE NOT active;
 
 COMMENT ON TABLE products IS 'The catalogue.';
-COMMENT ON COLUMN products.id IS 'Grows with every new product; pages follow it.';
-COMMENT ON COLUMN products.sku_key IS 'The SKU as it is compared: shared::sku_key() (trimmed, NFC, Unicode lower case). Never computed in SQL, whose lower() follows another rule. C collation: keys are sorted by bytes, as the importer sorts them.';
+COMMENT ON COLUMN products.id IS 'Increases with every new product; lists are sorted by it.';
+COMMENT ON COLUMN products.sku_key IS 'The SKU in the form in which SKUs are compared: shared::product::sku_key(). Never computed in SQL, whose lower() follows another rule. C collation: keys are sorted by bytes, as the importer sorts them.';
 COMMENT ON COLUMN products.sku IS 'The SKU as it was last written.';
-COMMENT ON COLUMN products.name IS 'What people call it.';
-COMMENT ON COLUMN products.description IS 'Free text, may hold newlines; empty where there is none.';
-COMMENT ON COLUMN products.active IS 'Set by people only: an import makes new products active and leaves the others as they are.';
-COMMENT ON COLUMN products.attributes IS 'Columns of the file beside sku, name and description: header to text.';
-COMMENT ON COLUMN products.version IS 'Grows with every change; the ETag of the product.';
-COMMENT ON COLUMN products.import_id IS 'The import that last created or changed it; null where only people did. No foreign key: a check for each of half a million rows would cost more than the rows.';
-COMMENT ON COLUMN products.created_at IS 'When the product came into the catalogue.';
-COMMENT ON COLUMN products.updated_at IS 'When one of its values last changed; an import that brings the same values does not count.';
+COMMENT ON COLUMN products.name IS 'The name of the product.';
+COMMENT ON COLUMN products.description IS 'Free text, may contain line breaks; empty if there is none.';
+COMMENT ON COLUMN products.active IS 'Whether the product is active. An import creates active products and does not change this of existing ones, unless the file maps a column to it.';
+COMMENT ON COLUMN products.attributes IS 'Columns of the file other than sku, name and description: an object of texts by header.';
+COMMENT ON COLUMN products.version IS 'Increases with every change; the ETag of the product.';
+COMMENT ON COLUMN products.import_id IS 'The import that was the last to create or change the product; null if no import did. No foreign key: checking half a million rows would cost more than writing them.';
+COMMENT ON COLUMN products.created_at IS 'When the product was created.';
+COMMENT ON COLUMN products.updated_at IS 'When a value of the product last changed. An import of the same values does not count.';
 
 CREATE TABLE deleted_products (
-    id          bigint PRIMARY KEY,
-    sku_key     text COLLATE "C" NOT NULL,
-    sku         text NOT NULL,
-    name        text NOT NULL,
-    description text NOT NULL,
-    active      boolean NOT NULL,
-    attributes  jsonb NOT NULL,
-    version     bigint NOT NULL,
-    import_id   bigint,
-    created_at  timestamptz NOT NULL,
-    updated_at  timestamptz NOT NULL,
-    deleted_at  timestamptz NOT NULL DEFAULT now()
+    id         bigint PRIMARY KEY,
+    product    jsonb NOT NULL,
+    deleted_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX deleted_products_deleted_at ON deleted_products (deleted_at);
 
-COMMENT ON TABLE deleted_products IS 'Products that were deleted one by one or by name, kept whole for an hour so that the deletion can be taken back.';
-COMMENT ON COLUMN deleted_products.id IS 'products.id; the product has it again when it is brought back.';
-COMMENT ON COLUMN deleted_products.sku_key IS 'products.sku_key; another product may have it by now.';
-COMMENT ON COLUMN deleted_products.sku IS 'products.sku.';
-COMMENT ON COLUMN deleted_products.name IS 'products.name.';
-COMMENT ON COLUMN deleted_products.description IS 'products.description.';
-COMMENT ON COLUMN deleted_products.active IS 'products.active.';
-COMMENT ON COLUMN deleted_products.attributes IS 'products.attributes.';
-COMMENT ON COLUMN deleted_products.version IS 'products.version.';
-COMMENT ON COLUMN deleted_products.import_id IS 'products.import_id.';
-COMMENT ON COLUMN deleted_products.created_at IS 'products.created_at.';
-COMMENT ON COLUMN deleted_products.updated_at IS 'products.updated_at.';
-COMMENT ON COLUMN deleted_products.deleted_at IS 'When it was deleted.';
+COMMENT ON TABLE deleted_products IS 'Products that were deleted by id, kept for an hour so that the deletion can be reverted.';
+COMMENT ON COLUMN deleted_products.id IS 'products.id; a restored product has it again.';
+COMMENT ON COLUMN deleted_products.product IS 'The row of products. Its SKU may belong to another product by now.';
+COMMENT ON COLUMN deleted_products.deleted_at IS 'When the product was deleted.';
 
 CREATE TABLE bulk_jobs (
     id               bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
     action           text NOT NULL CONSTRAINT bulk_jobs_action CHECK (action IN ('activate', 'deactivate', 'delete')),
     filter           jsonb NOT NULL,
+    undo_of          bigint,
     client           text,
     status           text NOT NULL DEFAULT 'queued'
         CONSTRAINT bulk_jobs_status CHECK (status IN ('queued', 'running', 'completed', 'failed', 'cancelled')),
@@ -74,32 +57,43 @@ CREATE TABLE bulk_jobs (
     changed          bigint NOT NULL DEFAULT 0,
     epoch            bigint NOT NULL DEFAULT 0,
     attempts         integer NOT NULL DEFAULT 0,
-    interruptions    integer NOT NULL DEFAULT 0,
     wake_at          timestamptz NOT NULL DEFAULT now(),
-    last_enqueued_at timestamptz,
+    rung_at          timestamptz,
     error            text,
     created_at       timestamptz NOT NULL DEFAULT now(),
     finished_at      timestamptz
 );
 CREATE INDEX bulk_jobs_due ON bulk_jobs (wake_at) WHERE status IN ('queued', 'running');
 
-COMMENT ON TABLE bulk_jobs IS 'Changes of all products that match a filter. The row is the job; a message on the broker only points to it.';
-COMMENT ON COLUMN bulk_jobs.id IS 'Grows with every job.';
-COMMENT ON COLUMN bulk_jobs.action IS 'shared::BulkAction.';
-COMMENT ON COLUMN bulk_jobs.filter IS 'shared::ProductFilter: which products.';
-COMMENT ON COLUMN bulk_jobs.client IS 'X-Client-Id of the request, passed on with the news of each change.';
+COMMENT ON TABLE bulk_jobs IS 'Changes of all products that match a filter. The row is the job; a message on the broker only refers to it.';
+COMMENT ON COLUMN bulk_jobs.id IS 'Increases with every job.';
+COMMENT ON COLUMN bulk_jobs.action IS 'shared::bulk::BulkAction.';
+COMMENT ON COLUMN bulk_jobs.filter IS 'shared::search::ProductFilter of the products.';
+COMMENT ON COLUMN bulk_jobs.undo_of IS 'The job that this one reverts. Its products are those of bulk_job_changes, not those of the filter.';
+COMMENT ON COLUMN bulk_jobs.client IS 'X-Client-Id of the request, passed on with the event of each change.';
 COMMENT ON COLUMN bulk_jobs.status IS 'completed, failed and cancelled are final.';
-COMMENT ON COLUMN bulk_jobs.cancel_requested IS 'A person asked for it to stop; the worker does so after the products in hand.';
-COMMENT ON COLUMN bulk_jobs.last_id IS 'Highest id of a product when the job was made: products that come later are not touched.';
-COMMENT ON COLUMN bulk_jobs.id_done IS 'The checkpoint: every product up to this id is dealt with. Written in the transaction that deals with them.';
-COMMENT ON COLUMN bulk_jobs.total IS 'Products that matched when the job was made.';
-COMMENT ON COLUMN bulk_jobs.done IS 'Products dealt with.';
-COMMENT ON COLUMN bulk_jobs.changed IS 'Products that are now other than before.';
-COMMENT ON COLUMN bulk_jobs.epoch IS 'Grows with every claim; writes of an earlier claim are refused.';
-COMMENT ON COLUMN bulk_jobs.attempts IS 'Claims since the job last made progress that ended with the death of the worker; after 5 the job fails.';
-COMMENT ON COLUMN bulk_jobs.interruptions IS 'Interruptions since the job last made progress: the pause before the next attempt grows with them.';
-COMMENT ON COLUMN bulk_jobs.wake_at IS 'Not claimed: earliest time of a claim. Claimed: end of the lease, after which any worker may claim it.';
-COMMENT ON COLUMN bulk_jobs.last_enqueued_at IS 'When a message for it was last sent, so that the scheduler does not send one at every tick.';
+COMMENT ON COLUMN bulk_jobs.cancel_requested IS 'Cancellation was requested; the worker stops after the current batch.';
+COMMENT ON COLUMN bulk_jobs.last_id IS 'Highest id of a product when the job was created; products with higher ids are ignored.';
+COMMENT ON COLUMN bulk_jobs.id_done IS 'The checkpoint: all products up to this id have been processed. Written in the transaction that changes them.';
+COMMENT ON COLUMN bulk_jobs.total IS 'Products that matched when the job was created.';
+COMMENT ON COLUMN bulk_jobs.done IS 'Products that have been processed.';
+COMMENT ON COLUMN bulk_jobs.changed IS 'Products that have been changed.';
+COMMENT ON COLUMN bulk_jobs.epoch IS 'Grows each time a worker takes the job; what an earlier holder still tries to write is refused.';
+COMMENT ON COLUMN bulk_jobs.attempts IS 'Times it was taken since it last made progress; after some it is given up.';
+COMMENT ON COLUMN bulk_jobs.wake_at IS 'Queued, or put down: not to be taken before. Held: end of the lease; later than this, any worker may take it.';
+COMMENT ON COLUMN bulk_jobs.rung_at IS 'When it was last rung for, so that the sweep does not ring at every round.';
 COMMENT ON COLUMN bulk_jobs.error IS 'Why it failed, or what it waits for.';
-COMMENT ON COLUMN bulk_jobs.created_at IS 'When a person asked for it.';
+COMMENT ON COLUMN bulk_jobs.created_at IS 'When the job was created.';
 COMMENT ON COLUMN bulk_jobs.finished_at IS 'When it became completed, failed or cancelled.';
+
+CREATE TABLE bulk_job_changes (
+    job_id  bigint NOT NULL REFERENCES bulk_jobs ON DELETE CASCADE,
+    last_id bigint NOT NULL,
+    ids     bytea NOT NULL,
+    PRIMARY KEY (job_id, last_id)
+);
+
+COMMENT ON TABLE bulk_job_changes IS 'Products that a job has activated or deactivated, one row per batch, so that another job can revert it.';
+COMMENT ON COLUMN bulk_job_changes.job_id IS 'bulk_jobs.id.';
+COMMENT ON COLUMN bulk_job_changes.last_id IS 'The highest of the ids.';
+COMMENT ON COLUMN bulk_job_changes.ids IS 'Ids of the changed products, ascending, encoded by trigram_index::pack_ids.';

@@ -1,4 +1,4 @@
-DROP TABLE search_zones;
+DROP FUNCTION search_fold;
 DROP TABLE search_keys;
-DROP TABLE search_lists;
+DROP TABLE search_postings;
 DROP TABLE search_segments;

@@ -4,11 +4,11 @@
 fresh loadify_side
 start_loadify
 end_of "$(upload "$dir/first.csv")"
-sorted_in
+indexed
 # A word that few products have, and a fresh one that no worker has indexed yet.
 { echo 'sku,name,description'; for n in $(seq 12); do echo "rare-$n,zyzzyva $n,a quokka$n among others"; done; } >"$dir/rare.csv"
 end_of "$(upload "$dir/rare.csv")"
-sorted_in
+indexed
 sql loadify_side -c 'UPDATE products SET active = false WHERE id % 1000 = 1'
 
 # Page 1,000 by its cursor: 999 pages of 50 away.
@@ -41,20 +41,23 @@ queries() {
     created) for _ in $(seq 20); do echo "created_from=$middle"; echo "created_to=$middle"; done ;;
     updated) for _ in $(seq 20); do echo "updated_from=$middle"; echo "updated_to=$middle"; done ;;
     import) for _ in $(seq 20); do echo 'import=1'; echo 'import=2'; done ;;
+    count) for word in $words; do echo "q=$word"; done ;;
     sort_sku) for _ in $(seq 40); do echo 'sort=sku'; done ;;
     sort_name) for _ in $(seq 40); do echo 'sort=name'; done ;;
     sort_updated) for _ in $(seq 40); do echo 'sort=-updated'; done ;;
     esac
 }
-# Every list counts its matches as well; `count` is the list of one product, which has little else to do.
+# `count` asks /products/count for each common word.
 classes='first_page page_1000 common common_by_name rare two_words sku_substring no_match active inactive has_description created updated import count sort_sku sort_name sort_updated'
 for class in $classes; do
-    { if [ "$class" = count ]; then for word in $words; do echo "q=$word&limit=1"; done; else queries "$class"; fi; } >"$dir/queries.$class"
+    queries "$class" >"$dir/queries.$class"
 done
 
 # ask FILE OUT: each query of FILE, one after the other on one connection; appends milliseconds to OUT
 ask() {
-    awk -v url="$url" '{print "url = \"" url "/api/v1/products?" $0 "\"\noutput = /dev/null"}' "$1" >"$dir/curl.config"
+    local path=products
+    [ "${1##*.}" = count ] && path=products/count
+    awk -v url="$url" -v path="$path" '{print "url = \"" url "/api/v1/" path "?" $0 "\"\noutput = /dev/null"}' "$1" >"$dir/curl.config"
     curl -sS --fail -K "$dir/curl.config" -w '%{time_total}\n' | awk '{print $1 * 1000}' >>"$2"
 }
 
@@ -74,16 +77,16 @@ until [ "$rounds" = 0 ] || [ "$(wc -l "$dir"/busy.* | sort -n | awk 'NR == 1 {pr
     until [ "$(sql loadify_side -c "SELECT phase FROM imports WHERE id = $import")" = load ]; do sleep 0.05; done
     while :; do
         for class in $(shuf -e $classes); do
-            shuf -n 2 "$dir/queries.$class" >"$dir/some"
+            shuf -n 2 "$dir/queries.$class" >"$dir/some.$class"
             : >"$dir/some.ms"
-            ask "$dir/some" "$dir/some.ms"
+            ask "$dir/some.$class" "$dir/some.ms"
             # What was asked when the import had ended does not count.
             [ "$(sql loadify_side -c "SELECT status FROM imports WHERE id = $import")" = running ] || break 2
             cat "$dir/some.ms" >>"$dir/busy.$class"
         done
     done
     end_of "$import"
-    sorted_in
+    indexed
 done
 say "while $round imports ran: done"
 busy=null

@@ -50,7 +50,7 @@ for round in $(seq "$rounds"); do
     # shellcheck disable=SC2206
     pids+=($receivers)
     end_of "$(upload "$dir/products.csv")"
-    sorted_in
+    indexed
     first=$(sql loadify_side -c 'SELECT min(id) FROM products')
     # Fifty changes a second, which are five hundred deliveries with ten webhooks.
     for many in 0 10; do

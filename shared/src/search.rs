@@ -1,57 +1,82 @@
-//! Which products a list shows, in which order, and what the list answers.
+//! The list of products: its filter, its order, and the response.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::product::Product;
+use crate::{problem::FieldError, product::Product};
 
-/// Longest search text, in characters.
+/// Maximum length of a search text, in characters.
 pub const MAX_QUERY_CHARS: usize = 200;
+/// Maximum number of words in a search text. Each word is one more condition on every product that is read.
+pub const MAX_QUERY_WORDS: usize = 20;
 
-/// Which products are meant. An absent condition holds for every product.
+/// A filter for products. An absent condition holds for every product.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema, utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 #[serde(default, deny_unknown_fields)]
 pub struct ProductFilter {
-    /// Words, separated by white space. Each must occur in the SKU, the name or the description, anywhere in a word and in
-    /// any case.
+    /// At most 20 words, separated by white space. Each must occur in the SKU, the name, the description or the value of an
+    /// attribute, anywhere in a word. Case, accents, width and composition of the letters do not matter.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 200), param(max_length = 200))]
     pub q: String,
+    /// Only active, or only inactive products.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active: Option<bool>,
-    /// Whether the description is not empty.
+    /// Only products with, or only products without a description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub has_description: Option<bool>,
-    /// Created at this moment or later.
+    /// Created at this time or later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_from: Option<DateTime<Utc>>,
-    /// Created before this moment.
+    /// Created before this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_to: Option<DateTime<Utc>>,
-    /// Last changed at this moment or later.
+    /// Last changed at this time or later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_from: Option<DateTime<Utc>>,
-    /// Last changed before this moment.
+    /// Last changed before this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_to: Option<DateTime<Utc>>,
-    /// The import that last created or changed the product.
+    /// Id of the import that was the last to create or change the product. A product that a later import changes belongs
+    /// to that import from then on, so the number of matches of an older import decreases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub import: Option<i64>,
 }
 
 impl ProductFilter {
+    /// Names of all conditions, as in JSON and in a query string.
+    pub const FIELDS: [&str; 8] =
+        ["q", "active", "has_description", "created_from", "created_to", "updated_from", "updated_to", "import"];
+
     /// The words that must occur.
     pub fn words(&self) -> impl Iterator<Item = &str> {
         self.q.split_whitespace()
     }
 
-    /// Whether every product is meant.
+    /// Whether the filter has no condition, so that every product matches.
     pub fn is_empty(&self) -> bool {
         self.words().next().is_none() && *self == Self { q: self.q.clone(), ..Self::default() }
     }
+
+    /// Returns what is wrong with the search text, or `None` if it can be searched for.
+    pub fn check(&self) -> Option<FieldError> {
+        let (chars, words) = (self.q.chars().count(), self.words().count());
+        let message = if chars > MAX_QUERY_CHARS {
+            format!("has {chars} characters; at most {MAX_QUERY_CHARS} are allowed")
+        } else if words > MAX_QUERY_WORDS {
+            format!("has {words} words; at most {MAX_QUERY_WORDS} are allowed")
+        } else if self.q.contains('\0') {
+            "must not contain a NUL character".to_owned()
+        } else {
+            return None;
+        };
+        Some(FieldError { field: "q".into(), message })
+    }
 }
 
-/// The order of a list. Products of equal rank follow each other in the order in which they came into the catalogue.
+/// The order of a list. Products of equal rank follow each other in the order in which they were created.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum ProductSort {
@@ -66,15 +91,15 @@ pub enum ProductSort {
     Sku,
     #[serde(rename = "-sku")]
     SkuDesc,
-    /// By name, whatever its case.
+    /// By name, ignoring case.
     #[serde(rename = "name")]
     Name,
     #[serde(rename = "-name")]
     NameDesc,
-    /// Longest unchanged first.
+    /// Least recently changed first.
     #[serde(rename = "updated")]
     Updated,
-    /// Last changed first.
+    /// Most recently changed first.
     #[serde(rename = "-updated")]
     UpdatedDesc,
 }
@@ -91,7 +116,7 @@ impl ProductSort {
         Self::UpdatedDesc,
     ];
 
-    /// The word that stands in the address.
+    /// The value of the query parameter `sort`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
@@ -105,9 +130,9 @@ impl ProductSort {
         }
     }
 
-    /// The order that this word stands for.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|sort| sort.as_str() == word)
+    /// Parses the value of the query parameter `sort`.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|sort| sort.as_str() == text)
     }
 
     pub const fn is_descending(self) -> bool {
@@ -115,40 +140,30 @@ impl ProductSort {
     }
 }
 
-/// How many products match.
+/// The number of products that match a filter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Total {
+pub struct ProductCount {
     pub count: i64,
-    /// Where it is not exact, there are more than `count`; `/products/count` tells how many.
-    pub exact: bool,
 }
 
-impl Total {
-    pub const fn is_any(self) -> bool {
-        self.count > 0 || !self.exact
-    }
-}
-
-/// One page of products.
+/// One page of products. `/products/count` returns how many match in all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ProductPage {
     pub items: Vec<Product>,
-    /// All products that match, not only those of this page.
-    pub total: Total,
-    /// Cursor of the page after this one; absent on the last page.
+    /// Cursor of the next page; absent on the last page.
     pub next: Option<String>,
-    /// Cursor of the page before this one; absent on the first page.
+    /// Cursor of the previous page; absent on the first page.
     pub previous: Option<String>,
 }
 
-/// Whether the catalogue can be sorted and filtered at full speed. Results are complete in any case.
+/// State of the sort index. Lists are complete whatever it is; with a large lag, some orders and filters are slower.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct IndexState {
-    /// Changed products that are not yet sorted in.
-    pub pending: i64,
+    /// Changed products that are not indexed yet.
+    pub lag: i64,
 }
 
 #[cfg(test)]
@@ -156,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_of_an_order_are_those_of_json() {
+    fn sort_values_equal_their_json() {
         for sort in ProductSort::ALL {
             assert_eq!(serde_json::to_value(sort).expect("serialises"), sort.as_str());
             assert_eq!(ProductSort::parse(sort.as_str()), Some(sort));
@@ -170,5 +185,22 @@ mod tests {
         assert!(ProductFilter { q: " \t".into(), ..ProductFilter::default() }.is_empty());
         assert!(!ProductFilter { active: Some(false), ..ProductFilter::default() }.is_empty());
         assert_eq!(ProductFilter { q: " green  tea".into(), ..ProductFilter::default() }.words().count(), 2);
+    }
+
+    #[test]
+    fn the_names_of_the_conditions_are_complete() {
+        let unknown = serde_json::from_str::<ProductFilter>(r#"{"?": 1}"#).expect_err("an unknown field").to_string();
+        let named: Vec<_> = unknown.split('`').skip(3).step_by(2).collect();
+        assert_eq!(named, ProductFilter::FIELDS);
+    }
+
+    #[test]
+    fn the_words_and_characters_of_a_search_are_limited() {
+        let check = |q: String| ProductFilter { q, ..ProductFilter::default() }.check().map(|error| error.message);
+        assert_eq!(check("a ".repeat(20)), None);
+        assert_eq!(check("a ".repeat(21)).as_deref(), Some("has 21 words; at most 20 are allowed"));
+        assert_eq!(check("ä".repeat(200)), None);
+        assert_eq!(check("ä".repeat(201)).as_deref(), Some("has 201 characters; at most 200 are allowed"));
+        assert_eq!(check("a\0".into()).as_deref(), Some("must not contain a NUL character"));
     }
 }

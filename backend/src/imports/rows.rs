@@ -5,7 +5,7 @@ use shared::{
     detect::Layout,
     formula,
     import::RowErrorCode,
-    product::{self, FieldProblem, sku_key},
+    product::{self, FieldRuleError, sku_key},
 };
 
 /// Longest excerpt of a rejected row that is kept, in characters.
@@ -90,11 +90,11 @@ fn text(record: &ByteRecord, index: usize) -> &str {
     formula::armed(std::str::from_utf8(&record[index]).unwrap_or_default())
 }
 
-fn fault(column: &str, missing: RowErrorCode, problem: FieldProblem) -> RowError {
+fn fault(column: &str, missing: RowErrorCode, problem: FieldRuleError) -> RowError {
     let code = match problem {
-        FieldProblem::Missing => missing,
-        FieldProblem::TooLong { .. } => RowErrorCode::TooLong,
-        FieldProblem::Nul | FieldProblem::Reserved => RowErrorCode::NulCharacter,
+        FieldRuleError::Missing => missing,
+        FieldRuleError::TooLong { .. } => RowErrorCode::TooLong,
+        FieldRuleError::Nul | FieldRuleError::Reserved => RowErrorCode::NulCharacter,
     };
     RowError { column: Some(column.to_owned()), code, message: format!("{column} {problem}") }
 }

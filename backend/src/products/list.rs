@@ -1,15 +1,17 @@
-//! `GET /products` and what belongs to it: the list, its count, the state of its index.
+//! `GET /products`, the count of products, and the state of the index.
+
+use std::future::{Ready, ready};
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    FromRequest, HttpRequest, HttpResponse,
+    dev::Payload,
     http::header,
-    web::{Data, Json, Query},
+    web::{Data, Json},
 };
-use chrono::{DateTime, Utc};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use shared::{
     problem::Problem,
-    search::{IndexState, MAX_QUERY_CHARS, ProductFilter, ProductPage, ProductSort, Total},
+    search::{IndexState, ProductCount, ProductFilter, ProductPage, ProductSort},
 };
 use utoipa::IntoParams;
 
@@ -17,73 +19,72 @@ use crate::{
     app::App,
     http::{ApiError, ApiResult},
     products::{
-        cursor::Window,
-        search::{self, Page},
+        cursor::Cursor,
+        search::{self, query::Page},
     },
 };
 
-/// The conditions of [`ProductFilter`] as they stand in an address. One by one, since the query's reader cannot nest.
-#[derive(Deserialize, IntoParams)]
-pub struct FilterParams {
-    /// Words, each of which must occur in SKU, name or description, anywhere in a word and in any case
-    #[serde(default)]
-    #[param(max_length = 200)]
-    q: String,
-    /// Only active, or only inactive products
-    active: Option<bool>,
-    /// Only products with, or only those without a description
-    has_description: Option<bool>,
-    /// Created at this moment or later
-    created_from: Option<DateTime<Utc>>,
-    /// Created before this moment
-    created_to: Option<DateTime<Utc>>,
-    /// Last changed at this moment or later
-    updated_from: Option<DateTime<Utc>>,
-    /// Last changed before this moment
-    updated_to: Option<DateTime<Utc>>,
-    /// Number of the import that last created or changed the product
-    import: Option<i64>,
+/// A filter and the other parameters of a query string. Names that neither of them has are refused: a misspelt condition would
+/// otherwise list every product.
+pub struct Filtered<P = NoParams> {
+    pub filter: ProductFilter,
+    pub params: P,
 }
 
-impl FilterParams {
-    /// # Errors
-    /// [`ApiError::Invalid`] where the search text cannot be one.
-    pub fn filter(self) -> ApiResult<ProductFilter> {
-        let filter = ProductFilter {
-            q: self.q,
-            active: self.active,
-            has_description: self.has_description,
-            created_from: self.created_from,
-            created_to: self.created_to,
-            updated_from: self.updated_from,
-            updated_to: self.updated_to,
-            import: self.import,
-        };
-        check_filter(&filter)?;
-        Ok(filter)
+/// No parameters beside the filter.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoParams {}
+
+impl<P: DeserializeOwned> FromRequest for Filtered<P> {
+    type Error = ApiError;
+    type Future = Ready<ApiResult<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::parse(request.query_string()))
     }
+}
+
+impl<P: DeserializeOwned> Filtered<P> {
+    /// The conditions are read apart from the other parameters, since the format cannot nest structures.
+    fn parse(query: &str) -> ApiResult<Self> {
+        let (mut filter, mut others) = (query_string(), query_string());
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            let part = if ProductFilter::FIELDS.contains(&name.as_ref()) { &mut filter } else { &mut others };
+            part.append_pair(&name, &value);
+        }
+        let filter: ProductFilter = parse(&filter.finish())?;
+        check_filter(&filter)?;
+        Ok(Self { filter, params: parse(&others.finish())? })
+    }
+}
+
+fn query_string() -> url::form_urlencoded::Serializer<'static, String> {
+    url::form_urlencoded::Serializer::new(String::new())
+}
+
+fn parse<T: DeserializeOwned>(query: &str) -> ApiResult<T> {
+    let parsed = actix_web::web::Query::<T>::from_query(query);
+    let parsed =
+        parsed.map_err(|error| ApiError::BadRequest(format!("a parameter cannot be read: {error}; see /api/docs")));
+    parsed.map(actix_web::web::Query::into_inner)
 }
 
 /// # Errors
-/// [`ApiError::Invalid`] where the search text is too long or cannot occur in a text.
+/// [`ApiError::Invalid`] if the search text breaks a rule.
 pub fn check_filter(filter: &ProductFilter) -> ApiResult<()> {
-    if filter.q.chars().count() > MAX_QUERY_CHARS {
-        return Err(ApiError::invalid("q", format!("must have at most {MAX_QUERY_CHARS} characters")));
-    }
-    if filter.q.contains('\0') {
-        return Err(ApiError::invalid("q", "must not contain a NUL character"));
-    }
-    Ok(())
+    filter.check().map_or(Ok(()), |error| Err(ApiError::Invalid(vec![error])))
 }
 
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub struct ListParams {
-    /// Order; with a minus, the other way round
+    /// The order; with a minus, reversed
     #[serde(default)]
     sort: ProductSort,
     /// `next` or `previous` of another page of the same list
     cursor: Option<String>,
-    /// Products on the page, 1 to 200
+    /// Maximum number of products on the page, 1 to 200
     #[serde(default = "default_limit")]
     #[param(default = 50, minimum = 1, maximum = 200)]
     limit: usize,
@@ -95,41 +96,41 @@ fn default_limit() -> usize {
 
 /// List products.
 ///
-/// A product whose SKU is exactly what is searched for comes first, the others follow in the order of `sort`. Pages do not
-/// shift when products come and go: a product that nobody touches is seen once. The pages around this one are also named by
-/// `Link` (RFC 8288).
-#[utoipa::path(get, path = "/products", tag = "products", params(FilterParams, ListParams), responses(
+/// A product whose SKU equals the search text comes first, the others follow in the order of `sort`. Pages do not shift when
+/// products are added or deleted: a product that is not changed appears exactly once. The header `Link` (RFC 8288) also names
+/// the neighbouring pages. `/products/count` returns the number of products that match.
+#[utoipa::path(get, path = "/products", tag = "products", params(ProductFilter, ListParams), responses(
     (status = 200, body = ProductPage, headers(("Link" = String, description = "The first, next and previous page"))),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn list_products(
     app: Data<App>,
-    filter: Query<FilterParams>,
-    list: Query<ListParams>,
+    query: Filtered<ListParams>,
     request: HttpRequest,
 ) -> ApiResult<HttpResponse> {
-    let filter = filter.into_inner().filter()?;
-    if !(1..=200).contains(&list.limit) {
+    let Filtered { filter, params: ListParams { sort, cursor, limit } } = query;
+    if !(1..=200).contains(&limit) {
         return Err(ApiError::invalid("limit", "must be 1 to 200"));
     }
-    let window = match &list.cursor {
-        None => Window::First,
-        Some(cursor) => Window::decode(cursor, &filter, list.sort)
-            .ok_or_else(|| ApiError::BadRequest("the cursor does not belong to this list; begin without one".into()))?,
+    let cursor = match cursor {
+        None => Cursor::First,
+        Some(text) => Cursor::decode(&text, &filter, sort).ok_or_else(|| {
+            ApiError::BadRequest("the cursor does not belong to this list; start without a cursor".into())
+        })?,
     };
-    let Page { rows, total, next, previous } = search::page(&app, &filter, list.sort, &window, list.limit).await?;
-    let encode = |window: Option<Window>| window.map(|window| window.encode(&filter, list.sort));
+    let Page { rows, next, previous } = search::page(&app, &filter, sort, &cursor, limit).await?;
+    let encode = |cursor: Option<Cursor>| cursor.map(|cursor| cursor.encode(&filter, sort));
     let (next, previous) = (encode(next), encode(previous));
     let links = links(&request, next.as_deref(), previous.as_deref());
-    let page = ProductPage { items: rows.into_iter().map(Into::into).collect(), total, next, previous };
+    let page = ProductPage { items: rows.into_iter().map(Into::into).collect(), next, previous };
     Ok(HttpResponse::Ok().insert_header((header::LINK, links)).json(page))
 }
 
-/// The addresses of the pages around this one.
+/// The URLs of the neighbouring pages.
 fn links(request: &HttpRequest, next: Option<&str>, previous: Option<&str>) -> String {
     let link = |cursor: Option<&str>, relation: &str| {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        let mut query = query_string();
         query.extend_pairs(
             url::form_urlencoded::parse(request.query_string().as_bytes()).filter(|(name, _)| name != "cursor"),
         );
@@ -145,25 +146,23 @@ fn links(request: &HttpRequest, next: Option<&str>, previous: Option<&str>) -> S
 
 /// Count products.
 ///
-/// Exactly, however many they are: for some filters this takes as long as reading the whole catalogue.
-#[utoipa::path(get, path = "/products/count", tag = "products", params(FilterParams), responses(
-    (status = 200, body = Total),
+/// The count is exact. For some filters this takes as long as reading the whole catalogue.
+#[utoipa::path(get, path = "/products/count", tag = "products", params(ProductFilter), responses(
+    (status = 200, body = ProductCount),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-pub async fn count_products(app: Data<App>, filter: Query<FilterParams>) -> ApiResult<Json<Total>> {
-    let filter = filter.into_inner().filter()?;
-    Ok(Json(Total { count: search::count(&app, &filter).await?, exact: true }))
+pub async fn count_products(app: Data<App>, query: Filtered) -> ApiResult<Json<ProductCount>> {
+    Ok(Json(ProductCount { count: search::count(&app, &query.filter).await? }))
 }
 
-/// Tell how far the catalogue is sorted in.
+/// Get the state of the index.
 ///
-/// After an import of many products some orders and filters are slower until nothing is pending. Nothing is missing from
-/// any list meanwhile.
+/// After an import of many products some orders and filters are slower until the lag is 0. Lists are complete at any time.
 #[utoipa::path(get, path = "/products/index", tag = "products", responses(
     (status = 200, body = IndexState),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn product_index(app: Data<App>) -> ApiResult<Json<IndexState>> {
-    Ok(Json(IndexState { pending: search::pending(&mut *app.db().await?).await? }))
+    Ok(Json(IndexState { lag: search::lag(&mut *app.db().await?).await? }))
 }

@@ -1,23 +1,24 @@
-//! The catalogue.
+//! The catalogue of products.
 //!
-//! `list` and `search` find products; `edit` is for one of them, `bulk` for many, `wipe` for all. Whatever is changed by hand
-//! goes through `changes`, which is where the consequences are; `news` tells of it, and `export` writes a file.
+//! `list` and `search` find products; `edit` changes one of them, `bulk` many, `delete_all` all. Every change except those of
+//! imports goes through `changes`, which writes its consequences. `stream` reports changes to clients, and `export` writes a
+//! file.
 
 mod bulk;
 mod changes;
 mod cursor;
+mod delete_all;
 mod edit;
 mod export;
 mod headers;
 mod list;
-mod news;
 mod queries;
 mod routes;
 mod row;
 mod search;
-mod wipe;
+mod stream;
 
-pub use bulk::{forget_jobs, run_slice};
-pub use queries::forget_deleted;
+pub use bulk::{delete_old_jobs, due, run_slice};
+pub use queries::purge_deleted;
 pub use routes::configure;
-pub use search::{Tender, note_texts};
+pub use search::{Document, Maintenance, index_documents};

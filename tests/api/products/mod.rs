@@ -8,7 +8,7 @@ mod export;
 mod search;
 mod search_index;
 
-use shared::search::{ProductPage, Total};
+use shared::search::ProductPage;
 use tests::TestApp;
 
 async fn page(app: &TestApp, query: &str) -> ProductPage {
@@ -24,7 +24,6 @@ async fn pages_lead_forward_and_back_through_all_products_once() {
     let (mut forward, mut query) = (Vec::new(), "limit=20".to_owned());
     let last = loop {
         let page = page(&app, &query).await;
-        assert_eq!(page.total, Total { count: 95, exact: true });
         assert_eq!(page.previous.is_none(), forward.is_empty());
         forward.push(page.items.iter().map(|product| product.id).collect::<Vec<_>>());
         match &page.next {
@@ -50,8 +49,6 @@ async fn pages_lead_forward_and_back_through_all_products_once() {
 #[tokio::test]
 async fn an_empty_catalogue_is_an_empty_page() {
     let app = TestApp::start().await;
-    assert_eq!(
-        page(&app, "").await,
-        ProductPage { items: vec![], total: Total { count: 0, exact: true }, next: None, previous: None }
-    );
+    assert_eq!(page(&app, "").await, ProductPage { items: vec![], next: None, previous: None });
+    assert_eq!(app.json("/api/v1/products/count").await, serde_json::json!({ "count": 0 }));
 }

@@ -1,4 +1,4 @@
-//! What is done for the search behind everybody's back, and that nothing is lost by it.
+//! Index maintenance loses no product.
 
 use rand::{SeedableRng, rngs::StdRng};
 use reqwest::StatusCode;
@@ -8,7 +8,7 @@ use tests::{TestApp, eventually};
 use crate::products::search::{Model, catalogue, list, pages, seed};
 
 #[tokio::test]
-async fn the_index_is_joined_and_written_anew_without_losing_anything() {
+async fn merging_and_rebuilding_the_index_loses_nothing() {
     let app = TestApp::start().await;
     let mut random = StdRng::seed_from_u64(seed());
     for part in 0..40 {
@@ -16,28 +16,28 @@ async fn the_index_is_joined_and_written_anew_without_losing_anything() {
     }
     let segments = || app.db.number("SELECT count(*) FROM search_segments");
     let model = Model::read(&app).await;
-    eventually("small segments to be joined", || async { (segments().await < 32).then_some(()) }).await;
+    eventually("small segments to be merged", || async { (segments().await < 32).then_some(()) }).await;
     find_as(&app, &model).await;
-    // Each change of all products adds to the index; in the end most of it is out of date.
+    // Each change of all products adds to the index; in the end most of it is stale.
     for round in 0..4 {
         let rows: String = (0..6_000).map(|n| format!("many-{n},round {round} tee\n")).collect();
         app.import(format!("sku,name\n{rows}")).await;
     }
     let held = || app.db.number("SELECT sum(rows) FROM search_segments");
-    eventually("the index to be written anew", || async { (held().await < 12_000).then_some(()) }).await;
+    eventually("the index to be rebuilt", || async { (held().await < 12_000).then_some(()) }).await;
     let model = Model::read(&app).await;
     find_as(&app, &model).await;
-    // Large ones as well.
+    // Large segments as well.
     for part in 0..5 {
         app.import(catalogue(&mut random, 1_000 + part * 10_000, 10_000)).await;
     }
     let model = Model::read(&app).await;
-    eventually("large segments to be joined", || async { (segments().await < 8).then_some(()) }).await;
+    eventually("large segments to be merged", || async { (segments().await < 8).then_some(()) }).await;
     find_as(&app, &model).await;
 }
 
 #[tokio::test]
-async fn segments_without_an_index_and_lists_that_are_lost_leave_everything_to_be_found() {
+async fn segments_of_another_format_are_rebuilt() {
     let app = TestApp::serve(&[]).await;
     let worker = app.worker(&[]).await;
     let mut random = StdRng::seed_from_u64(seed());
@@ -46,21 +46,29 @@ async fn segments_without_an_index_and_lists_that_are_lost_leave_everything_to_b
     }
     drop(worker);
     let model = Model::read(&app).await;
-    app.db.execute("DELETE FROM search_lists").await;
-    app.db.execute("UPDATE search_segments SET lists_bytes = NULL").await;
+    // Lists of another version, which must not be read as those of this one.
+    app.db.execute("UPDATE search_segments SET format = 0 WHERE format IS NOT NULL").await;
+    app.db.execute("UPDATE search_postings SET postings = decode(repeat('07', 4096), 'hex')").await;
     find_as(&app, &model).await;
-    // Of a process that died while it made one segment of several.
-    app.db.execute("INSERT INTO search_lists VALUES (1000000, 0, '', '')").await;
+    // Of a process that died while it merged segments.
+    app.db.execute("INSERT INTO search_postings VALUES (1000000, 0, '', '')").await;
     let _worker = app.worker(&[]).await;
-    let waits = "SELECT count(*) FROM search_segments WHERE lists_bytes IS NULL";
-    let left = "SELECT count(*) FROM search_lists WHERE segment_id = 1000000";
-    eventually("the index to be made", || async {
-        (app.db.number(waits).await + app.db.number(left).await == 0).then_some(())
+    let waiting = "SELECT count(*) FROM search_segments WHERE has_text AND format IS DISTINCT FROM 1";
+    let orphaned = "SELECT count(*) FROM search_postings WHERE segment_id = 1000000";
+    eventually("the index to be rebuilt", || async {
+        (app.db.number(waiting).await + app.db.number(orphaned).await == 0).then_some(())
     })
     .await;
-    assert!(app.db.number("SELECT count(*) FROM search_lists").await >= 65);
+    assert!(app.db.number("SELECT count(*) FROM search_postings").await >= 65);
     find_as(&app, &model).await;
-    app.db.execute("DELETE FROM search_lists").await;
+}
+
+#[tokio::test]
+async fn lost_posting_lists_lose_no_product() {
+    let app = TestApp::start().await;
+    app.import(catalogue(&mut StdRng::seed_from_u64(seed()), 0, 500)).await;
+    let model = Model::read(&app).await;
+    app.db.execute("DELETE FROM search_postings").await;
     find_as(&app, &model).await;
 }
 
@@ -78,16 +86,16 @@ async fn find_as(app: &TestApp, model: &Model) {
 }
 
 #[tokio::test]
-async fn reading_sorting_in_and_deleting_everything_do_not_wait_in_a_circle() {
+async fn reading_indexing_and_deleting_everything_do_not_deadlock() {
     let app = TestApp::start().await;
     let mut random = StdRng::seed_from_u64(seed());
-    let wiping = async {
+    let deleting = async {
         for _ in 0..15 {
             app.import(catalogue(&mut random, 0, 300)).await;
             loop {
                 let count = app.json("/api/v1/products/count").await["count"].as_i64().unwrap();
                 let response = app.send(reqwest::Method::DELETE, &format!("/api/v1/products?confirm={count}")).await;
-                // The count may have been of a moment before.
+                // The count may be out of date.
                 if response.status() == StatusCode::OK {
                     break;
                 }
@@ -100,6 +108,6 @@ async fn reading_sorting_in_and_deleting_everything_do_not_wait_in_a_circle() {
             list(&app, query).await;
         }
     };
-    tokio::join!(wiping, reading(&[("q", "raise"), ("sort", "name")]), reading(&[("import", "3"), ("q", "tee")]));
+    tokio::join!(deleting, reading(&[("q", "raise"), ("sort", "name")]), reading(&[("import", "3"), ("q", "tee")]));
     assert_eq!(app.json("/api/v1/products/count").await["count"], 0);
 }
