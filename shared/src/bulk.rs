@@ -1,14 +1,14 @@
-//! Changes of many products at once, and the news of changes.
+//! Changes of many products at once, and events about changes.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{job::JobStatus, search::ProductFilter};
+use crate::search::ProductFilter;
 
-/// Most products that one request may name one by one.
-pub const MAX_NAMED: usize = 1_000;
+/// Maximum number of ids in one request.
+pub const MAX_IDS: usize = 1_000;
 
-/// What to do with many products.
+/// The change that is made to each product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -19,7 +19,9 @@ pub enum BulkAction {
 }
 
 impl BulkAction {
-    /// The word that stands in JSON and in the database.
+    pub const ALL: [Self; 3] = [Self::Activate, Self::Deactivate, Self::Delete];
+
+    /// The value in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Activate => "activate",
@@ -27,28 +29,75 @@ impl BulkAction {
             Self::Delete => "delete",
         }
     }
+
+    /// The action that reverts this one; `None` for deletions, which are restored by id.
+    pub const fn reverse(self) -> Option<Self> {
+        match self {
+            Self::Activate => Some(Self::Deactivate),
+            Self::Deactivate => Some(Self::Activate),
+            Self::Delete => None,
+        }
+    }
 }
 
-/// Which products, and what to do with them: either `ids` or `filter`.
+/// The products, and the change that is made to them: either `ids`, or `filter`, or `all`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BulkRequest {
     pub action: BulkAction,
-    /// 1 to 1,000 products, done at once, or not at all.
+    /// 1 to 1,000 products, changed in one transaction.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ids: Vec<i64>,
-    /// All products that match: done piece by piece, as a job.
+    /// All products that match, changed by a job in batches. An empty filter must be accompanied by `all`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<ProductFilter>,
+    /// Confirms that every product is meant. Required if there are neither `ids` nor a condition in `filter`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
+    /// The number of products that are expected to match. If it is another one, nothing is changed (409). Required with `all`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<i64>,
 }
 
-/// What a request that named its products has done.
+/// The result of a change by ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BulkOutcome {
-    /// Products that are now other than before; the rest were so already, or are not there.
+    /// Products that were changed. The others were in this state already, or do not exist.
     pub changed: i64,
+}
+
+/// State of a job. The last three are final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum BulkStatus {
+    Queued,
+    Running,
+    Completed,
+    Failed,
+    Cancelled,
+}
+
+impl BulkStatus {
+    pub const ALL: [Self; 5] = [Self::Queued, Self::Running, Self::Completed, Self::Failed, Self::Cancelled];
+
+    /// The value in JSON and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether the job has ended.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
 }
 
 /// A change of all products that match a filter.
@@ -58,20 +107,30 @@ pub struct BulkJob {
     pub id: i64,
     pub action: BulkAction,
     pub filter: ProductFilter,
-    pub status: JobStatus,
-    /// Products that matched when it began.
+    /// The job whose changes this one reverts. Its products are those that the other job changed, whatever `filter` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_of: Option<i64>,
+    pub status: BulkStatus,
+    /// Products that matched when the job was created.
     pub total: i64,
-    /// Products that are dealt with.
+    /// Products that have been processed.
     pub done: i64,
-    /// Products that are now other than before.
+    /// Products that have been changed.
     pub changed: i64,
-    /// Why it failed, or what it waits for.
+    /// Why the job failed, or what it waits for.
     pub error: Option<String>,
     pub created_at: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,
 }
 
-/// Jobs, the newest first.
+impl BulkJob {
+    /// Whether `POST /products/jobs/{id}/undo` can revert what the job has done.
+    pub const fn can_be_undone(&self) -> bool {
+        self.status.is_final() && self.changed > 0 && self.action.reverse().is_some()
+    }
+}
+
+/// Jobs, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BulkJobList {
@@ -79,7 +138,7 @@ pub struct BulkJobList {
     pub items: Vec<BulkJob>,
 }
 
-/// Deleted products that are wanted back.
+/// Deleted products to restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -88,33 +147,41 @@ pub struct RestoreRequest {
     pub ids: Vec<i64>,
 }
 
-/// What came of it.
+/// The result of restoring deleted products.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RestoreOutcome {
-    /// These are back, with the same ids.
+    /// Products that exist again, with the same ids.
     pub restored: Vec<i64>,
-    /// These are not: another product has their SKU now, or they were deleted too long ago.
+    /// Products that could not be restored: their SKU now belongs to another product, or they were deleted more than an hour
+    /// ago.
     pub lost: Vec<i64>,
 }
 
-/// What deleting the whole catalogue has done.
+/// The result of deleting all products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeletedAll {
     pub deleted: i64,
 }
 
-/// Sent as event `changed` of `/products/events` when somebody has changed products.
+/// Sent as event `changed` of `/products/events` when products have changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct CatalogueNews {
-    /// How many products, or absent where nobody counted.
+pub struct CatalogueChange {
+    /// Number of changed products; absent if it is not known.
     pub count: Option<i64>,
-    /// Which, where they are at most 100.
+    /// Ids of the changed products, if they are at most 100.
     pub ids: Vec<i64>,
-    /// The `X-Client-Id` of the request, so that a client knows its own changes.
+    /// The `X-Client-Id` of the request, so that a client recognizes its own changes.
     pub client: Option<String>,
+}
+
+impl CatalogueChange {
+    /// A change of an unknown number of products.
+    pub const fn uncounted(client: Option<String>) -> Self {
+        Self { count: None, ids: Vec::new(), client }
+    }
 }
 
 #[cfg(test)]
@@ -122,9 +189,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_of_the_database_are_those_of_json() {
-        for action in [BulkAction::Activate, BulkAction::Deactivate, BulkAction::Delete] {
+    fn database_values_equal_json() {
+        for action in BulkAction::ALL {
             assert_eq!(serde_json::to_value(action).expect("serialises"), action.as_str());
+        }
+        for status in BulkStatus::ALL {
+            assert_eq!(serde_json::to_value(status).expect("serialises"), status.as_str());
         }
     }
 }

@@ -222,9 +222,13 @@ impl TestApp {
         response.json::<BulkOutcome>().await.unwrap().changed
     }
 
-    /// Begins a job for the products that match.
+    /// Creates a job for the products that match; for all of them if the filter is empty.
     pub async fn begin_job(&self, action: &str, filter: Value) -> BulkJob {
-        let bulk = serde_json::json!({ "action": action, "filter": filter });
+        let mut bulk = serde_json::json!({ "action": action, "filter": filter });
+        if filter == serde_json::json!({}) {
+            bulk["all"] = true.into();
+            bulk["count"] = self.json("/api/v1/products/count").await["count"].clone();
+        }
         let response = self.ask(Method::POST, "/api/v1/products/bulk", &[], &bulk).await;
         assert_eq!(response.status(), StatusCode::ACCEPTED);
         let location = response.headers()["location"].to_str().unwrap().to_owned();

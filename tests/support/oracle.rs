@@ -52,7 +52,7 @@ impl Table {
             }
             let key = sku_key(&row[1]);
             if last[&key] != index {
-                counts.duplicates += 1;
+                counts.repeated += 1;
                 continue;
             }
             let active = self.lines.get(&key).is_none_or(|line| line.active);

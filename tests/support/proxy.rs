@@ -1,4 +1,4 @@
-//! A TCP proxy whose connections can be cut, or stop to deliver: what a network, or a server behind it, can do to a client.
+//! A TCP proxy whose line can be cut: what a network, or a server behind it, can do to a client.
 
 use std::net::SocketAddr;
 
@@ -7,17 +7,10 @@ use tokio::{
     sync::watch,
 };
 
-/// Passes connections on to a server.
+/// Passes connections on to a server, until it is cut.
 pub struct Proxy {
     pub address: SocketAddr,
-    line: watch::Sender<Line>,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Line {
-    is_cut: bool,
-    /// Connections that were opened before this number of [`Proxy::swallow`] deliver nothing.
-    swallowed: u32,
+    is_cut: watch::Sender<bool>,
 }
 
 impl Proxy {
@@ -25,47 +18,35 @@ impl Proxy {
     pub async fn to(server: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (line, seen) = watch::channel(Line::default());
+        let (is_cut, seen) = watch::channel(false);
         let server = server.to_owned();
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
                 let (server, mut seen) = (server.clone(), seen.clone());
-                let born = seen.borrow().swallowed;
                 tokio::spawn(async move {
-                    let mut silent = seen.clone();
                     let passing = async {
                         if let Ok(mut upstream) = TcpStream::connect(&server).await {
-                            tokio::select! {
-                                // How it ends is up to the two ends.
-                                _ = tokio::io::copy_bidirectional(&mut client, &mut upstream) => {}
-                                // Both ends stay connected.
-                                _ = silent.wait_for(|line| line.swallowed > born) => std::future::pending().await,
-                            }
+                            // How it ends is the two ends' affair.
+                            let _ = tokio::io::copy_bidirectional(&mut client, &mut upstream).await;
                         }
                     };
                     tokio::select! {
                         biased;
-                        _ = seen.wait_for(|line| line.is_cut) => {}
+                        _ = seen.wait_for(|cut| *cut) => {}
                         () = passing => {}
                     }
                 });
             }
         });
-        Self { address, line }
+        Self { address, is_cut }
     }
 
-    /// Closes all connections, and each new one at once.
+    /// Ends all connections, and each new one at once.
     pub fn cut(&self) {
-        self.line.send_modify(|line| line.is_cut = true);
+        self.is_cut.send_replace(true);
     }
 
     pub fn mend(&self) {
-        self.line.send_modify(|line| line.is_cut = false);
-    }
-
-    /// From now on, all open connections swallow what is sent, in both directions, and stay open: as behind a firewall that
-    /// forgot them. New connections work.
-    pub fn swallow(&self) {
-        self.line.send_modify(|line| line.swallowed += 1);
+        self.is_cut.send_replace(false);
     }
 }

@@ -30,7 +30,7 @@ mod stream;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use caller::Caller;
+pub use caller::{Caller, Visit};
 pub use command::{KeyCommand, PasswordCommand, create_key, set_password};
 pub use describe::describe;
 pub use guard::{guard, routed_path};

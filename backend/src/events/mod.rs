@@ -13,7 +13,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use diesel::{prelude::*, sql_types::Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::{bulk::CatalogueNews, event::ImportEvent};
+use shared::{bulk::CatalogueChange, event::ImportEvent};
 use tokio::sync::broadcast;
 
 pub use listen::listen;
@@ -25,7 +25,7 @@ use crate::{db, schema::import_events};
 const IMPORTS: &str = "loadify_import";
 /// For jobs that change many products; its payload is the id of the job.
 const JOBS: &str = "loadify_bulk_job";
-/// For changes of products by hand; its payload is [`CatalogueNews`].
+/// For changes of products by hand; its payload is [`CatalogueChange`].
 const CATALOGUE: &str = "loadify_catalogue";
 /// For deliveries that were attempted; its payload is their ids, with commas between.
 const ATTEMPTED: &str = "loadify_attempted";
@@ -45,7 +45,7 @@ pub type DeliveryIds = Arc<[i64]>;
 pub struct Wakeups {
     imports: broadcast::Sender<i64>,
     jobs: broadcast::Sender<i64>,
-    catalogue: broadcast::Sender<CatalogueNews>,
+    catalogue: broadcast::Sender<CatalogueChange>,
     deliveries: broadcast::Sender<DeliveryIds>,
     uploads: broadcast::Sender<Arc<str>>,
 }
@@ -75,7 +75,7 @@ impl Wakeups {
     }
 
     /// Hears of every change of products by hand from now on.
-    pub fn catalogue(&self) -> broadcast::Receiver<CatalogueNews> {
+    pub fn catalogue(&self) -> broadcast::Receiver<CatalogueChange> {
         self.catalogue.subscribe()
     }
 
@@ -92,7 +92,7 @@ impl Wakeups {
     /// Passes a notification on. Nobody listening is an ordinary state.
     fn announce(&self, channel: &str, payload: &str) {
         match channel {
-            CATALOGUE => drop(serde_json::from_str(payload).map(|news| self.catalogue.send(news))),
+            CATALOGUE => drop(serde_json::from_str(payload).map(|change| self.catalogue.send(change))),
             ATTEMPTED => drop(self.deliveries.send(ids(payload).into())),
             DUE => {}
             UPLOADS => drop(self.uploads.send(payload.into())),
@@ -103,7 +103,7 @@ impl Wakeups {
 
     /// Notifications may have been missed. The other streams poll; who watches the catalogue must be told.
     fn announce_gap(&self) {
-        let _ = self.catalogue.send(CatalogueNews { count: None, ids: Vec::new(), client: None });
+        let _ = self.catalogue.send(CatalogueChange::uncounted(None));
     }
 }
 
@@ -128,10 +128,10 @@ pub async fn job_moved(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<()>
     notify(conn, JOBS, &id.to_string()).await
 }
 
-/// Tells of changed products, once the caller commits. `news` must be short: Postgres takes less than 8,000 bytes.
-pub async fn catalogue_changed(conn: &mut AsyncPgConnection, news: &CatalogueNews) -> QueryResult<()> {
+/// Tells of changed products, once the caller commits. `change` must be short: Postgres takes less than 8,000 bytes.
+pub async fn catalogue_changed(conn: &mut AsyncPgConnection, change: &CatalogueChange) -> QueryResult<()> {
     let payload =
-        serde_json::to_string(news).map_err(|error| diesel::result::Error::SerializationError(error.into()))?;
+        serde_json::to_string(change).map_err(|error| diesel::result::Error::SerializationError(error.into()))?;
     notify(conn, CATALOGUE, &payload).await
 }
 

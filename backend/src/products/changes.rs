@@ -1,7 +1,7 @@
-//! Changes of products by hand, each with all that follows from it.
+//! Changes of products, each with all of its consequences.
 //!
-//! Whoever changes products other than by an import calls one of these, in a transaction of its own. [`record`] is the single
-//! place where the consequences are: what a change means to others is written there, once, for every kind of change.
+//! Every change except those of imports calls one of these functions in its own transaction. [`record`] is the single place
+//! where the consequences are: what a change means to other parts is written there, once, for every kind of change.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use chrono::Utc;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::{
-    bulk::{CatalogueNews, RestoreOutcome},
+    bulk::{CatalogueChange, RestoreOutcome},
     product::{Product, ProductInput},
     webhook::WebhookEvent,
 };
@@ -21,23 +21,22 @@ use crate::{
     webhooks::{self, message},
 };
 
-/// Products that the news name one by one.
-const NAMED_IN_NEWS: usize = 100;
+/// Maximum number of products that a change event names.
+const MAX_EVENT_IDS: usize = 100;
+/// Products whose deletion is written for webhooks by one statement, when all are deleted.
+const DELETE_BATCH_SIZE: i64 = 2_000;
 
-/// Products whose deletion is written for webhooks at once, when all are deleted.
-const TOLD_AT_ONCE: i64 = 2_000;
-
-/// What has happened to products.
+/// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Created,
     Updated,
     Deleted,
-    /// A deletion was taken back.
+    /// A deletion was reverted.
     Restored,
 }
 
-/// One product before and after; `None` where it is not there.
+/// A product before and after a change; `None` if it does not exist.
 #[derive(Debug, Clone)]
 struct Change {
     before: Option<ProductRow>,
@@ -49,16 +48,16 @@ impl Change {
         self.after.as_ref().or(self.before.as_ref()).map_or(0, |row| row.id)
     }
 
-    /// Whether what is searched in may be other than before.
-    fn is_of_text(&self) -> bool {
-        fn text(row: &ProductRow) -> [&str; 3] {
-            [&row.sku, &row.name, &row.description]
+    /// Whether a text that can be searched for has changed.
+    fn has_text(&self) -> bool {
+        fn texts(row: &ProductRow) -> ([&str; 3], &serde_json::Value) {
+            ([&row.sku, &row.name, &row.description], &row.attributes)
         }
-        self.before.as_ref().map(text) != self.after.as_ref().map(text)
+        self.before.as_ref().map(texts) != self.after.as_ref().map(texts)
     }
 }
 
-/// Commits with the change: what its kind means to the search and to webhooks, and the news of it.
+/// Writes the consequences of changes, in their transaction: to the search index, to webhooks, and to the change events.
 async fn record(conn: &mut AsyncPgConnection, kind: Kind, changes: &[Change], client: Option<&str>) -> QueryResult<()> {
     if changes.is_empty() {
         return Ok(());
@@ -66,26 +65,26 @@ async fn record(conn: &mut AsyncPgConnection, kind: Kind, changes: &[Change], cl
     let ids: Vec<_> = changes.iter().map(Change::id).collect();
     match kind {
         Kind::Created | Kind::Updated | Kind::Restored => {
-            search::note(conn, &ids, changes.iter().any(Change::is_of_text)).await?;
+            search::record_changes(conn, &ids, changes.iter().any(Change::has_text)).await?;
         }
-        Kind::Deleted => search::forget(conn, &ids).await?,
+        Kind::Deleted => search::remove(conn, &ids).await?,
     }
-    let news = CatalogueNews {
+    let event = CatalogueChange {
         count: Some(i64::try_from(ids.len()).unwrap_or(i64::MAX)),
-        ids: if ids.len() <= NAMED_IN_NEWS { ids } else { Vec::new() },
+        ids: if ids.len() <= MAX_EVENT_IDS { ids } else { Vec::new() },
         client: client.map(str::to_owned),
     };
-    tell_webhooks(conn, kind, changes).await?;
-    events::catalogue_changed(conn, &news).await
+    notify_webhooks(conn, kind, changes).await?;
+    events::catalogue_changed(conn, &event).await
 }
 
-async fn tell_webhooks(conn: &mut AsyncPgConnection, kind: Kind, changes: &[Change]) -> QueryResult<()> {
+async fn notify_webhooks(conn: &mut AsyncPgConnection, kind: Kind, changes: &[Change]) -> QueryResult<()> {
     let event = match kind {
         Kind::Created | Kind::Restored => WebhookEvent::ProductCreated,
         Kind::Updated => WebhookEvent::ProductUpdated,
         Kind::Deleted => WebhookEvent::ProductDeleted,
     };
-    // For one, telling nobody costs no more than the question.
+    // For one product, the check costs as much as a message without receivers.
     if changes.len() > 1 && !webhooks::are_told_of(conn, event).await? {
         return Ok(());
     }
@@ -103,8 +102,9 @@ async fn tell_webhooks(conn: &mut AsyncPgConnection, kind: Kind, changes: &[Chan
     webhooks::fan_out(conn, event, Utc::now(), &data).await
 }
 
-/// Tells of the deletion of every product, before it is done. The caller has locked the table.
-pub async fn delete_all(conn: &mut AsyncPgConnection) -> QueryResult<()> {
+/// Writes the consequences of deleting every product, before it happens. The caller has locked the table.
+pub async fn record_deletion_of_all(conn: &mut AsyncPgConnection, client: Option<String>) -> QueryResult<()> {
+    events::catalogue_changed(conn, &CatalogueChange::uncounted(client)).await?;
     if !webhooks::are_told_of(conn, WebhookEvent::ProductDeleted).await? {
         return Ok(());
     }
@@ -113,20 +113,20 @@ pub async fn delete_all(conn: &mut AsyncPgConnection) -> QueryResult<()> {
         let rows: Vec<ProductRow> = ProductRow::query()
             .filter(products::id.gt(after))
             .order(products::id)
-            .limit(TOLD_AT_ONCE)
+            .limit(DELETE_BATCH_SIZE)
             .load(conn)
             .await?;
         let Some(last) = rows.last() else { return Ok(()) };
         after = last.id;
         let changes: Vec<_> = rows.into_iter().map(|before| Change { before: Some(before), after: None }).collect();
-        tell_webhooks(conn, Kind::Deleted, &changes).await?;
+        notify_webhooks(conn, Kind::Deleted, &changes).await?;
     }
 }
 
-/// Makes a product.
+/// Creates a product.
 ///
 /// # Errors
-/// A unique violation where its SKU is taken.
+/// A unique violation if its SKU is taken.
 pub async fn create(
     conn: &mut AsyncPgConnection,
     input: &ProductInput,
@@ -138,10 +138,10 @@ pub async fn create(
     Ok(row)
 }
 
-/// Makes `before`, which the caller has locked, what `input` says. What is so already is left alone.
+/// Updates `before`, which the caller has locked, to `input`. If they are equal, nothing is written.
 ///
 /// # Errors
-/// A unique violation where its SKU is taken.
+/// A unique violation if its SKU is taken.
 pub async fn update(
     conn: &mut AsyncPgConnection,
     before: ProductRow,
@@ -157,13 +157,13 @@ pub async fn update(
     Ok(after)
 }
 
-/// Makes `rows`, which the caller has locked, active or not. Gives how many were not so already.
+/// Activates or deactivates `rows`, which the caller has locked. Returns the ids of those that were in the other state.
 pub async fn set_active(
     conn: &mut AsyncPgConnection,
     mut rows: Vec<ProductRow>,
     active: bool,
     client: Option<&str>,
-) -> QueryResult<i64> {
+) -> QueryResult<Vec<i64>> {
     rows.retain(|row| row.active != active);
     let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
     let written = queries::set_active(conn, &ids, active).await?;
@@ -177,27 +177,34 @@ pub async fn set_active(
         })
         .collect();
     record(conn, Kind::Updated, &changes, client).await?;
-    Ok(i64::try_from(changes.len()).unwrap_or(i64::MAX))
+    Ok(changes.iter().map(Change::id).collect())
 }
 
-/// Deletes `rows`, which the caller has locked; `keep` says whether this can be taken back. Gives how many these were.
+/// Whether a deletion can be reverted for an hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletion {
+    Restorable,
+    Final,
+}
+
+/// Deletes `rows`, which the caller has locked. Returns their ids.
 pub async fn delete(
     conn: &mut AsyncPgConnection,
     rows: Vec<ProductRow>,
-    keep: bool,
+    deletion: Deletion,
     client: Option<&str>,
-) -> QueryResult<i64> {
+) -> QueryResult<Vec<i64>> {
     let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
-    if keep {
+    if deletion == Deletion::Restorable {
         queries::keep_deleted(conn, &ids).await?;
     }
     queries::delete(conn, &ids).await?;
     let changes: Vec<_> = rows.into_iter().map(|before| Change { before: Some(before), after: None }).collect();
     record(conn, Kind::Deleted, &changes, client).await?;
-    Ok(i64::try_from(changes.len()).unwrap_or(i64::MAX))
+    Ok(ids)
 }
 
-/// Brings deleted products back as they were.
+/// Restores deleted products.
 pub async fn restore(conn: &mut AsyncPgConnection, ids: &[i64], client: Option<&str>) -> QueryResult<RestoreOutcome> {
     let rows = queries::restore(conn, ids).await?;
     let mut restored: Vec<_> = rows.iter().map(|row| row.id).collect();

@@ -45,6 +45,7 @@ const TABLE: &[Row] = &[
     ("GET", "/api/v1/products/jobs/{id}", None, [401, 404, 404, 404, 403, 401, 401]),
     ("POST", "/api/v1/products/jobs/{id}/cancel", None, [401, 403, 404, 404, 403, 401, 401]),
     ("GET", "/api/v1/products/jobs/{id}/events", None, [401, 404, 404, 404, 403, 401, 401]),
+    ("POST", "/api/v1/products/jobs/{id}/undo", None, [401, 403, 404, 404, 403, 401, 401]),
     ("POST", "/api/v1/products/restore", EMPTY, [401, 403, 400, 400, 403, 401, 401]),
     ("GET", "/api/v1/products/{id}", None, [401, 404, 404, 404, 403, 401, 401]),
     ("PUT", "/api/v1/products/{id}", EMPTY, [401, 403, 400, 400, 403, 401, 401]),

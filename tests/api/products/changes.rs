@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::bulk::CatalogueNews;
+use shared::bulk::CatalogueChange;
 use tests::{TestApp, sse::NamedStream};
 
 async fn watch(app: &TestApp, base: &str) -> NamedStream {
@@ -11,14 +11,14 @@ async fn watch(app: &TestApp, base: &str) -> NamedStream {
     stream.ready().await
 }
 
-async fn next(stream: &mut NamedStream) -> CatalogueNews {
+async fn next(stream: &mut NamedStream) -> CatalogueChange {
     let (name, data) = stream.next().await.expect("the stream goes on");
-    assert_eq!(name, "changed");
+    assert_eq!(name, "updated");
     serde_json::from_value(data).unwrap()
 }
 
 #[tokio::test]
-async fn each_change_by_hand_is_told_with_who_made_it_in_every_web_process() {
+async fn every_web_process_reports_each_change_with_the_client_that_made_it() {
     let app = TestApp::serve(&[]).await;
     let (other, base) = app.another_web().await;
     app.web.wait_for_line("Listening for events").await;
@@ -35,22 +35,22 @@ async fn each_change_by_hand_is_told_with_who_made_it_in_every_web_process() {
     app.restore(&[product.id]).await;
     app.send(Method::DELETE, "/api/v1/products?confirm=1").await;
 
-    let news = |count: Option<i64>, client: Option<&str>| CatalogueNews {
+    let change = |count: Option<i64>, client: Option<&str>| CatalogueChange {
         count,
         ids: if count.is_some() { vec![product.id] } else { vec![] },
         client: client.map(str::to_owned),
     };
     for stream in [&mut here, &mut there] {
-        assert_eq!(next(stream).await, news(Some(1), None), "made");
-        assert_eq!(next(stream).await, news(Some(1), Some("tab \"7\"")), "changed");
-        assert_eq!(next(stream).await, news(Some(1), None), "deleted");
-        assert_eq!(next(stream).await, news(Some(1), None), "brought back");
-        assert_eq!(next(stream).await, news(None, None), "all deleted");
+        assert_eq!(next(stream).await, change(Some(1), None), "created");
+        assert_eq!(next(stream).await, change(Some(1), Some("tab \"7\"")), "updated");
+        assert_eq!(next(stream).await, change(Some(1), None), "deleted");
+        assert_eq!(next(stream).await, change(Some(1), None), "restored");
+        assert_eq!(next(stream).await, change(None, None), "all deleted");
     }
 }
 
 #[tokio::test]
-async fn many_changes_are_counted_and_not_named() {
+async fn the_ids_of_many_changes_are_left_out() {
     let app = TestApp::start().await;
     app.web.wait_for_line("Listening for events").await;
     let rows: String = (0..150).map(|n| format!("s{n},Tea\n")).collect();
@@ -69,27 +69,27 @@ async fn many_changes_are_counted_and_not_named() {
 }
 
 #[tokio::test]
-async fn an_import_that_writes_is_told_at_most_once_a_second_and_without_a_count() {
+async fn an_import_is_reported_at_most_once_a_second_and_without_a_count() {
     let app = TestApp::start_with(&[("IMPORT_BATCH_ROWS", "2")]).await;
     app.web.wait_for_line("Listening for events").await;
     let mut stream = watch(&app, &app.base).await;
     let import = app.upload(tests::csv::Csv::random(6_000, 41).bytes()).await;
     let mut times = Vec::new();
     loop {
-        let news = next(&mut stream).await;
-        assert_eq!((news.count, news.ids.len(), news.client), (None, 0, None));
+        let change = next(&mut stream).await;
+        assert_eq!((change.count, change.ids.len(), change.client), (None, 0, None));
         times.push(std::time::Instant::now());
         if app.import_now(import.id).await.status.is_final() {
             break;
         }
     }
-    assert!(times.len() >= 2, "the import was too short to tell");
+    assert!(times.len() >= 2, "the import was too short for two events");
     for pair in times.windows(2) {
         assert!((pair[1] - pair[0]).as_millis() >= 900, "{pair:?}");
     }
-    // The same file once more writes nothing: the next news are those of the product.
+    // The same file again writes nothing: the next event is that of the product.
     app.import(tests::csv::Csv::random(6_000, 41).bytes()).await;
-    app.create(json!({ "sku": "by hand", "name": "A" })).await;
+    app.create(json!({ "sku": "edited", "name": "A" })).await;
     let mut counts = vec![next(&mut stream).await.count];
     while counts.last() == Some(&None) {
         counts.push(next(&mut stream).await.count);

@@ -1,11 +1,11 @@
-//! The whole catalogue, deleted at once.
+//! Deleting the whole catalogue.
 
 use std::time::Instant;
 
 use nix::sys::signal::Signal;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::job::JobStatus;
+use shared::import::ImportStatus;
 use tests::{TestApp, app::problem, csv::Csv, eventually};
 
 #[tokio::test]
@@ -20,7 +20,7 @@ async fn everything_is_deleted_when_the_count_is_right_and_nothing_else() {
     }
     insta::assert_debug_snapshot!(seen, @r#"
     [
-        "400 BadRequest Say how many products are to be deleted: ?confirm= and the count that /api/v1/products/count tells.",
+        "400 BadRequest Confirm is missing; set it to the number of products that /api/v1/products/count returns.",
         "409 Conflict There are 2 products, not 3; nothing was deleted.",
         "400 BadRequest A parameter cannot be read: Query deserialize error: invalid digit found in string; see /api/docs.",
     ]
@@ -28,14 +28,14 @@ async fn everything_is_deleted_when_the_count_is_right_and_nothing_else() {
     let response = app.send(Method::DELETE, "/api/v1/products?confirm=2").await;
     assert_eq!(response.status(), 200);
     assert_eq!(response.json::<Value>().await.unwrap(), json!({ "deleted": 2 }));
-    for table in ["products", "search_segments", "search_lists", "search_keys", "search_zones", "deleted_products"] {
+    for table in ["products", "search_segments", "search_postings", "search_keys", "deleted_products"] {
         assert_eq!(app.db.number(&format!("SELECT count(*) FROM {table}")).await, 0, "{table}");
     }
     assert_eq!(app.db.number("SELECT count(*) FROM imports").await, 1, "imports stay");
 }
 
 #[tokio::test]
-async fn many_are_deleted_in_no_time_and_the_statistics_know_it() {
+async fn many_products_are_deleted_quickly_and_statistics_are_updated() {
     let app = TestApp::start().await;
     app.db
         .execute(
@@ -47,12 +47,12 @@ async fn many_are_deleted_in_no_time_and_the_statistics_know_it() {
     let response = app.send(Method::DELETE, "/api/v1/products?confirm=200000").await;
     assert_eq!(response.status(), 200);
     assert!(start.elapsed().as_millis() < 1_000, "{:?}", start.elapsed());
-    let believed = "SELECT reltuples::bigint FROM pg_class WHERE relname = 'products'";
-    assert_eq!(app.db.number(believed).await, 0);
+    let estimated = "SELECT reltuples::bigint FROM pg_class WHERE relname = 'products'";
+    assert_eq!(app.db.number(estimated).await, 0);
 }
 
 #[tokio::test]
-async fn a_catalogue_that_is_held_is_not_waited_for_without_end() {
+async fn a_locked_catalogue_is_waited_for_only_some_seconds() {
     let app = TestApp::start().await;
     app.import("sku,name\na,A\n").await;
     app.db.execute("BEGIN; UPDATE products SET name = 'held'").await;
@@ -64,15 +64,15 @@ async fn a_catalogue_that_is_held_is_not_waited_for_without_end() {
 }
 
 #[tokio::test]
-async fn an_import_that_is_running_goes_on_and_its_balance_adds_up() {
-    let app = TestApp::serve(&[("IMPORT_BATCH_ROWS", "5"), ("IMPORT_WRITERS", "1")]).await;
+async fn a_running_import_continues_and_its_result_adds_up() {
+    let app = TestApp::serve(&[("IMPORT_BATCH_ROWS", "5"), ("IMPORT_LANES", "1")]).await;
     let worker = app.worker(&[]).await;
     let file = Csv::random(20_000, 31);
     let mut expected = tests::oracle::Table::default();
     let counts = expected.apply(&file);
     let import = app.upload(file.bytes()).await;
     app.rows_read(import.id, 500).await;
-    // The worker holds its breath between two batches, so that the count is right for as long as it takes to type it.
+    // The worker is stopped between two batches, so that the count stays right until it is used.
     let deleted = eventually("everything to be deleted", || async {
         worker.signal(Signal::SIGSTOP);
         let writing =
@@ -87,8 +87,8 @@ async fn an_import_that_is_running_goes_on_and_its_balance_adds_up() {
         deleted
     })
     .await;
-    assert!(deleted > 0 && deleted < counts.created, "{deleted} were deleted: not in the middle");
+    assert!(deleted > 0 && deleted < counts.created, "{deleted} were deleted: not while the import runs");
     let end = app.end_of(import.id).await;
-    assert_eq!((end.status, end.counts), (JobStatus::Completed, counts));
+    assert_eq!((end.status, end.counts), (ImportStatus::Completed, counts));
     assert_eq!(app.db.number("SELECT count(*) FROM products").await, counts.created - deleted);
 }

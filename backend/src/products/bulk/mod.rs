@@ -1,33 +1,37 @@
-//! Changes of many products: by their numbers at once, or all that match a filter as a job.
+//! Changes of many products: of named ones at once, or of all that match a filter by a job.
 //!
-//! The row of the job is the job (`job`); `run` is the task, which deals with some thousand products in a transaction and
-//! puts its checkpoint into the same one; `watch` is the stream of its progress.
+//! The row of the job is the job (`job`). `run` is its task: it changes some thousand products per transaction, together with
+//! the checkpoint and the ids of the changed products (`undo`). `stream` reports the progress.
 
 pub mod job;
 pub mod routes;
 mod run;
-pub mod watch;
+pub mod stream;
+mod undo;
 
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 use shared::bulk::BulkAction;
 
-pub use job::forget as forget_jobs;
+pub use job::{due, forget as delete_old_jobs};
 pub use run::run_slice;
 
-use crate::products::{changes, row::ProductRow};
+use crate::products::{
+    changes::{self, Deletion},
+    row::ProductRow,
+};
 
-/// Does `action` to `rows`, which the caller has locked. Gives how many are now other than before.
-async fn act(
+/// Applies `action` to `rows`, which the caller has locked. Returns the ids of the products that it changed.
+async fn apply(
     conn: &mut AsyncPgConnection,
     action: BulkAction,
     rows: Vec<ProductRow>,
-    keep: bool,
+    deletion: Deletion,
     client: Option<&str>,
-) -> QueryResult<i64> {
+) -> QueryResult<Vec<i64>> {
     match action {
         BulkAction::Activate => changes::set_active(conn, rows, true, client).await,
         BulkAction::Deactivate => changes::set_active(conn, rows, false, client).await,
-        BulkAction::Delete => changes::delete(conn, rows, keep, client).await,
+        BulkAction::Delete => changes::delete(conn, rows, deletion, client).await,
     }
 }

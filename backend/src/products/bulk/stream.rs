@@ -13,23 +13,25 @@ use tokio::{
     time::timeout,
 };
 
-use super::{job, routes::missing};
+use super::{job, routes::not_found};
 use tracing::Instrument;
 
 use crate::{app::App, events, http::ApiResult};
 
-/// How often to look without being told: notifications do not come while the listener is without a connection.
-const POLL: Duration = Duration::from_secs(1);
-/// The only number that an event of this stream has: that of the last one.
-const LAST: &str = "last";
+/// Time between two queries without a notification. Notifications are lost while the listener has no connection.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// Events that wait for a client that reads slowly.
+const BUFFERED_EVENTS: usize = 16;
+/// The id of the last event of this stream; the others have none.
+const LAST_EVENT_ID: &str = "last";
 
 /// Watch a job.
 ///
-/// An event `state` with the job, at once and after each change. Behind that of its end the stream ends, and who comes back
-/// for more gets 204, at which an `EventSource` stops.
+/// An event `state` with the job, immediately and after each change. The stream ends when the job has ended. A client that
+/// reconnects after the last event gets 204, at which an `EventSource` stops.
 #[utoipa::path(get, path = "/products/jobs/{id}/events", tag = "products", params(
-    ("id" = i64, Path, description = "Number of the job"),
-    ("Last-Event-ID" = Option<String>, Header, description = "`last`, where the last event was received"),
+    ("id" = i64, Path, description = "Job id"),
+    ("Last-Event-ID" = Option<String>, Header, description = "`last` if the last event was received"),
 ), responses(
     (status = 200, body = BulkJob, content_type = "text/event-stream"),
     (status = 204, description = "The job has ended, and its last event has been received"),
@@ -37,48 +39,48 @@ const LAST: &str = "last";
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn watch_job(app: Data<App>, id: Path<i64>, request: HttpRequest) -> ApiResult<HttpResponse> {
-    // Before the first look, so that nothing can happen between the two.
+    // Subscribed before the first query, so that no change in between is missed.
     let wakeups = app.wakeups.jobs();
-    let job: BulkJob = job::get(&mut *app.db().await?, *id).await?.ok_or_else(|| missing(*id))?.into();
-    let has_last = request.headers().get("Last-Event-ID").is_some_and(|seen| seen == LAST);
+    let job: BulkJob = job::get(&mut *app.db().await?, *id).await?.ok_or_else(|| not_found(*id))?.into();
+    let has_last = request.headers().get("Last-Event-ID").is_some_and(|seen| seen == LAST_EVENT_ID);
     if job.status.is_final() && has_last {
         return Ok(HttpResponse::NoContent().finish());
     }
-    let (sender, receiver) = mpsc::channel(16);
-    actix_web::rt::spawn(tell(app.into_inner(), job, wakeups, sender).in_current_span());
+    let (sender, receiver) = mpsc::channel(BUFFERED_EVENTS);
+    actix_web::rt::spawn(send_states(app.into_inner(), job, wakeups, sender).in_current_span());
     events::answer(receiver, &request)
 }
 
-/// Ends with the job, with the process, or when nobody reads any more.
-async fn tell(
+/// Ends with the job, with the process, or when the client disconnects.
+async fn send_states(
     app: Arc<App>,
     mut job: BulkJob,
     mut wakeups: broadcast::Receiver<i64>,
     sender: mpsc::Sender<sse::Event>,
 ) {
-    let mut told = None;
+    let mut sent = None;
     loop {
-        if told.as_ref() != Some(&job) {
+        if sent.as_ref() != Some(&job) {
             let Ok(mut data) = sse::Data::new_json(&job) else { return };
             if job.status.is_final() {
-                data = data.id(LAST);
+                data = data.id(LAST_EVENT_ID);
             }
             if sender.send(data.event("state").into()).await.is_err() || job.status.is_final() {
                 return;
             }
-            told = Some(job.clone());
+            sent = Some(job.clone());
         }
         tokio::select! {
             () = app.shutdown.cancelled() => return,
             () = sender.closed() => return,
-            _ = timeout(POLL, events::news_of(job.id, &mut wakeups)) => {}
+            _ = timeout(POLL_INTERVAL, events::news_of(job.id, &mut wakeups)) => {}
         }
         let found = async { anyhow::Ok(job::get(&mut *app.pool.get().await?, job.id).await?) }.await;
         match found {
             Ok(Some(row)) => job = row.into(),
             Ok(None) => return,
-            // The stream stays: the database comes back.
-            Err(error) => tracing::debug!(job.id, "A stream waits for the database: {error:#}"),
+            // The stream stays open until the database is available again.
+            Err(error) => tracing::debug!(job.id, "The stream of job {} waits for the database: {error:#}", job.id),
         }
     }
 }
