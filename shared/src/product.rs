@@ -1,4 +1,4 @@
-//! A product, and the rules for its fields.
+//! A product, its fields, and the rules for them.
 
 use std::collections::BTreeMap;
 
@@ -8,18 +8,18 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::problem::FieldError;
 
-/// Longest SKU, in characters (Unicode scalar values).
+/// Maximum length of a SKU, in characters (Unicode scalar values).
 ///
 /// Its key is indexed, and a B-tree entry of Postgres holds about 2,700 bytes: 200 characters of 4 bytes, each grown up
 /// to threefold by normalisation and case mapping, still fit.
 pub const MAX_SKU_CHARS: usize = 200;
-/// Longest name, in characters.
+/// Maximum length of a name, in characters.
 pub const MAX_NAME_CHARS: usize = 500;
-/// Longest description, in characters.
+/// Maximum length of a description, and of the value of an attribute, in characters.
 pub const MAX_DESCRIPTION_CHARS: usize = 65_536;
-/// Most attributes of a product that is written by hand.
+/// Maximum number of attributes of a product.
 pub const MAX_ATTRIBUTES: usize = 200;
-/// Longest name of an attribute, in characters.
+/// Maximum length of the name of an attribute, in characters.
 pub const MAX_ATTRIBUTE_NAME_CHARS: usize = 500;
 
 /// One product of the catalogue.
@@ -27,28 +27,28 @@ pub const MAX_ATTRIBUTE_NAME_CHARS: usize = 500;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Product {
     pub id: i64,
-    /// As it was last written; unique whatever its case.
+    /// As it was last written; unique, ignoring case.
     pub sku: String,
     pub name: String,
-    /// Empty where there is none.
+    /// Empty if the product has none.
     pub description: String,
     pub active: bool,
-    /// Columns of the file beside `sku`, `name` and `description`, by header.
+    /// Columns of the file other than `sku`, `name` and `description`, by header.
     pub attributes: BTreeMap<String, String>,
-    /// Grows with every change; the `ETag` of the product is this number in quotes.
+    /// Increases with every change; the `ETag` of the product is this number in quotes.
     pub version: i64,
-    /// The import that last created or changed it; absent where only people did.
+    /// Id of the import that was the last to create or change the product; absent if no import did.
     pub import: Option<i64>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
 
-/// A product to be: the whole of it, for `POST` and `PUT`.
+/// All writable fields of a product, for `POST` and `PUT`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ProductInput {
-    /// At most 200 characters; unique whatever its case.
+    /// At most 200 characters; unique, ignoring case.
     pub sku: String,
     /// At most 500 characters.
     pub name: String,
@@ -57,7 +57,7 @@ pub struct ProductInput {
     pub description: String,
     #[serde(default = "yes")]
     pub active: bool,
-    /// At most 200, each with a name of its own that is not `sku`, `name` or `description`.
+    /// At most 200. `sku`, `name` and `description` are not allowed as names.
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
 }
@@ -66,7 +66,80 @@ const fn yes() -> bool {
     true
 }
 
-/// What is to change of a product, for `PATCH` (a merge patch, RFC 7396). What is absent stays.
+/// The writable fields of a product other than its attributes. Exports, conflicts, details and webhook messages iterate over
+/// these, so that a new field is added in this file only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Field {
+    Sku,
+    Name,
+    Description,
+    Active,
+}
+
+impl Field {
+    pub const ALL: [Self; 4] = [Self::Sku, Self::Name, Self::Description, Self::Active];
+    /// The fields that are columns of an exported file, in their order. Attributes follow.
+    pub const TEXTS: [Self; 3] = [Self::Sku, Self::Name, Self::Description];
+
+    /// The name in JSON and in files.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sku => "sku",
+            Self::Name => "name",
+            Self::Description => "description",
+            Self::Active => "active",
+        }
+    }
+
+    /// The name that people read.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Sku => "SKU",
+            Self::Name => "Name",
+            Self::Description => "Description",
+            Self::Active => "Status",
+        }
+    }
+
+    /// Returns the text in `product`; empty for a field that is not a text.
+    pub fn text(self, product: &ProductInput) -> &str {
+        match self {
+            Self::Sku => &product.sku,
+            Self::Name => &product.name,
+            Self::Description => &product.description,
+            Self::Active => "",
+        }
+    }
+
+    /// Returns the value as JSON.
+    pub fn value(self, product: &ProductInput) -> serde_json::Value {
+        match self {
+            Self::Active => product.active.into(),
+            text => text.text(product).into(),
+        }
+    }
+
+    /// Returns the value as people read it.
+    pub fn display(self, product: &ProductInput) -> &str {
+        match self {
+            Self::Active if product.active => "Active",
+            Self::Active => "Inactive",
+            text => text.text(product),
+        }
+    }
+
+    /// Copies the value from one product to another.
+    pub fn copy(self, from: &ProductInput, to: &mut ProductInput) {
+        match self {
+            Self::Sku => to.sku.clone_from(&from.sku),
+            Self::Name => to.name.clone_from(&from.name),
+            Self::Description => to.description.clone_from(&from.description),
+            Self::Active => to.active = from.active,
+        }
+    }
+}
+
+/// A merge patch (RFC 7396) for `PATCH`. Absent fields keep their values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -75,24 +148,24 @@ pub struct ProductChange {
     pub sku: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "null_is_empty")]
     pub name: Option<String>,
-    /// `null` empties it.
+    /// `null` removes the description.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "null_is_empty")]
     pub description: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active: Option<bool>,
-    /// Each named attribute gets its value, or goes where that is `null`; the others stay.
+    /// Sets each named attribute, or removes it if the value is `null`; other attributes keep their values.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, Option<String>>,
 }
 
-/// In a merge patch, null takes the value away; what is absent does not come here.
+/// In a merge patch, `null` removes a value. Not called for absent fields.
 fn null_is_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Option::deserialize(deserializer).map(|text| Some(text.unwrap_or_default()))
 }
 
 impl ProductInput {
-    /// As it will be stored: without white space around SKU and name, and without attributes that are empty, as an
-    /// import stores it.
+    /// Returns the product as it is stored, by an import too: without white space around SKU and name, and without empty
+    /// attributes.
     #[must_use]
     pub fn normalised(mut self) -> Self {
         self.sku = self.sku.trim().to_owned();
@@ -106,10 +179,10 @@ impl ProductInput {
         self
     }
 
-    /// What is wrong with it, field by field; empty when it can be stored. Attributes are named `attributes.{name}`.
+    /// Returns the errors of all fields; empty if the product can be stored. Attributes are named `attributes.{name}`.
     pub fn check(&self) -> Vec<FieldError> {
-        let field = |field: &str, result: Result<(), FieldProblem>| {
-            result.err().map(|problem| FieldError { field: field.to_owned(), message: problem.to_string() })
+        let field = |field: &str, result: Result<(), FieldRuleError>| {
+            result.err().map(|error| FieldError { field: field.to_owned(), message: error.to_string() })
         };
         let mut errors: Vec<_> = [
             field("sku", check_sku(&self.sku)),
@@ -144,7 +217,7 @@ impl From<Product> for ProductInput {
 }
 
 impl ProductChange {
-    /// `product` after the change.
+    /// Returns `product` with the change applied.
     pub fn apply(self, product: ProductInput) -> ProductInput {
         let mut attributes = product.attributes;
         for (name, value) in self.attributes {
@@ -184,58 +257,58 @@ pub fn sku_key(sku: &str) -> String {
     }
 }
 
-/// What can be wrong with one field of a product.
+/// A rule for a field of a product that a value breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum FieldProblem {
+pub enum FieldRuleError {
     #[error("is missing")]
     Missing,
     #[error("has {chars} characters; at most {max} are allowed")]
     TooLong { chars: usize, max: usize },
     #[error("contains a NUL character, which cannot be stored")]
     Nul,
-    #[error("is a name of a field of every product")]
+    #[error("is the name of a product field")]
     Reserved,
 }
 
-/// Checks a SKU. It may not be empty once the white space around it is gone.
-pub fn check_sku(sku: &str) -> Result<(), FieldProblem> {
+/// Checks a SKU. It must contain more than white space.
+pub fn check_sku(sku: &str) -> Result<(), FieldRuleError> {
     required(sku, MAX_SKU_CHARS)
 }
 
-/// Checks a name. It may not be empty once the white space around it is gone.
-pub fn check_name(name: &str) -> Result<(), FieldProblem> {
+/// Checks a name. It must contain more than white space.
+pub fn check_name(name: &str) -> Result<(), FieldRuleError> {
     required(name, MAX_NAME_CHARS)
 }
 
-/// Checks a description, or the value of an attribute. It may be empty.
-pub fn check_description(text: &str) -> Result<(), FieldProblem> {
+/// Checks a description or the value of an attribute. It may be empty.
+pub fn check_description(text: &str) -> Result<(), FieldRuleError> {
     bounded(text, MAX_DESCRIPTION_CHARS)
 }
 
 /// Checks the name of an attribute, which is the header of its column in a file.
-pub fn check_attribute_name(name: &str) -> Result<(), FieldProblem> {
-    if ["sku", "name", "description"].iter().any(|own| name.trim().eq_ignore_ascii_case(own)) {
-        return Err(FieldProblem::Reserved);
+pub fn check_attribute_name(name: &str) -> Result<(), FieldRuleError> {
+    if Field::TEXTS.iter().any(|field| name.trim().eq_ignore_ascii_case(field.as_str())) {
+        return Err(FieldRuleError::Reserved);
     }
     required(name, MAX_ATTRIBUTE_NAME_CHARS)
 }
 
-fn required(text: &str, max: usize) -> Result<(), FieldProblem> {
+fn required(text: &str, max: usize) -> Result<(), FieldRuleError> {
     if text.trim().is_empty() {
-        return Err(FieldProblem::Missing);
+        return Err(FieldRuleError::Missing);
     }
     bounded(text, max)
 }
 
-fn bounded(text: &str, max: usize) -> Result<(), FieldProblem> {
+fn bounded(text: &str, max: usize) -> Result<(), FieldRuleError> {
     if text.as_bytes().contains(&0) {
-        return Err(FieldProblem::Nul);
+        return Err(FieldRuleError::Nul);
     }
-    // A string has at most as many characters as bytes: most texts need no counting.
+    // A string has at most as many characters as bytes, so most texts need no counting.
     if text.len() > max {
         let chars = text.chars().count();
         if chars > max {
-            return Err(FieldProblem::TooLong { chars, max });
+            return Err(FieldRuleError::TooLong { chars, max });
         }
     }
     Ok(())
@@ -281,11 +354,11 @@ mod tests {
     #[test]
     fn limits_count_characters_not_bytes() {
         assert_eq!(check_sku(&"ä".repeat(MAX_SKU_CHARS)), Ok(()));
-        assert_eq!(check_sku(&"ä".repeat(MAX_SKU_CHARS + 1)), Err(FieldProblem::TooLong { chars: 201, max: 200 }));
-        assert_eq!(check_sku(" \t"), Err(FieldProblem::Missing));
-        assert_eq!(check_name("a\0b"), Err(FieldProblem::Nul));
+        assert_eq!(check_sku(&"ä".repeat(MAX_SKU_CHARS + 1)), Err(FieldRuleError::TooLong { chars: 201, max: 200 }));
+        assert_eq!(check_sku(" \t"), Err(FieldRuleError::Missing));
+        assert_eq!(check_name("a\0b"), Err(FieldRuleError::Nul));
         assert_eq!(check_description(""), Ok(()));
-        assert_eq!(check_attribute_name(" SKU"), Err(FieldProblem::Reserved));
+        assert_eq!(check_attribute_name(" SKU"), Err(FieldRuleError::Reserved));
     }
 
     #[test]

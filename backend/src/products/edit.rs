@@ -1,4 +1,4 @@
-//! One product: made, read, changed, deleted, and brought back.
+//! Creating, reading, changing, deleting and restoring a product.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -8,7 +8,7 @@ use actix_web::{
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel_async::AsyncConnection;
 use shared::{
-    bulk::{MAX_NAMED, RestoreOutcome, RestoreRequest},
+    bulk::{MAX_IDS, RestoreOutcome, RestoreRequest},
     problem::{FieldError, Problem},
     product::{Product, ProductChange, ProductInput},
 };
@@ -17,30 +17,30 @@ use crate::{
     app::App,
     http::{ApiError, ApiResult, Json},
     products::{
-        changes,
-        headers::{self, IfMatch},
+        changes::{self, Deletion},
+        headers::{self, Versions},
         queries,
         row::ProductRow,
     },
 };
 
-/// A product as it is answered with, under the tag of its version.
-fn shown(mut response: actix_web::HttpResponseBuilder, row: ProductRow) -> HttpResponse {
-    response.insert_header((header::ETAG, headers::etag(row.version))).json(Product::from(row))
+/// A response with a product and the tag of its version.
+fn respond(mut response: actix_web::HttpResponseBuilder, row: ProductRow) -> HttpResponse {
+    response.insert_header(header::ETag(headers::etag(row.version))).json(Product::from(row))
 }
 
-fn missing(id: i64) -> ApiError {
+fn not_found(id: i64) -> ApiError {
     ApiError::NotFound(format!("product {id}"))
 }
 
-/// Add a product.
+/// Create a product.
 #[utoipa::path(post, path = "/products", tag = "products", params(
-    ("X-Client-Id" = Option<String>, Header, description = "Comes back in the news of this change"),
+    ("X-Client-Id" = Option<String>, Header, description = "Returned in the event of this change"),
 ), request_body = ProductInput, responses(
     (status = 201, body = Product, headers(
         ("Location" = String, description = "The product"), ("ETag" = String, description = "Its version, in quotes"),
     )),
-    (status = 409, body = Problem, content_type = "application/problem+json", description = "Its SKU is taken"),
+    (status = 409, body = Problem, content_type = "application/problem+json", description = "The SKU belongs to another product"),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
@@ -50,7 +50,7 @@ pub async fn create_product(
     request: HttpRequest,
 ) -> ApiResult<HttpResponse> {
     let input = input.into_inner().normalised();
-    refuse(input.check())?;
+    check(input.check())?;
     let client = headers::client(request.headers());
     let conn = &mut *app.db().await?;
     let created =
@@ -59,40 +59,40 @@ pub async fn create_product(
         Ok(row) => {
             let mut response = HttpResponse::Created();
             response.insert_header((header::LOCATION, format!("/api/v1/products/{}", row.id)));
-            Ok(shown(response, row))
+            Ok(respond(response, row))
         }
-        Err(error) => Err(explained(conn, error, &input.sku).await),
+        Err(error) => Err(name_owner(conn, error, &input.sku).await),
     }
 }
 
 /// Get a product.
 #[utoipa::path(get, path = "/products/{id}", tag = "products", params(
-    ("id" = i64, Path, description = "Number of the product"),
-    ("If-None-Match" = Option<String>, Header, description = "The ETag of the version that is known already"),
+    ("id" = i64, Path, description = "Product id"),
+    ("If-None-Match" = Option<String>, Header, description = "The ETag of the version that the client has"),
 ), responses(
     (status = 200, body = Product, headers(("ETag" = String, description = "Its version, in quotes"))),
-    (status = 304, description = "It is as it is known"),
+    (status = 304, description = "The client has the current version"),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn get_product(app: Data<App>, id: Path<i64>, request: HttpRequest) -> ApiResult<HttpResponse> {
-    let row = queries::get(&mut *app.db().await?, *id).await?.ok_or_else(|| missing(*id))?;
-    if headers::is_known(request.headers(), row.version) {
-        return Ok(HttpResponse::NotModified().insert_header((header::ETAG, headers::etag(row.version))).finish());
+    let row = queries::get(&mut *app.db().await?, *id).await?.ok_or_else(|| not_found(*id))?;
+    if headers::has_version(&request, row.version) {
+        return Ok(HttpResponse::NotModified().insert_header(header::ETag(headers::etag(row.version))).finish());
     }
-    Ok(shown(HttpResponse::Ok(), row))
+    Ok(respond(HttpResponse::Ok(), row))
 }
 
 /// Replace a product.
 ///
-/// What the body does not say is emptied; a product that does not say whether it is active is.
+/// Fields that are absent from the body are emptied; `active` becomes true.
 #[utoipa::path(put, path = "/products/{id}", tag = "products", params(
-    ("id" = i64, Path, description = "Number of the product"),
-    ("If-Match" = String, Header, description = "The ETag of the version that is replaced, or `*`"),
-    ("X-Client-Id" = Option<String>, Header, description = "Comes back in the news of this change"),
+    ("id" = i64, Path, description = "Product id"),
+    ("If-Match" = String, Header, description = "The ETag of the version to replace, or `*` for any version"),
+    ("X-Client-Id" = Option<String>, Header, description = "Returned in the event of this change"),
 ), request_body = ProductInput, responses(
     (status = 200, body = Product, headers(("ETag" = String, description = "Its version, in quotes"))),
-    (status = 412, body = Problem, content_type = "application/problem+json", description = "It is at another version"),
+    (status = 412, body = Problem, content_type = "application/problem+json", description = "The product has another version"),
     (status = 428, body = Problem, content_type = "application/problem+json", description = "If-Match is missing"),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
@@ -104,19 +104,20 @@ pub async fn replace_product(
     request: HttpRequest,
 ) -> ApiResult<HttpResponse> {
     let edit = Edit::Whole(input.into_inner());
-    write(&app, *id, &edit, &IfMatch::required(request.headers())?, headers::client(request.headers())).await
+    write(&app, *id, &edit, &Versions::required(&request)?, headers::client(request.headers())).await
 }
 
 /// Change a product.
 ///
-/// A merge patch (RFC 7396): what the body does not say stays. A change that changes nothing leaves the version as it is.
+/// A merge patch (RFC 7396): fields that are absent from the body keep their values. If nothing changes, neither does the
+/// version.
 #[utoipa::path(patch, path = "/products/{id}", tag = "products", params(
-    ("id" = i64, Path, description = "Number of the product"),
-    ("If-Match" = String, Header, description = "The ETag of the version that is changed, or `*`"),
-    ("X-Client-Id" = Option<String>, Header, description = "Comes back in the news of this change"),
+    ("id" = i64, Path, description = "Product id"),
+    ("If-Match" = String, Header, description = "The ETag of the version to change, or `*` for any version"),
+    ("X-Client-Id" = Option<String>, Header, description = "Returned in the event of this change"),
 ), request_body(content((ProductChange = "application/merge-patch+json"), (ProductChange = "application/json"))), responses(
     (status = 200, body = Product, headers(("ETag" = String, description = "Its version, in quotes"))),
-    (status = 412, body = Problem, content_type = "application/problem+json", description = "It is at another version"),
+    (status = 412, body = Problem, content_type = "application/problem+json", description = "The product has another version"),
     (status = 428, body = Problem, content_type = "application/problem+json", description = "If-Match is missing"),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
@@ -128,7 +129,7 @@ pub async fn change_product(
     request: HttpRequest,
 ) -> ApiResult<HttpResponse> {
     let edit = Edit::Part(change.into_inner());
-    write(&app, *id, &edit, &IfMatch::required(request.headers())?, headers::client(request.headers())).await
+    write(&app, *id, &edit, &Versions::required(&request)?, headers::client(request.headers())).await
 }
 
 enum Edit {
@@ -145,71 +146,76 @@ impl Edit {
     }
 }
 
-async fn write(app: &App, id: i64, edit: &Edit, known: &IfMatch, client: Option<String>) -> ApiResult<HttpResponse> {
+async fn write(
+    app: &App,
+    id: i64,
+    edit: &Edit,
+    versions: &Versions,
+    client: Option<String>,
+) -> ApiResult<HttpResponse> {
     let conn = &mut *app.db().await?;
     let written = conn
         .transaction(async |conn| {
-            let before = queries::lock(conn, &[id]).await?.pop().ok_or_else(|| missing(id))?;
-            known.check(before.version)?;
-            let is = ProductInput::from(Product::from(before.clone()));
-            let wanted = edit.apply(is.clone());
-            if wanted == is {
+            let before = queries::lock(conn, &[id]).await?.pop().ok_or_else(|| not_found(id))?;
+            versions.check(before.version)?;
+            let current = ProductInput::from(Product::from(before.clone()));
+            let wanted = edit.apply(current.clone());
+            if wanted == current {
                 return Ok(before);
             }
             let wanted = wanted.normalised();
-            // What an import has let in, and nobody touches, does not hinder.
-            let old = is.check();
-            refuse(wanted.check().into_iter().filter(|error| !old.contains(error)).collect())?;
+            // Imports accept values that the form does not. Those that this change does not touch are not errors of it.
+            let old = current.check();
+            check(wanted.check().into_iter().filter(|error| !old.contains(error)).collect())?;
             ApiResult::Ok(changes::update(conn, before, &wanted, client.as_deref()).await?)
         })
         .await;
     match written {
-        Ok(row) => Ok(shown(HttpResponse::Ok(), row)),
+        Ok(row) => Ok(respond(HttpResponse::Ok(), row)),
         Err(error) => {
             let sku = match edit {
                 Edit::Whole(input) => &input.sku,
                 Edit::Part(change) => change.sku.as_deref().unwrap_or_default(),
             };
-            Err(explained(conn, error, sku).await)
+            Err(name_owner(conn, error, sku).await)
         }
     }
 }
 
 /// Delete a product.
 ///
-/// For an hour it can be brought back: `POST /products/restore`.
+/// `POST /products/restore` reverts the deletion within an hour.
 #[utoipa::path(delete, path = "/products/{id}", tag = "products", params(
-    ("id" = i64, Path, description = "Number of the product"),
-    ("If-Match" = Option<String>, Header, description = "The ETag of the version that may be deleted; without, any"),
-    ("X-Client-Id" = Option<String>, Header, description = "Comes back in the news of this change"),
+    ("id" = i64, Path, description = "Product id"),
+    ("If-Match" = Option<String>, Header, description = "The ETag of the version to delete; any version if absent"),
+    ("X-Client-Id" = Option<String>, Header, description = "Returned in the event of this change"),
 ), responses(
     (status = 204),
-    (status = 412, body = Problem, content_type = "application/problem+json", description = "It is at another version"),
+    (status = 412, body = Problem, content_type = "application/problem+json", description = "The product has another version"),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn delete_product(app: Data<App>, id: Path<i64>, request: HttpRequest) -> ApiResult<HttpResponse> {
     let id = *id;
-    let (known, client) = (IfMatch::of(request.headers()), headers::client(request.headers()));
+    let (versions, client) = (Versions::of(&request), headers::client(request.headers()));
     app.db()
         .await?
         .transaction(async |conn| {
-            let row = queries::lock(conn, &[id]).await?.pop().ok_or_else(|| missing(id))?;
-            if let Some(known) = &known {
-                known.check(row.version)?;
+            let row = queries::lock(conn, &[id]).await?.pop().ok_or_else(|| not_found(id))?;
+            if let Some(versions) = &versions {
+                versions.check(row.version)?;
             }
-            ApiResult::Ok(changes::delete(conn, vec![row], true, client.as_deref()).await?)
+            ApiResult::Ok(changes::delete(conn, vec![row], Deletion::Restorable, client.as_deref()).await?)
         })
         .await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Bring deleted products back.
+/// Restore deleted products.
 ///
-/// They get their numbers again, and are as they were. This goes for products that were deleted one by one or by their
-/// numbers, within the last hour.
+/// They have the same ids and values as before. This applies to products that were deleted by id within the last hour.
 #[utoipa::path(post, path = "/products/restore", tag = "products", params(
-    ("X-Client-Id" = Option<String>, Header, description = "Comes back in the news of this change"),
+    ("X-Client-Id" = Option<String>, Header, description = "Returned in the event of this change"),
 ), request_body = RestoreRequest, responses(
     (status = 200, body = RestoreOutcome),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
@@ -228,20 +234,22 @@ pub async fn restore_products(
 }
 
 /// # Errors
-/// [`ApiError::Invalid`] unless these are 1 to 1,000.
+/// [`ApiError::Invalid`] unless there are 1 to 1,000.
 pub fn check_ids(ids: &[i64]) -> ApiResult<()> {
-    if (1..=MAX_NAMED).contains(&ids.len()) {
+    if (1..=MAX_IDS).contains(&ids.len()) {
         return Ok(());
     }
-    Err(ApiError::invalid("ids", format!("are {}; must be 1 to {MAX_NAMED}", ids.len())))
+    Err(ApiError::invalid("ids", format!("has {} ids; must be 1 to {MAX_IDS}", ids.len())))
 }
 
-fn refuse(errors: Vec<FieldError>) -> ApiResult<()> {
+/// # Errors
+/// [`ApiError::Invalid`] if there are any.
+fn check(errors: Vec<FieldError>) -> ApiResult<()> {
     if errors.is_empty() { Ok(()) } else { Err(ApiError::Invalid(errors)) }
 }
 
-/// Finds out who has the SKU, where that is what is wrong.
-async fn explained(conn: &mut diesel_async::AsyncPgConnection, error: ApiError, sku: &str) -> ApiError {
+/// Turns a violation of the unique SKU into an error that names the product with that SKU.
+async fn name_owner(conn: &mut diesel_async::AsyncPgConnection, error: ApiError, sku: &str) -> ApiError {
     let taken = |error: &Error| matches!(error, Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _));
     let ApiError::Internal(source) = &error else { return error };
     if !source.downcast_ref().is_some_and(taken) {
@@ -249,7 +257,7 @@ async fn explained(conn: &mut diesel_async::AsyncPgConnection, error: ApiError, 
     }
     match queries::by_sku(conn, sku).await {
         Ok(Some(row)) => ApiError::SkuTaken { sku: row.sku, id: row.id, name: row.name },
-        Ok(None) => ApiError::Conflict("another product had this SKU a moment ago; try again".into()),
+        Ok(None) => ApiError::Conflict("another product had this SKU until a moment ago; try again".into()),
         Err(error) => error.into(),
     }
 }

@@ -1,132 +1,167 @@
-//! The catalogue as a CSV that can be imported again.
+//! The catalogue as a CSV file that can be imported again.
+
+use std::sync::Arc;
 
 use actix_web::{
     HttpResponse,
     http::header,
-    web::{Bytes, Data, Query},
+    web::{Bytes, Data},
 };
 use chrono::Utc;
 use csv_async::{AsyncWriter, AsyncWriterBuilder, Terminator};
-use diesel::{prelude::*, sql_types::Text};
+use diesel::{
+    dsl,
+    prelude::*,
+    sql_types::{BigInt, Text},
+};
 use diesel_async::RunQueryDsl;
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
-use shared::{formula, problem::Problem, product::Product, search::ProductFilter};
+use shared::{
+    formula,
+    problem::Problem,
+    product::{Field, Product, ProductInput},
+    search::ProductFilter,
+};
 use utoipa::IntoParams;
 
 use crate::{
     app::App,
     http::{ApiError, ApiResult},
-    products::{edit::check_ids, list::FilterParams, queries, row::ProductRow, search},
+    products::{edit::check_ids, list::Filtered, queries, row::ProductRow, search},
     schema::products,
 };
 
-/// Products that are read at once.
-const PAGE: i64 = 1_000;
+/// Maximum number of products that are read at once.
+const BATCH_SIZE: i64 = 1_000;
+/// Maximum size of the lines that are in memory at once, in bytes, unless one product is larger.
+const BATCH_BYTES: i64 = 4 << 20;
+/// Maximum number of attribute columns. Each line of the file has a cell for each of them.
+const MAX_ATTRIBUTE_COLUMNS: usize = 2_000;
 
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub struct ExportParams {
-    /// Numbers of the products, separated by commas, at most 1,000; instead of a filter
+    /// Ids of products, separated by commas, at most 1,000; instead of a filter
     ids: Option<String>,
 }
 
 /// Export products as CSV.
 ///
-/// The columns are `sku`, `name` and `description`, then each attribute that one of the products has; an import of the file
-/// brings the same data back. Cells that a spreadsheet would run as a formula begin with a quote, which the import removes.
-#[utoipa::path(get, path = "/products/export.csv", tag = "products", params(FilterParams, ExportParams), responses(
+/// The columns are `sku`, `name` and `description`, then each attribute of any of the products, of which there may be at most
+/// 2,000. Importing the file restores the same data. Cells that a spreadsheet would run as a formula begin with an apostrophe,
+/// which an import removes.
+#[utoipa::path(get, path = "/products/export.csv", tag = "products", params(ProductFilter, ExportParams), responses(
     (status = 200, body = String, content_type = "text/csv", headers(
         ("Content-Disposition" = String, description = "A file name with the date"),
     )),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-pub async fn export_products(
-    app: Data<App>,
-    filter: Query<FilterParams>,
-    params: Query<ExportParams>,
-) -> ApiResult<HttpResponse> {
-    let which = Which::of(filter.into_inner().filter()?, params.into_inner().ids)?;
-    let names = which.attribute_names(&app).await?;
-    let header =
-        csv(std::iter::once(["sku", "name", "description"].into_iter().chain(names.iter().map(String::as_str))))
-            .await
-            .map_err(ApiError::Internal)?;
-    let pages = stream::try_unfold(Some(0), move |after| {
-        let (app, which, names) = (app.clone(), which.clone(), names.clone());
+pub async fn export_products(app: Data<App>, query: Filtered<ExportParams>) -> ApiResult<HttpResponse> {
+    let selection = Selection::of(query.filter, query.params.ids)?;
+    let names: Arc<[String]> = selection.attribute_names(&app).await?.into();
+    let fields = Field::TEXTS.map(Field::as_str);
+    let header = csv(std::iter::once(fields.into_iter().chain(names.iter().map(String::as_str))))
+        .await
+        .map_err(ApiError::Internal)?;
+    let batches = stream::try_unfold(Some(0), move |after| {
+        let (app, selection, names) = (app.clone(), selection.clone(), names.clone());
         async move {
             let Some(after) = after else { return anyhow::Ok(None) };
-            let (rows, next) = which.page(&app, after).await?;
-            let products: Vec<Product> = rows.into_iter().map(Into::into).collect();
+            let (rows, next) = selection.batch(&app, after, names.len()).await?;
+            let products: Vec<ProductInput> = rows.into_iter().map(|row| Product::from(row).into()).collect();
             let lines = csv(products.iter().map(|product| cells(product, &names))).await?;
             anyhow::Ok(Some((lines, next)))
         }
     });
-    let body = stream::once(async { anyhow::Ok(header) }).chain(pages);
+    let body = stream::once(async { anyhow::Ok(header) }).chain(batches);
     let file_name = format!("attachment; filename=\"products-{}.csv\"", Utc::now().format("%Y-%m-%d"));
     Ok(HttpResponse::Ok()
         .content_type("text/csv; charset=utf-8")
         .insert_header((header::CONTENT_DISPOSITION, file_name))
-        .streaming(body.map(|page| page.map_err(actix_web::error::ErrorInternalServerError))))
+        .streaming(body.map(|batch| batch.map_err(actix_web::error::ErrorInternalServerError))))
 }
 
-/// Which products are written.
+/// The products to export.
 #[derive(Clone)]
-enum Which {
+enum Selection {
     Matching(ProductFilter),
-    Named(Vec<i64>),
+    Ids(Vec<i64>),
 }
 
-impl Which {
+impl Selection {
     fn of(filter: ProductFilter, ids: Option<String>) -> ApiResult<Self> {
         let Some(ids) = ids else { return Ok(Self::Matching(filter)) };
         if !filter.is_empty() {
-            return Err(ApiError::invalid("ids", "cannot be together with a filter"));
+            return Err(ApiError::invalid("ids", "cannot be combined with a filter"));
         }
         let ids: Result<Vec<i64>, _> = ids.split(',').map(str::parse).collect();
         let ids = ids.map_err(|_| ApiError::invalid("ids", "must be numbers, separated by commas"))?;
         check_ids(&ids)?;
-        Ok(Self::Named(ids))
+        Ok(Self::Ids(ids))
     }
 
-    /// The products after number `after`, and what to ask for the next ones. A connection per page: a slow reader holds
-    /// none.
-    async fn page(&self, app: &App, after: i64) -> anyhow::Result<(Vec<ProductRow>, Option<i64>)> {
+    /// Returns the next products with an id greater than `after`, and the id after which the rest follows. The sizes are read
+    /// first, so that products with long texts do not come in one batch. Each batch takes a connection of its own: a client
+    /// that reads slowly holds none.
+    async fn batch(&self, app: &App, after: i64, columns: usize) -> anyhow::Result<(Vec<ProductRow>, Option<i64>)> {
         let conn = &mut *app.pool.get().await?;
-        match self {
-            Self::Named(ids) => Ok((queries::named(conn, ids).await?, None)),
-            Self::Matching(filter) => {
-                let rows = search::matching(conn, filter, after, PAGE).await?;
-                let more = i64::try_from(rows.len())? == PAGE;
-                let next = rows.last().filter(|_| more).map(|row| row.id);
-                Ok((rows, next))
+        let bytes = dsl::sql::<BigInt>(
+            "(octet_length(name) + octet_length(description) + octet_length(attributes::text))::bigint",
+        );
+        let sizes = products::table
+            .filter(products::id.gt(after))
+            .select((products::id, bytes))
+            .order(products::id)
+            .limit(BATCH_SIZE);
+        let sizes: Vec<(i64, i64)> = match self {
+            Self::Ids(ids) => sizes.filter(products::id.eq_any(ids)).load(conn).await?,
+            Self::Matching(filter) => sizes.filter(search::condition(filter)).load(conn).await?,
+        };
+        let (mut ids, mut total) = (Vec::new(), 0);
+        for (id, bytes) in &sizes {
+            total += bytes + i64::try_from(columns)?;
+            if !ids.is_empty() && total > BATCH_BYTES {
+                break;
             }
+            ids.push(*id);
         }
+        let is_last = ids.len() == sizes.len() && i64::try_from(sizes.len())? < BATCH_SIZE;
+        let next = ids.last().copied().filter(|_| !is_last);
+        Ok((queries::get_many(conn, &ids).await?, next))
     }
 
-    /// Each name of an attribute that one of the products has. One that comes into use while the file is written is left
-    /// out: the header is already sent.
+    /// Returns the distinct names of the products' attributes. A name that is first used while the file is written is left out,
+    /// because the header has been sent.
     async fn attribute_names(&self, app: &App) -> ApiResult<Vec<String>> {
-        let keys = diesel::dsl::sql::<Text>("jsonb_object_keys(attributes)");
-        let names = products::table.select(keys).distinct();
+        let names = products::table
+            .select(dsl::sql::<Text>("jsonb_object_keys(attributes)"))
+            .distinct()
+            .limit(i64::try_from(MAX_ATTRIBUTE_COLUMNS + 1).unwrap_or(i64::MAX));
+        let _slot = search::query::slot(app).await?;
         let mut conn = app.db().await?;
         let mut names: Vec<String> = match self {
-            Self::Named(ids) => names.filter(products::id.eq_any(ids)).load(&mut conn).await?,
+            Self::Ids(ids) => names.filter(products::id.eq_any(ids)).load(&mut conn).await?,
             Self::Matching(filter) => names.filter(search::condition(filter)).load(&mut conn).await?,
         };
+        if names.len() > MAX_ATTRIBUTE_COLUMNS {
+            return Err(ApiError::BadRequest(format!(
+                "the products have more than {MAX_ATTRIBUTE_COLUMNS} different attributes, too many for the columns of one \
+                 file; export fewer products, by a filter or by ids"
+            )));
+        }
         names.sort_unstable();
         Ok(names)
     }
 }
 
-fn cells<'product>(product: &'product Product, names: &'product [String]) -> impl Iterator<Item = &'product str> {
-    [&product.sku, &product.name, &product.description]
-        .into_iter()
-        .map(String::as_str)
-        .chain(names.iter().map(|name| product.attributes.get(name).map_or("", String::as_str)))
+fn cells<'product>(product: &'product ProductInput, names: &'product [String]) -> impl Iterator<Item = &'product str> {
+    let attribute = |name: &'product String| product.attributes.get(name).map_or("", String::as_str);
+    Field::TEXTS.into_iter().map(|field| field.text(product)).chain(names.iter().map(attribute))
 }
 
-/// Lines of a file (RFC 4180).
+/// Encodes lines of a file (RFC 4180).
 async fn csv<'cell, I>(lines: impl Iterator<Item = I>) -> anyhow::Result<Bytes>
 where
     I: Iterator<Item = &'cell str>,

@@ -1,78 +1,82 @@
-//! What a request says about versions, and about itself. Pure.
+//! Headers of requests for products: versions, and the client's own id. Pure.
 
-use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::http::header::{self, EntityTag, Header, HeaderMap, IfMatch, IfNoneMatch};
 
 use crate::http::{ApiError, ApiResult};
 
-/// Longest `X-Client-Id` that is passed on, in characters.
+/// Maximum length of an `X-Client-Id` that is passed on, in characters.
 const MAX_CLIENT_CHARS: usize = 64;
 
 /// The `ETag` of a product at this version.
-pub fn etag(version: i64) -> String {
-    format!("\"{version}\"")
+pub fn etag(version: i64) -> EntityTag {
+    EntityTag::new_strong(version.to_string())
 }
 
-/// Who asks, as it calls itself.
+/// The id by which the client recognizes its own changes.
 pub fn client(headers: &HeaderMap) -> Option<String> {
     let client = headers.get("X-Client-Id")?.to_str().ok()?;
     (1..=MAX_CLIENT_CHARS).contains(&client.len()).then(|| client.to_owned())
 }
 
-/// The versions that a change is meant for (RFC 9110, section 13.1.1).
-pub struct IfMatch(Vec<String>);
+/// The versions that a change applies to (`If-Match`; RFC 9110, section 13.1.1).
+pub struct Versions(IfMatch);
 
-impl IfMatch {
-    /// `None` where the request does not say.
-    pub fn of(headers: &HeaderMap) -> Option<Self> {
-        let tags = tags(headers, &header::IF_MATCH);
-        (!tags.is_empty()).then_some(Self(tags))
+impl Versions {
+    /// `None` if the request has no `If-Match`.
+    pub fn of(request: &impl actix_web::HttpMessage) -> Option<Self> {
+        // Values that are not entity tags match no version.
+        let tags = || IfMatch::parse(request).unwrap_or(IfMatch::Items(Vec::new()));
+        request.headers().contains_key(header::IF_MATCH).then(|| Self(tags()))
     }
 
     /// # Errors
-    /// [`ApiError::PreconditionRequired`] where the request does not say.
-    pub fn required(headers: &HeaderMap) -> ApiResult<Self> {
-        Self::of(headers).ok_or(ApiError::PreconditionRequired)
+    /// [`ApiError::PreconditionRequired`] if the request has no `If-Match`.
+    pub fn required(request: &impl actix_web::HttpMessage) -> ApiResult<Self> {
+        Self::of(request).ok_or(ApiError::PreconditionRequired)
     }
 
     /// # Errors
-    /// [`ApiError::PreconditionFailed`] where this version is not among them. A weak tag never matches.
+    /// [`ApiError::PreconditionFailed`] if `version` is not among them. A weak tag never matches.
     pub fn check(&self, version: i64) -> ApiResult<()> {
-        let own = etag(version);
-        if self.0.iter().any(|tag| tag == "*" || *tag == own) {
-            return Ok(());
+        let current = etag(version);
+        match &self.0 {
+            IfMatch::Any => Ok(()),
+            IfMatch::Items(tags) if tags.iter().any(|tag| tag.strong_eq(&current)) => Ok(()),
+            IfMatch::Items(_) => Err(ApiError::PreconditionFailed { version }),
         }
-        Err(ApiError::PreconditionFailed { version })
     }
 }
 
-/// Whether the client has this version already (`If-None-Match`), weakly compared as RFC 9110 wants it.
-pub fn is_known(headers: &HeaderMap, version: i64) -> bool {
-    let own = etag(version);
-    tags(headers, &header::IF_NONE_MATCH).iter().any(|tag| tag == "*" || tag.trim_start_matches("W/") == own)
-}
-
-fn tags(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
-    // A header that is no text is there, and matches nothing.
-    let values = headers.get_all(name).map(|value| value.to_str().unwrap_or("?"));
-    values.flat_map(|value| value.split(',')).map(|tag| tag.trim().to_owned()).collect()
+/// Whether the client has this version (`If-None-Match`), by weak comparison as RFC 9110 requires.
+pub fn has_version(request: &impl actix_web::HttpMessage, version: i64) -> bool {
+    let current = etag(version);
+    match IfNoneMatch::parse(request) {
+        Ok(IfNoneMatch::Any) => request.headers().contains_key(header::IF_NONE_MATCH),
+        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|tag| tag.weak_eq(&current)),
+        Err(_) => false,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::HeaderValue;
+    use actix_web::{
+        dev::ServiceRequest,
+        http::header::{HeaderName, HeaderValue},
+        test::TestRequest,
+    };
 
     use super::*;
 
-    fn headers(name: &HeaderName, values: &[&'static str]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for value in values {
-            headers.append(name.clone(), HeaderValue::from_static(value));
-        }
-        headers
+    fn request(name: &HeaderName, values: &[&'static str]) -> ServiceRequest {
+        let request = TestRequest::default();
+        values
+            .iter()
+            .fold(request, |request, value| request.append_header((name.clone(), HeaderValue::from_static(value))))
+            .to_srv_request()
     }
 
     #[test]
-    fn a_change_is_for_the_versions_that_it_names_and_weak_tags_name_none() {
+    fn a_change_applies_to_the_versions_that_strong_tags_name() {
         for (values, matches) in [
             (&["\"3\""][..], true),
             (&["*"], true),
@@ -83,26 +87,28 @@ mod tests {
             (&["\"30\""], false),
             (&[""], false),
         ] {
-            let condition = IfMatch::of(&headers(&header::IF_MATCH, values)).expect("it is there");
-            assert_eq!(condition.check(3).is_ok(), matches, "{values:?}");
+            let versions = Versions::of(&request(&header::IF_MATCH, values)).expect("the header is there");
+            assert_eq!(versions.check(3).is_ok(), matches, "{values:?}");
         }
-        assert!(IfMatch::of(&HeaderMap::new()).is_none());
+        assert!(Versions::of(&request(&header::IF_MATCH, &[])).is_none());
     }
 
     #[test]
-    fn what_a_client_has_is_compared_weakly() {
+    fn the_version_of_a_client_is_compared_weakly() {
         for (value, known) in [("\"3\"", true), ("W/\"3\"", true), ("*", true), ("\"2\"", false)] {
-            assert_eq!(is_known(&headers(&header::IF_NONE_MATCH, &[value]), 3), known, "{value}");
+            assert_eq!(has_version(&request(&header::IF_NONE_MATCH, &[value]), 3), known, "{value}");
         }
+        assert!(!has_version(&request(&header::IF_NONE_MATCH, &[]), 3));
     }
 
     #[test]
-    fn a_client_that_calls_itself_by_too_long_a_name_has_none() {
+    fn a_client_id_that_is_too_long_is_ignored() {
         let name = HeaderName::from_static("x-client-id");
-        assert_eq!(client(&headers(&name, &["tab-7"])).as_deref(), Some("tab-7"));
-        assert_eq!(client(&headers(&name, &[""])), None);
+        let client = |value| client(request(&name, &[value]).headers());
+        assert_eq!(client("tab-7").as_deref(), Some("tab-7"));
+        assert_eq!(client(""), None);
         let long: &'static str = "0123456789012345678901234567890123456789012345678901234567890123x";
-        assert_eq!(client(&headers(&name, &[&long[..64]])).as_deref(), Some(&long[..64]));
-        assert_eq!(client(&headers(&name, &[long])), None);
+        assert_eq!(client(&long[..64]).as_deref(), Some(&long[..64]));
+        assert_eq!(client(long), None);
     }
 }

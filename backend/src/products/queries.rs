@@ -1,4 +1,4 @@
-//! Reading and writing products one by one, or by their ids. Writing is for `changes` alone, which sees to the consequences.
+//! Reading and writing products by id. Only `changes` calls the writing functions, because it writes the consequences.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -7,64 +7,47 @@ use diesel::{
     prelude::*,
     sql_types::{Array, BigInt, Timestamptz},
 };
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use shared::product::{ProductInput, sku_key};
 
 use crate::{
     db,
-    products::row::ProductRow,
+    products::row::{ProductRow, ProductValues},
     schema::{deleted_products, products},
 };
-
-/// Columns of a product, for statements that carry whole products over.
-const COLUMNS: &str =
-    "id, sku_key, sku, name, description, active, attributes, version, import_id, created_at, updated_at";
 
 pub async fn get(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<ProductRow>> {
     db::optional(ProductRow::query().filter(products::id.eq(id)).first(conn).await)
 }
 
-/// The product that has this SKU, in whatever case.
+/// Returns the product whose SKU equals this one by the rule of [`sku_key`].
 pub async fn by_sku(conn: &mut AsyncPgConnection, sku: &str) -> QueryResult<Option<ProductRow>> {
     db::optional(ProductRow::query().filter(products::sku_key.eq(sku_key(sku))).first(conn).await)
 }
 
-/// Those of the products that are there, in the order of their ids.
-pub async fn named(conn: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<Vec<ProductRow>> {
+/// Returns the existing products among `ids`, in the order of their ids.
+pub async fn get_many(conn: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<Vec<ProductRow>> {
     ProductRow::query().filter(products::id.eq_any(ids)).order(products::id).load(conn).await
 }
 
-/// The same, locked until the end of the transaction. In the order in which an import locks them, so that neither has to wait
-/// for what the other holds.
+/// The same, locked until the end of the transaction. Rows are locked in the same order as by imports, to avoid deadlocks.
 pub async fn lock(conn: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<Vec<ProductRow>> {
     ProductRow::query().filter(products::id.eq_any(ids)).order(products::sku_key).for_update().load(conn).await
 }
 
-/// Highest id of a product; 0 where there is none.
-pub async fn last_id(conn: &mut AsyncPgConnection) -> QueryResult<i64> {
-    let last: Option<i64> = products::table.select(diesel::dsl::max(products::id)).first(conn).await?;
-    Ok(last.unwrap_or(0))
+/// Returns the highest id of a product; `None` if there are no products.
+pub async fn last_id(conn: &mut AsyncPgConnection) -> QueryResult<Option<i64>> {
+    products::table.select(diesel::dsl::max(products::id)).first(conn).await
 }
 
-fn attributes(input: &ProductInput) -> serde_json::Value {
-    input
-        .attributes
-        .iter()
-        .map(|(name, value)| (name.clone(), value.clone().into()))
-        .collect::<serde_json::Map<_, _>>()
-        .into()
+/// Returns the number of all products.
+pub async fn count(conn: &mut AsyncPgConnection) -> QueryResult<i64> {
+    products::table.count().get_result(conn).await
 }
 
 pub(super) async fn insert(conn: &mut AsyncPgConnection, input: &ProductInput) -> QueryResult<ProductRow> {
     diesel::insert_into(products::table)
-        .values((
-            products::sku_key.eq(sku_key(&input.sku)),
-            products::sku.eq(&input.sku),
-            products::name.eq(&input.name),
-            products::description.eq(&input.description),
-            products::active.eq(input.active),
-            products::attributes.eq(attributes(input)),
-        ))
+        .values(ProductValues::from(input))
         .returning(ProductRow::as_returning())
         .get_result(conn)
         .await
@@ -72,21 +55,12 @@ pub(super) async fn insert(conn: &mut AsyncPgConnection, input: &ProductInput) -
 
 pub(super) async fn update(conn: &mut AsyncPgConnection, id: i64, input: &ProductInput) -> QueryResult<ProductRow> {
     let statement = diesel::update(products::table.find(id))
-        .set((
-            products::sku_key.eq(sku_key(&input.sku)),
-            products::sku.eq(&input.sku),
-            products::name.eq(&input.name),
-            products::description.eq(&input.description),
-            products::active.eq(input.active),
-            products::attributes.eq(attributes(input)),
-            products::version.eq(products::version + 1),
-            products::updated_at.eq(now),
-        ))
+        .set((ProductValues::from(input), products::version.eq(products::version + 1), products::updated_at.eq(now)))
         .returning(ProductRow::as_returning());
     db::prepared(statement).get_result(conn).await
 }
 
-/// Gives id, version and time of change of those that were not so already.
+/// Returns id, new version and time of change of those products that were in the other state.
 pub(super) async fn set_active(
     conn: &mut AsyncPgConnection,
     ids: &[i64],
@@ -103,20 +77,27 @@ pub(super) async fn delete(conn: &mut AsyncPgConnection, ids: &[i64]) -> QueryRe
     diesel::delete(products::table.filter(products::id.eq_any(ids))).execute(conn).await.map(drop)
 }
 
-/// Deleted products are kept for so long.
+/// Deletes all products, also those that could be restored. The caller has locked the table.
+pub(super) async fn truncate(conn: &mut AsyncPgConnection) -> QueryResult<()> {
+    conn.batch_execute("TRUNCATE products, deleted_products").await
+}
+
+/// Deleted products can be restored until this time after their deletion.
 fn an_hour_ago() -> SqlLiteral<Timestamptz> {
     sql("now() - interval '1 hour'")
 }
 
-/// Keeps products that are about to be deleted, for an hour.
+/// Keeps a copy of products that are about to be deleted.
 pub(super) async fn keep_deleted(conn: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<()> {
-    let copy = format!("INSERT INTO deleted_products ({COLUMNS}) SELECT {COLUMNS} FROM products WHERE id = ANY ($1)");
+    let copy =
+        "INSERT INTO deleted_products (id, product) SELECT id, to_jsonb(p) FROM products AS p WHERE id = ANY ($1)";
     diesel::sql_query(copy).bind::<Array<BigInt>, _>(ids).execute(conn).await.map(drop)
 }
 
-/// Puts kept products back, but for those whose SKU is taken by now. Of several with one SKU, the one deleted last.
+/// Restores deleted products, except those whose SKU is taken. Of several products with one SKU, the one that was deleted last
+/// is restored.
 pub(super) async fn restore(conn: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<Vec<ProductRow>> {
-    // Locked first: of two who want the same products back, the second finds them gone.
+    // Locked first, so that of two requests for the same products the second finds none.
     let kept: Vec<i64> = deleted_products::table
         .filter(deleted_products::id.eq_any(ids))
         .filter(deleted_products::deleted_at.gt(an_hour_ago()))
@@ -125,14 +106,13 @@ pub(super) async fn restore(conn: &mut AsyncPgConnection, ids: &[i64]) -> QueryR
         .for_update()
         .load(conn)
         .await?;
-    let put_back = format!(
-        "INSERT INTO products ({COLUMNS}) SELECT {COLUMNS} FROM deleted_products WHERE id = ANY ($1) \
-         ORDER BY deleted_at DESC, id DESC ON CONFLICT DO NOTHING RETURNING id"
-    );
-    let back: Vec<Id> = diesel::sql_query(put_back).bind::<Array<BigInt>, _>(&kept).get_results(conn).await?;
-    let back: Vec<_> = back.into_iter().map(|row| row.id).collect();
-    diesel::delete(deleted_products::table.filter(deleted_products::id.eq_any(&back))).execute(conn).await?;
-    named(conn, &back).await
+    let insert = "INSERT INTO products \
+         SELECT p.* FROM deleted_products AS d CROSS JOIN LATERAL jsonb_populate_record(NULL::products, d.product) AS p \
+         WHERE d.id = ANY ($1) ORDER BY d.deleted_at DESC, d.id DESC ON CONFLICT DO NOTHING RETURNING id";
+    let restored: Vec<Id> = diesel::sql_query(insert).bind::<Array<BigInt>, _>(&kept).get_results(conn).await?;
+    let restored: Vec<_> = restored.into_iter().map(|row| row.id).collect();
+    diesel::delete(deleted_products::table.filter(deleted_products::id.eq_any(&restored))).execute(conn).await?;
+    get_many(conn, &restored).await
 }
 
 #[derive(QueryableByName)]
@@ -141,8 +121,8 @@ struct Id {
     id: i64,
 }
 
-/// Gives up deleted products whose hour is over.
-pub async fn forget_deleted(conn: &mut AsyncPgConnection) -> QueryResult<()> {
-    let over = deleted_products::deleted_at.le(an_hour_ago());
-    diesel::delete(deleted_products::table.filter(over)).execute(conn).await.map(drop)
+/// Deletes the copies of products that can no longer be restored.
+pub async fn purge_deleted(conn: &mut AsyncPgConnection) -> QueryResult<()> {
+    let expired = deleted_products::deleted_at.le(an_hour_ago());
+    diesel::delete(deleted_products::table.filter(expired)).execute(conn).await.map(drop)
 }

@@ -2,7 +2,11 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
-use shared::{import::Import, product::Product, webhook::WebhookEvent};
+use shared::{
+    import::Import,
+    product::{Field, Product, ProductInput},
+    webhook::WebhookEvent,
+};
 
 /// The body of a message, byte by byte what is signed.
 pub fn body(kind: WebhookEvent, at: DateTime<Utc>, data: &Value) -> String {
@@ -19,11 +23,9 @@ pub fn product(product: &Product) -> Value {
 /// Data of `product.updated`: the product as it is now, and each field that is other than before.
 pub fn product_change(before: &Product, after: &Product) -> Value {
     let fields = |product: &Product| {
-        let active = Value::from(product.active);
-        let texts = [("description", &product.description), ("name", &product.name), ("sku", &product.sku)];
-        let mut fields: Map<String, Value> =
-            texts.into_iter().map(|(name, text)| (name.to_owned(), text.as_str().into())).collect();
-        fields.insert("active".into(), active);
+        let values = ProductInput::from(product.clone());
+        let own = Field::ALL.into_iter().map(|field| (field.as_str().to_owned(), field.value(&values).into()));
+        let mut fields: Map<String, Value> = own.collect();
         for (name, value) in &product.attributes {
             fields.insert(format!("attributes.{name}"), value.as_str().into());
         }
@@ -71,26 +73,24 @@ pub fn sample(kind: WebhookEvent, at: DateTime<Utc>) -> Value {
 
 fn sample_import(kind: WebhookEvent, at: DateTime<Utc>) -> Value {
     let failed = kind == WebhookEvent::ImportFailed;
-    let counts = shared::import::Counts { read: 6, created: 1, updated: 2, unchanged: 1, duplicates: 1, rejected: 1 };
+    let counts = shared::import::Counts { read: 6, created: 1, updated: 2, unchanged: 1, repeated: 1, rejected: 1 };
     import(&Import {
         id: 0,
         file_name: "sample.csv".into(),
-        size_bytes: Some(240),
-        sha256: Some("0".repeat(64)),
-        status: if failed { shared::job::JobStatus::Failed } else { shared::job::JobStatus::Completed },
+        size_bytes: 240,
+        sha256: "0".repeat(64),
+        status: if failed { shared::import::ImportStatus::Failed } else { shared::import::ImportStatus::Completed },
         phase: None,
         cancelling: false,
         rows_total: Some(6),
-        bytes_scanned: 240,
+        bytes_surveyed: 240,
         counts,
         last_seq: 5,
         error: failed.then(|| "Made up, to try out a webhook.".into()),
-        next_attempt_at: None,
         created_at: at,
         started_at: Some(at),
         finished_at: Some(at),
         file_removed_at: None,
-        details_removed_at: None,
         source_url: None,
         bytes_fetched: 0,
     })

@@ -1,4 +1,4 @@
-//! One product: made, changed, deleted, brought back.
+//! Creating, changing, deleting and restoring a product.
 
 use futures_util::future::join_all;
 use reqwest::{Method, Response};
@@ -9,15 +9,15 @@ use shared::{
 };
 use tests::{TestApp, app::problem};
 
-/// Status and body of a refusal, without what is the same in all of them.
-async fn refusal(response: Response) -> String {
+/// Status and body of an error, without the parts that all errors share.
+async fn error(response: Response) -> String {
     let Problem { status, code, detail, errors, product, .. } = problem(response).await;
     let fields: Vec<_> = errors.iter().map(|error| format!("{} {}", error.field, error.message)).collect();
     format!("{status} {code:?} {detail} {fields:?} {product:?}")
 }
 
 #[tokio::test]
-async fn a_product_is_made_read_and_named_by_its_version() {
+async fn a_product_is_created_and_read_with_its_version() {
     let app = TestApp::start().await;
     let input = json!({ "sku": " TEA-1 ", "name": "Tea", "attributes": { "colour": "green", "empty": "" } });
     let response = app.ask(Method::POST, "/api/v1/products", &[], &input).await;
@@ -40,7 +40,7 @@ async fn a_product_is_made_read_and_named_by_its_version() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_product_is_refused_field_by_field() {
+async fn an_invalid_product_is_refused_with_an_error_for_each_field() {
     let app = TestApp::start().await;
     let mut seen = Vec::new();
     for input in [
@@ -49,17 +49,17 @@ async fn what_is_not_a_product_is_refused_field_by_field() {
         json!({ "sku": "a" }),
         json!({ "sku": "a", "name": "b", "price": 3 }),
     ] {
-        seen.push(refusal(app.ask(Method::POST, "/api/v1/products", &[], &input).await).await);
+        seen.push(error(app.ask(Method::POST, "/api/v1/products", &[], &input).await).await);
     }
     let text = app.client.post(app.url("/api/v1/products")).body("sku=a").send().await.unwrap();
-    seen.push(refusal(text).await);
+    seen.push(error(text).await);
     let bare = app.client.post(app.url("/api/v1/products")).header("Content-Type", "application/json").body("{");
-    seen.push(refusal(bare.send().await.unwrap()).await);
-    seen.push(refusal(app.get("/api/v1/products/seven").await).await);
-    seen.push(refusal(app.get("/api/v1/products/7").await).await);
+    seen.push(error(bare.send().await.unwrap()).await);
+    seen.push(error(app.get("/api/v1/products/seven").await).await);
+    seen.push(error(app.get("/api/v1/products/7").await).await);
     insta::assert_debug_snapshot!(seen, @r#"
     [
-        "422 Invalid Some parameters are not valid. [\"sku is missing\", \"name is missing\", \"attributes. is missing\", \"attributes.Name is a name of a field of every product\"] None",
+        "422 Invalid Some parameters are not valid. [\"sku is missing\", \"name is missing\", \"attributes. is missing\", \"attributes.Name is the name of a product field\"] None",
         "422 Invalid Some parameters are not valid. [\"sku contains a NUL character, which cannot be stored\", \"name has 501 characters; at most 500 are allowed\"] None",
         "400 BadRequest The body cannot be read: missing field `name` at line 1 column 11. [] None",
         "400 BadRequest The body cannot be read: unknown field `price`, expected one of `sku`, `name`, `description`, `active`, `attributes` at line 1 column 29. [] None",
@@ -73,7 +73,7 @@ async fn what_is_not_a_product_is_refused_field_by_field() {
 }
 
 #[tokio::test]
-async fn a_change_needs_the_version_that_it_is_meant_for() {
+async fn a_change_needs_the_version_that_it_applies_to() {
     let app = TestApp::start().await;
     let product = app.create(json!({ "sku": "TEA-1", "name": "Tea" })).await;
     let path = format!("/api/v1/products/{}", product.id);
@@ -88,7 +88,7 @@ async fn a_change_needs_the_version_that_it_is_meant_for() {
         (Method::DELETE, &[("If-Match", "\"2\"")]),
     ] {
         let body = if method == Method::PATCH { json!({ "name": "Green tea" }) } else { whole.clone() };
-        seen.push(format!("{method} {}", refusal(app.ask(method.clone(), &path, headers, &body).await).await));
+        seen.push(format!("{method} {}", error(app.ask(method.clone(), &path, headers, &body).await).await));
     }
     insta::assert_debug_snapshot!(seen, @r#"
     [
@@ -115,7 +115,7 @@ async fn a_change_needs_the_version_that_it_is_meant_for() {
 }
 
 #[tokio::test]
-async fn a_merge_patch_keeps_what_it_does_not_say_and_a_put_does_not() {
+async fn a_merge_patch_keeps_absent_fields_and_a_put_does_not() {
     let app = TestApp::start().await;
     let product = app
         .create(json!({ "sku": "a", "name": "A", "description": "d", "active": false, "attributes": { "x": "1", "y": "2" } }))
@@ -134,7 +134,7 @@ async fn a_merge_patch_keeps_what_it_does_not_say_and_a_put_does_not() {
 }
 
 #[tokio::test]
-async fn a_change_that_changes_nothing_leaves_no_trace() {
+async fn a_change_without_a_difference_writes_nothing() {
     let app = TestApp::start().await;
     let product = app.create(json!({ "sku": "a", "name": "A", "attributes": { "x": "1" } })).await;
     let traces = "SELECT count(*) FROM search_segments";
@@ -151,7 +151,7 @@ async fn a_change_that_changes_nothing_leaves_no_trace() {
 }
 
 #[tokio::test]
-async fn an_odd_product_of_an_import_can_be_changed_where_it_is_sound() {
+async fn the_valid_fields_of_an_imported_product_can_be_changed_when_others_are_not_valid() {
     let app = TestApp::start().await;
     let header = "x".repeat(501);
     app.import(format!("sku,name,{header}\na,A,1\n")).await;
@@ -162,7 +162,7 @@ async fn an_odd_product_of_an_import_can_be_changed_where_it_is_sound() {
 }
 
 #[tokio::test]
-async fn a_sku_is_taken_whatever_its_case() {
+async fn a_sku_is_taken_in_any_case() {
     let app = TestApp::start().await;
     let first = app.create(json!({ "sku": "TEA-Ä", "name": "Tea" })).await;
     let second = app.create(json!({ "sku": "cup", "name": "Cup" })).await;
@@ -172,7 +172,7 @@ async fn a_sku_is_taken_whatever_its_case() {
     insta::assert_snapshot!(taken.detail.replace(&first.id.to_string(), "[id]"), @r#"The SKU TEA-Ä belongs to product [id], "Tea"; change that one, or choose another SKU."#);
     let taken = problem(app.patch(second.id, 1, json!({ "sku": "Tea-ä" })).await).await;
     assert_eq!((taken.status, taken.product), (409, Some(first.id)));
-    // Its own SKU in another case is no other product's.
+    // Its own SKU in another case does not belong to another product.
     assert_eq!(app.patch(second.id, 1, json!({ "sku": "CUP" })).await.status(), 200);
 }
 
@@ -188,7 +188,7 @@ async fn of_twenty_changes_of_one_version_one_succeeds() {
 }
 
 #[tokio::test]
-async fn of_many_who_make_one_sku_at_once_one_succeeds() {
+async fn of_many_concurrent_creations_of_one_sku_one_succeeds() {
     let app = TestApp::start().await;
     for round in 0..5 {
         let inputs: Vec<_> = (0..12)
@@ -211,7 +211,7 @@ async fn of_many_who_make_one_sku_at_once_one_succeeds() {
 }
 
 #[tokio::test]
-async fn a_deletion_can_be_taken_back_and_the_product_is_as_it_was() {
+async fn a_restored_product_is_as_before_its_deletion() {
     let app = TestApp::start().await;
     let product = app.create(json!({ "sku": "a", "name": "A", "active": false, "attributes": { "x": "1" } })).await;
     app.patch(product.id, 1, json!({ "description": "d" })).await;
@@ -221,11 +221,11 @@ async fn a_deletion_can_be_taken_back_and_the_product_is_as_it_was() {
     let outcome = app.restore(&[product.id, product.id + 7]).await;
     assert_eq!((outcome.restored, outcome.lost), (vec![product.id], vec![product.id + 7]));
     assert_eq!(app.product(product.id).await, product);
-    assert_eq!(app.restore(&[product.id]).await.lost, [product.id], "it is there");
+    assert_eq!(app.restore(&[product.id]).await.lost, [product.id], "it exists");
 }
 
 #[tokio::test]
-async fn a_deleted_product_is_lost_when_its_sku_is_taken_or_its_hour_is_over() {
+async fn a_deleted_product_is_lost_when_its_sku_is_taken_or_after_an_hour() {
     let app = TestApp::start().await;
     let [first, second, late] = [
         app.create(json!({ "sku": "a", "name": "first" })).await,
@@ -241,11 +241,11 @@ async fn a_deleted_product_is_lost_when_its_sku_is_taken_or_its_hour_is_over() {
         (app.db.number("SELECT count(*) FROM deleted_products WHERE sku = 'c'").await == 0).then_some(())
     })
     .await;
-    assert_eq!(app.db.number("SELECT count(*) FROM deleted_products").await, 1, "the other may yet come back");
+    assert_eq!(app.db.number("SELECT count(*) FROM deleted_products").await, 1, "the other can still be restored");
 }
 
 #[tokio::test]
-async fn of_two_deleted_products_with_one_sku_the_one_deleted_last_comes_back() {
+async fn of_two_deleted_products_with_one_sku_the_last_deleted_is_restored() {
     let app = TestApp::start().await;
     let first = app.create(json!({ "sku": "a", "name": "first" })).await;
     app.delete(first.id).await;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use reqwest::Method;
 use serde_json::json;
-use shared::job::JobStatus;
+use shared::import::ImportStatus;
 use tests::{TestApp, app::problem};
 
 /// Everything that a file carries, by SKU.
@@ -75,12 +75,12 @@ async fn an_export_of_hostile_values_is_imported_to_the_same_data() {
     let deleted = app.send(Method::DELETE, &format!("/api/v1/products?confirm={}", before.len())).await;
     assert_eq!(deleted.status(), 200);
     let import = app.import(file).await;
-    assert_eq!((import.status, import.counts.rejected), (JobStatus::Completed, 0));
+    assert_eq!((import.status, import.counts.rejected), (ImportStatus::Completed, 0));
     assert_eq!(content(&app).await, before);
 }
 
 #[tokio::test]
-async fn an_export_holds_exactly_what_the_filter_or_the_numbers_say() {
+async fn an_export_contains_exactly_the_products_of_the_filter_or_the_ids() {
     let app = TestApp::start().await;
     let rows: String =
         (0..2_500).map(|n| format!("s{n:04},{},{n}\n", if n % 2 == 0 { "Tea" } else { "Cup" })).collect();
@@ -94,7 +94,7 @@ async fn an_export_holds_exactly_what_the_filter_or_the_numbers_say() {
     };
     let all = lines("").await;
     assert_eq!((all.len(), all[0].as_str()), (2_502, "sku,name,description,colour,size"));
-    // Lanes write in parallel: which of the rows of a file came first, nobody knows.
+    // Partitions are written in parallel, so ids do not follow the order of the file.
     let mut found = all[1..].to_vec();
     found.sort_unstable();
     let mut expected: Vec<_> =
@@ -109,7 +109,7 @@ async fn an_export_holds_exactly_what_the_filter_or_the_numbers_say() {
     assert_eq!(lines("q=nothing").await, ["sku,name,description"]);
 
     let mut seen = Vec::new();
-    for query in ["ids=1,x", "ids=", "ids=1&q=tea", "active=perhaps"] {
+    for query in ["ids=1,x", "ids=", "ids=1&q=tea", "active=perhaps", "colour=red"] {
         let problem = problem(app.get(&format!("/api/v1/products/export.csv?{query}")).await).await;
         let fields: Vec<_> = problem.errors.iter().map(|error| format!("{} {}", error.field, error.message)).collect();
         seen.push(format!("{query}: {} {} {fields:?}", problem.status, problem.detail));
@@ -118,8 +118,48 @@ async fn an_export_holds_exactly_what_the_filter_or_the_numbers_say() {
     [
         "ids=1,x: 422 Some parameters are not valid. [\"ids must be numbers, separated by commas\"]",
         "ids=: 422 Some parameters are not valid. [\"ids must be numbers, separated by commas\"]",
-        "ids=1&q=tea: 422 Some parameters are not valid. [\"ids cannot be together with a filter\"]",
+        "ids=1&q=tea: 422 Some parameters are not valid. [\"ids cannot be combined with a filter\"]",
         "active=perhaps: 400 A parameter cannot be read: Query deserialize error: provided string was not `true` or `false`; see /api/docs. []",
+        "colour=red: 400 A parameter cannot be read: Query deserialize error: unknown field `colour`, expected `ids`; see /api/docs. []",
     ]
     "#);
+}
+
+#[tokio::test]
+async fn products_with_many_and_long_attributes_are_exported_in_bounded_memory() {
+    let app = TestApp::start().await;
+    // 100 products with 100 attributes of 20,000 characters: 200 MB.
+    app.db
+        .execute(
+            "INSERT INTO products (sku_key, sku, name, attributes) \
+             SELECT 's' || n, 'S' || n, 'Product', \
+                 (SELECT jsonb_object_agg('a' || a, repeat(chr(97 + a % 26), 20000)) FROM generate_series(1, 100) a) \
+             FROM generate_series(1, 100) n",
+        )
+        .await;
+    let mut response = app.get("/api/v1/products/export.csv").await;
+    let mut bytes = 0;
+    while let Some(chunk) = response.chunk().await.unwrap() {
+        bytes += chunk.len();
+    }
+    assert!(bytes > 200_000_000, "{bytes} bytes");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", app.web.id())).unwrap();
+    let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    let kilobytes: u64 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!(kilobytes < 150_000, "the web process took {kilobytes} kB");
+}
+
+#[tokio::test]
+async fn an_export_with_more_attributes_than_a_file_can_have_columns_is_refused() {
+    let app = TestApp::start().await;
+    app.db
+        .execute(
+            "INSERT INTO products (sku_key, sku, name, attributes) \
+             SELECT 's' || n, 'S' || n, 'Product', jsonb_build_object('a' || n, 'x') FROM generate_series(1, 2001) n",
+        )
+        .await;
+    let refused = problem(app.get("/api/v1/products/export.csv").await).await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.detail.contains("more than 2000 different attributes"), "{}", refused.detail);
+    assert_eq!(app.get("/api/v1/products/export.csv?q=s2001").await.status(), 200);
 }
