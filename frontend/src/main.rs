@@ -4,6 +4,7 @@ mod api;
 mod app;
 mod auth;
 mod imports;
+mod live;
 mod products;
 mod stream;
 mod ui;

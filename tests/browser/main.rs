@@ -60,7 +60,7 @@ async fn a_file_is_dropped_watched_and_found_among_the_products() {
 
     browser.wait_for("products-link").await;
     assert_eq!(browser.figures().await, Some(counts));
-    assert!(browser.text("result").await.contains("Every row is accounted for"));
+    assert!(browser.text("balance").await.contains("Every row is accounted for"));
     assert!(browser.text("event-log").await.contains("Completed"), "{}", browser.text("event-log").await);
     let rejected = browser.text("rejected-table").await;
     assert!(rejected.to_lowercase().contains("missing"), "{rejected}");
@@ -68,7 +68,6 @@ async fn a_file_is_dropped_watched_and_found_among_the_products() {
 
     browser.click("products-link").await;
     browser.wait_for("products-table").await;
-    // At first it says that they are more than 10,000.
     let products = i64::try_from(expected.lines.len()).unwrap();
     let counted = async || (browser.number("products-total").await == Some(products)).then_some(());
     browser.until("the exact count", counted).await;
@@ -104,9 +103,9 @@ async fn a_reload_and_a_second_tab_show_the_same_import() {
 }
 
 #[tokio::test]
-async fn the_page_of_an_import_tells_how_much_is_still_sorted_in() {
+async fn the_page_of_an_import_shows_the_index_lag() {
     let app = TestApp::start().await;
-    // The lock of whoever sorts in, as another process would hold it (backend/src/products/search/tend.rs).
+    // The lock of index maintenance, as another process would hold it (backend/src/products/search/index/maintenance.rs).
     let lock = 0x05EA_4C85;
     app.db.execute(&format!("SELECT pg_advisory_lock({lock})")).await;
     let import = app.import("sku,name\na,A\nb,B\nc,C\n").await;
@@ -114,7 +113,7 @@ async fn the_page_of_an_import_tells_how_much_is_still_sorted_in() {
     let says = async |expected: &str| {
         browser.until(expected, async || (browser.text("sorting-in").await == expected).then_some(())).await;
     };
-    says("Sorting in 3 products; lists are complete meanwhile.").await;
+    says("Optimizing the list (3 left). You can use it now.").await;
     app.db.execute(&format!("SELECT pg_advisory_unlock({lock})")).await;
     says("").await;
     browser.assert_silent().await;

@@ -5,29 +5,25 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use shared::{
     auth::Permission,
-    import::Import,
-    job::JobStatus,
+    import::{Import, ImportStatus},
     problem::{ErrorCode, Problem},
 };
 
+use super::balance::Balance;
 use super::cancel::CancelButton;
 use super::event_log::EventLog;
 use super::notices::Notices;
 use super::progress::ProgressCard;
 use super::rejected::RejectedRows;
-use super::requests::get_import;
-use super::result::ResultCard;
-use super::retry::{RetryButton, is_retryable};
 use super::run::{Run, size};
 use super::status::{StatusBadge, label};
-use super::stream;
-use crate::api;
 use crate::auth::Access;
 use crate::products::SortingIn;
 use crate::ui::format::percent;
 use crate::ui::{Glyph, Icon, ProblemNotice, Relative, Skeleton, page_title};
+use crate::{api, live};
 
-/// Loads the import of the address, then receives its events.
+/// Loads the import of the address, then follows it.
 #[component]
 pub fn LivePage() -> impl IntoView {
     let params = use_params_map();
@@ -36,8 +32,8 @@ pub fn LivePage() -> impl IntoView {
         let id = id.get();
         async move {
             match id {
-                Some(id) => get_import(id).await,
-                None => Err(api::problem(404, ErrorCode::NotFound, "The address does not name an import.")),
+                Some(id) => api::import(id).await,
+                None => Err(api::problem(404, ErrorCode::NotFound, "The address names no import.")),
             }
         }
     });
@@ -46,10 +42,7 @@ pub fn LivePage() -> impl IntoView {
             <Suspense fallback=|| view! { <Skeleton rows=8 /> }>
                 {move || Suspend::new(async move {
                     match import.await {
-                        Ok(import) => {
-                            let on_retry = Callback::new(move |()| import.refetch());
-                            view! { <LiveImport import on_retry /> }.into_any()
-                        }
+                        Ok(import) => view! { <LiveImport import /> }.into_any(),
                         Err(problem) if problem.code == ErrorCode::NotFound => view! { <NoSuchImport problem /> }.into_any(),
                         Err(problem) => view! { <ProblemNotice problem retry=move || import.refetch() /> }.into_any(),
                     }
@@ -60,18 +53,14 @@ pub fn LivePage() -> impl IntoView {
 }
 
 #[component]
-fn LiveImport(
-    import: Import,
-    /// Called when a failed import was queued again.
-    on_retry: Callback<()>,
-) -> impl IntoView {
+fn LiveImport(import: Import) -> impl IntoView {
     let id = import.id;
     let run = RwSignal::new(Run::new(import));
-    let connection = stream::follow_import(id, move |messages| {
+    let connection = live::follow_import(id, move |messages| {
         let mut more = true;
         run.update(|run| {
             for message in messages {
-                run.apply(message, Utc::now());
+                run.hear(message, Utc::now());
             }
             more = !run.is_complete();
         });
@@ -79,10 +68,10 @@ fn LiveImport(
     });
     page_title(move || run.with(tab_title));
     view! {
-        <Head run on_retry />
+        <Head run />
         <Notices run connection />
         <ProgressCard run />
-        <ResultCard run />
+        <Balance run />
         <div class="columns">
             <EventLog run />
             <RejectedRows run />
@@ -90,18 +79,18 @@ fn LiveImport(
     }
 }
 
-/// Starts with the part that changes, since a tab shows only the beginning.
+/// Starts with what changes, since a tab shows only the beginning.
 fn tab_title(run: &Run) -> String {
     let import = &run.import;
     let state = match (import.status, run.share()) {
-        (JobStatus::Running, Some(share)) => percent(share),
+        (ImportStatus::Running, Some(share)) => percent(share),
         _ => label(import).to_owned(),
     };
     format!("{state} · {}", import.file_name)
 }
 
 #[component]
-fn Head(run: RwSignal<Run>, on_retry: Callback<()>) -> impl IntoView {
+fn Head(run: RwSignal<Run>) -> impl IntoView {
     let import = Memo::new(move |_| run.with(|run| run.import.clone()));
     let (file_name, created_at) = import.with_untracked(|import| (import.file_name.clone(), import.created_at));
     view! {
@@ -116,35 +105,30 @@ fn Head(run: RwSignal<Run>, on_retry: Callback<()>) -> impl IntoView {
                     <h1>{file_name}</h1>
                     <StatusBadge import />
                 </div>
-                <p class="page-lead">{move || import.with(size)} " · uploaded " <Relative at=created_at /></p>
+                <p class="page-lead">{move || import.with(size)} " · sent " <Relative at=created_at /></p>
             </div>
             <div class="page-actions">
-                <Actions run on_retry />
+                <Actions run />
             </div>
         </header>
-        {move || (import.with(|import| import.status) == JobStatus::Completed).then(|| view! { <SortingIn /> })}
+        {move || (import.with(|import| import.status) == ImportStatus::Completed).then(|| view! { <SortingIn /> })}
         <p class="visually-hidden" role="status">{move || import.with(announcement)}</p>
     }
 }
 
-/// The available actions. All in one place, so that the page does not move.
+/// What can be done now: stop it, or go on from its end. Both in one place, so that the page does not move.
 #[component]
-fn Actions(run: RwSignal<Run>, on_retry: Callback<()>) -> impl IntoView {
+fn Actions(run: RwSignal<Run>) -> impl IntoView {
     let access = Access::expect();
     let may_import = Memo::new(move |_| access.may(Permission::WriteImports));
     let status = Memo::new(move |_| run.with(|run| run.import.status));
     let another = move || may_import.get().then(|| view! { <a class="button" href="/">"Import another file"</a> });
     move || match status.get() {
-        JobStatus::Queued | JobStatus::Running | JobStatus::Unknown => {
+        ImportStatus::Queued | ImportStatus::Running => {
             may_import.get().then(|| view! { <CancelButton run /> }).into_any()
         }
-        JobStatus::Failed if may_import.get() && run.with_untracked(|run| is_retryable(&run.import)) => view! {
-            {another()}
-            <RetryButton run on_retry />
-        }
-        .into_any(),
-        JobStatus::Failed | JobStatus::Cancelled => another().into_any(),
-        JobStatus::Completed => view! {
+        ImportStatus::Failed | ImportStatus::Cancelled => another().into_any(),
+        ImportStatus::Completed => view! {
             {another()}
             <a class="button button-primary" href=these_products(run) data-testid="products-link">
                 <Icon glyph=Glyph::Products />
@@ -155,12 +139,12 @@ fn Actions(run: RwSignal<Run>, on_retry: Callback<()>) -> impl IntoView {
     }
 }
 
-/// Products that were last written by this import.
+/// The products that this import was the last to write.
 fn these_products(run: RwSignal<Run>) -> String {
     format!("/products?import={}", run.with_untracked(|run| run.import.id))
 }
 
-/// Announced by a screen reader when the status or phase changes; not at each figure.
+/// What a screen reader hears when the phase changes; not each number.
 fn announcement(import: &Import) -> String {
     format!("{}: {}", import.file_name, label(import))
 }
@@ -171,9 +155,9 @@ fn NoSuchImport(problem: Problem) -> impl IntoView {
     view! {
         <section class="empty">
             <p class="empty-code">"404"</p>
-            <h1>"Import not found"</h1>
+            <h1>"There is no such import"</h1>
             <p>{problem.detail}</p>
-            <a class="button button-primary" href="/imports">"All imports"</a>
+            <a class="button button-primary" href="/imports">"See all imports"</a>
         </section>
     }
 }
@@ -186,13 +170,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_title_of_the_tab_starts_with_the_part_that_changes() {
+    fn the_tab_begins_with_what_changes() {
         let mut run = Run::new(import());
         assert_eq!(tab_title(&run), "Queued · products.csv");
-        (run.import.status, run.import.phase) = (JobStatus::Running, Some(ImportPhase::Scan));
-        run.import.bytes_scanned = 900;
+        (run.import.status, run.import.phase) = (ImportStatus::Running, Some(ImportPhase::Survey));
+        run.import.bytes_surveyed = 900;
         assert_eq!(tab_title(&run), "45 % · products.csv");
-        (run.import.status, run.import.phase) = (JobStatus::Completed, None);
+        (run.import.status, run.import.phase) = (ImportStatus::Completed, None);
         assert_eq!(tab_title(&run), "Completed · products.csv");
     }
 }

@@ -10,7 +10,7 @@ use super::remove::remove_named;
 use super::requests;
 use super::selection::{PageState, Selection};
 use crate::auth::Access;
-use crate::ui::format::{amount, amount_of, counted};
+use crate::ui::format::{counted, thousands};
 use crate::ui::{ConfirmDialog, Glyph, Icon};
 
 /// Stands at the lower edge as long as something is ticked, or else a job is under way: somebody else's must not be in the
@@ -19,7 +19,7 @@ use crate::ui::{ConfirmDialog, Glyph, Icon};
 pub fn BulkBar() -> impl IntoView {
     let selection = Selection::expect();
     let jobs = Jobs::provide();
-    let shown = Memo::new(move |_| selection.count().is_any());
+    let shown = Memo::new(move |_| selection.count() != Some(0));
     view! {
         <Show when=move || shown.get() fallback=move || view! { <Show when=move || jobs.is_busy()><JobBar /></Show> }>
             <Actions />
@@ -35,9 +35,13 @@ fn Actions() -> impl IntoView {
     let access = Access::expect();
     let may_write = move || access.may(Permission::WriteProducts);
     let number = Memo::new(move |_| selection.count());
+    let products =
+        move || number.get().map_or_else(|| "all matching products".to_owned(), |count| counted(count, "product"));
     let run = move |action: BulkAction| {
         if selection.whole.get_untracked() {
-            jobs.start(action, untrack(|| catalogue.filter()), selection);
+            if let Some(count) = untrack(|| selection.count()) {
+                jobs.start(action, untrack(|| catalogue.filter()), count, selection);
+            }
         } else if !working.get_untracked() {
             working.set(true);
             change(catalogue, selection, action, working);
@@ -54,11 +58,11 @@ fn Actions() -> impl IntoView {
             requests::export_named_url(&selection.ids())
         }
     };
-    let question = Signal::derive(move || format!("Delete {}?", amount_of(number.get(), "product")));
-    let confirm = Signal::derive(move || format!("Delete {}", amount_of(number.get(), "product")));
+    let question = Signal::derive(move || format!("Delete {}?", products()));
+    let confirm = Signal::derive(move || format!("Delete {}", products()));
     view! {
         <section class="bulk" aria-label="Selected products" data-testid="bulk-bar">
-            <p class="bulk-count" role="status" data-testid="bulk-count">{move || format!("{} selected", amount(number.get()))}</p>
+            <p class="bulk-count" role="status" data-testid="bulk-count">{move || number.get().map_or_else(|| "All selected".to_owned(), |count| format!("{} selected", thousands(count)))}</p>
             <SelectAll />
             <div class="bulk-actions">
                 <Show when=may_write>
@@ -112,19 +116,11 @@ fn Actions() -> impl IntoView {
 fn SelectAll() -> impl IntoView {
     let (catalogue, selection) = (Catalogue::expect(), Selection::expect());
     let offered = Memo::new(move |_| {
-        let total = catalogue.total.get().filter(|total| total.count > selection.count().count || !total.exact)?;
+        let total = catalogue.total.get().filter(|total| Some(*total) > selection.count())?;
         let whole_page = !selection.whole.get() && selection.page_state() == PageState::All;
         whole_page.then_some(total)
     });
-    let text = move || {
-        offered.get().map(|total| {
-            if total.exact {
-                format!("Select all {}", amount(total))
-            } else {
-                format!("Select all ({})", amount(total))
-            }
-        })
-    };
+    let text = move || offered.get().map(|total| format!("Select all {}", thousands(total)));
     view! {
         <Show when=move || offered.get().is_some()>
             <button

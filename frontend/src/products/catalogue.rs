@@ -8,7 +8,7 @@ use leptos_router::hooks::{use_location, use_navigate, use_query_map};
 use shared::{
     problem::{ErrorCode, Problem},
     product::Product,
-    search::{ProductFilter, ProductPage, Total},
+    search::{ProductFilter, ProductPage},
 };
 use wasm_bindgen_futures::spawn_local;
 use web_sys::AbortController;
@@ -50,8 +50,8 @@ pub struct Catalogue {
     pub listing: RwSignal<Option<Listing>>,
     pub problem: RwSignal<Option<Problem>>,
     pub loading: RwSignal<bool>,
-    /// How many products match; of the list that was loaded last.
-    pub total: RwSignal<Option<Total>>,
+    /// Number of products that match the list that was loaded last; `None` until it arrives.
+    pub total: RwSignal<Option<i64>>,
     /// Lower-case words to mark.
     pub words: Signal<Vec<String>>,
     /// Number of the newest request: answers to older ones are thrown away.
@@ -169,7 +169,7 @@ impl Catalogue {
             None => Row { id: product.id, product: ArcRwSignal::new(product) },
         };
         let rows = page.items.into_iter().map(row).collect();
-        self.count(&view.filter, page.total);
+        self.count(&view.filter);
         self.listing.set(Some(Listing { view, rows, next: page.next, previous: page.previous }));
     }
 
@@ -182,24 +182,22 @@ impl Catalogue {
         self.problem.set(Some(problem));
     }
 
-    /// Shows the count that came with a page; where that is not exact, asks for the one that is.
-    fn count(self, filter: &ProductFilter, total: Total) {
-        if total.exact {
-            self.counted.set_value(None);
-            self.total.set(Some(total));
-            return;
-        }
+    /// Requests the number of matches, unless it is known or being requested.
+    fn count(self, filter: &ProductFilter) {
         if self.counted.with_value(|counted| counted.as_ref() == Some(filter)) {
             return;
         }
         self.counted.set_value(Some(filter.clone()));
-        self.total.set(Some(total));
+        self.total.set(None);
         let filter = filter.clone();
         spawn_local(async move {
-            let exact = requests::count(&filter).await;
-            let still = self.counted.try_with_value(|counted| counted.as_ref() == Some(&filter)) == Some(true);
-            if still && let Ok(exact) = exact {
-                self.total.set(Some(exact));
+            let total = requests::count(&filter).await;
+            let is_current = self.counted.try_with_value(|counted| counted.as_ref() == Some(&filter)) == Some(true);
+            match total {
+                Ok(total) if is_current => self.total.set(Some(total)),
+                // The next page of the list requests it again.
+                Err(_) if is_current => self.counted.set_value(None),
+                _ => {}
             }
         });
     }

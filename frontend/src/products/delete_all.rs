@@ -35,7 +35,7 @@ fn Question(open: RwSignal<bool>) -> impl IntoView {
     let ask = move || {
         spawn_local(async move {
             match requests::count(&ProductFilter::default()).await {
-                Ok(total) => drop(count.try_set(Some(total.count))),
+                Ok(total) => drop(count.try_set(Some(total))),
                 Err(refused) => drop(problem.try_set(Some(refused))),
             }
         });

@@ -3,8 +3,7 @@
 use leptos::prelude::*;
 use shared::{
     auth::Permission,
-    bulk::{BulkAction, BulkJob},
-    job::JobStatus,
+    bulk::{BulkAction, BulkJob, BulkStatus},
     search::ProductFilter,
 };
 use wasm_bindgen_futures::spawn_local;
@@ -53,14 +52,14 @@ impl Jobs {
     }
 
     /// Begins to change all products that match.
-    pub fn start(self, action: BulkAction, filter: ProductFilter, selection: Selection) {
+    pub fn start(self, action: BulkAction, filter: ProductFilter, count: i64, selection: Selection) {
         if self.starting.get_untracked() {
             return;
         }
         self.starting.set(true);
         let toasts = self.catalogue.toasts;
         spawn_local(async move {
-            match requests::change_matching(action, filter).await {
+            match requests::change_matching(action, filter, count).await {
                 Ok(job) if !self.job.is_disposed() => {
                     self.job.set(Some(job));
                     // Only now the bar of the job takes the place of the selection's, and listens to this one.
@@ -92,8 +91,8 @@ impl Jobs {
 fn tell_end(toasts: Toasts, job: &BulkJob) {
     let changed = format!("{} {}", counted(job.changed, "product"), done_word(job.action));
     match job.status {
-        JobStatus::Cancelled => toasts.warn(format!("Cancelled. {changed} before that")),
-        JobStatus::Failed => {
+        BulkStatus::Cancelled => toasts.warn(format!("Cancelled. {changed} before that")),
+        BulkStatus::Failed => {
             let reason = job.error.clone().unwrap_or_default();
             toasts.warn(format!("Failed: {reason} {changed} before that"));
         }
@@ -187,7 +186,8 @@ mod tests {
             id: 1,
             action: BulkAction::Delete,
             filter: ProductFilter::default(),
-            status: JobStatus::Running,
+            undo_of: None,
+            status: BulkStatus::Running,
             total: 0,
             done: 0,
             changed: 0,

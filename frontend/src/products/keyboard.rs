@@ -100,7 +100,7 @@ fn escape(selection: Selection, guard: Guard) -> bool {
         guard.close();
         return true;
     }
-    if untrack(|| selection.count()).is_any() {
+    if untrack(|| selection.count()) != Some(0) {
         selection.clear();
         return true;
     }

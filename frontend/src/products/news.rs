@@ -1,7 +1,7 @@
 //! The hint that others have changed products. The list itself never moves under the eyes of who reads it.
 
 use leptos::prelude::*;
-use shared::bulk::CatalogueNews;
+use shared::bulk::CatalogueChange;
 
 use super::catalogue::Catalogue;
 use super::requests;
@@ -44,7 +44,7 @@ pub fn NewsBar() -> impl IntoView {
     let catalogue = Catalogue::expect();
     let news = RwSignal::new(News::default());
     let client = api::client_id();
-    stream::listen(requests::news_url(), "changed", move |heard: Heard<CatalogueNews>| {
+    stream::listen(requests::news_url(), "changed", move |heard: Heard<CatalogueChange>| {
         match heard {
             Heard::Message(told) if told.client.as_ref() == Some(&client) => {}
             Heard::Message(told) => news.update(|news| news.add(told.count)),

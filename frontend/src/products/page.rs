@@ -1,9 +1,6 @@
 use leptos::prelude::*;
 use leptos_router::components::Outlet;
-use shared::{
-    auth::Permission,
-    search::{ProductFilter, Total},
-};
+use shared::{auth::Permission, search::ProductFilter};
 
 use super::bulk::BulkBar;
 use super::catalogue::Catalogue;
@@ -20,7 +17,7 @@ use super::selection::Selection;
 use super::table::ProductTable;
 use super::toolbar::Toolbar;
 use crate::auth::Access;
-use crate::ui::format::amount_of;
+use crate::ui::format::counted;
 use crate::ui::{Glyph, Icon, ProblemNotice, Skeleton, page_title};
 
 /// Products as the address names them, and beside them the one that is open.
@@ -71,13 +68,12 @@ fn Head() -> impl IntoView {
         (Some(total), Some(filter)) => total_text(total, &filter),
         _ => "Counting …".to_owned(),
     };
-    let value = move || catalogue.total.get().map(|total| total.count);
-    let exact = move || catalogue.total.get().is_some_and(|total| total.exact).to_string();
+    let value = move || catalogue.total.get();
     view! {
         <header class="page-head">
             <div>
                 <h1>"Products"</h1>
-                <p class="page-lead" role="status" data-testid="products-total" data-value=value data-exact=exact>
+                <p class="page-lead" role="status" data-testid="products-total" data-value=value>
                     {text}
                 </p>
             </div>
@@ -105,13 +101,13 @@ fn Head() -> impl IntoView {
     }
 }
 
-fn total_text(total: Total, filter: &ProductFilter) -> String {
+fn total_text(total: i64, filter: &ProductFilter) -> String {
     let verb = match total {
         _ if filter.is_empty() => "",
-        Total { count: 1, .. } => " matches",
+        1 => " matches",
         _ => " match",
     };
-    amount_of(total, "product") + verb
+    counted(total, "product") + verb
 }
 
 /// The list once there is one; what to do where it is empty.
@@ -221,13 +217,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_count_that_is_not_exact_says_so() {
+    fn the_count_says_whether_it_is_of_matches() {
         let (all, some) = (ProductFilter::default(), ProductFilter { q: "tea".into(), ..ProductFilter::default() });
-        let text = |count, exact, filter| total_text(Total { count, exact }, filter);
-        assert_eq!(text(1, true, &all), "1 product");
-        assert_eq!(text(1, true, &some), "1 product matches");
-        assert_eq!(text(0, true, &some), "0 products match");
-        assert_eq!(text(10_000, false, &all), "more than 10,000 products");
-        assert_eq!(text(10_000, false, &some), "more than 10,000 products match");
+        assert_eq!(total_text(1, &all), "1 product");
+        assert_eq!(total_text(1, &some), "1 product matches");
+        assert_eq!(total_text(0, &some), "0 products match");
+        assert_eq!(total_text(10_000, &all), "10,000 products");
     }
 }

@@ -2,12 +2,11 @@
 
 use shared::{
     bulk::{
-        BulkAction, BulkJob, BulkJobList, BulkOutcome, BulkRequest, DeletedAll, MAX_NAMED, RestoreOutcome,
-        RestoreRequest,
+        BulkAction, BulkJob, BulkJobList, BulkOutcome, BulkRequest, DeletedAll, MAX_IDS, RestoreOutcome, RestoreRequest,
     },
     problem::Problem,
     product::{Product, ProductChange, ProductInput},
-    search::{IndexState, ProductFilter, ProductPage, Total},
+    search::{IndexState, ProductCount, ProductFilter, ProductPage},
 };
 use web_sys::AbortSignal;
 
@@ -18,9 +17,10 @@ pub async fn page(view: &ListView, abort: Option<&AbortSignal>) -> Result<Produc
     send_with("GET", &format!("{BASE}/products{}", view.query()), Request { abort, ..Request::default() }).await
 }
 
-/// How many products match, exactly.
-pub async fn count(filter: &ProductFilter) -> Result<Total, Problem> {
-    get(&format!("{BASE}/products/count{}", filter_query(filter))).await
+/// Returns the number of products that match.
+pub async fn count(filter: &ProductFilter) -> Result<i64, Problem> {
+    let ProductCount { count } = get(&format!("{BASE}/products/count{}", filter_query(filter))).await?;
+    Ok(count)
 }
 
 pub async fn index() -> Result<IndexState, Problem> {
@@ -52,21 +52,23 @@ pub async fn delete(id: i64) -> Result<(), Problem> {
     send("DELETE", &format!("{BASE}/products/{id}")).await
 }
 
-/// Does something to these products; returns how many are now other than before. Pieces of at most [`MAX_NAMED`] follow
+/// Does something to these products; returns how many are now other than before. Pieces of at most [`MAX_IDS`] follow
 /// each other: where one fails, those before it are done.
 pub async fn change_named(action: BulkAction, ids: &[i64]) -> Result<i64, Problem> {
     let mut changed = 0;
-    for ids in ids.chunks(MAX_NAMED) {
-        let request = BulkRequest { action, ids: ids.to_vec(), filter: None };
+    for ids in ids.chunks(MAX_IDS) {
+        let request = BulkRequest { action, ids: ids.to_vec(), filter: None, all: false, count: None };
         let outcome: BulkOutcome = send_with("POST", &format!("{BASE}/products/bulk"), Request::json(&request)).await?;
         changed += outcome.changed;
     }
     Ok(changed)
 }
 
-/// Begins to do something to all products that match.
-pub async fn change_matching(action: BulkAction, filter: ProductFilter) -> Result<BulkJob, Problem> {
-    let request = BulkRequest { action, ids: Vec::new(), filter: Some(filter) };
+/// Creates a job that changes all products that match. `count` is their number as the page shows it; if it is wrong, nothing is
+/// changed.
+pub async fn change_matching(action: BulkAction, filter: ProductFilter, count: i64) -> Result<BulkJob, Problem> {
+    let all = filter.is_empty();
+    let request = BulkRequest { action, ids: Vec::new(), filter: Some(filter), all, count: Some(count) };
     send_with("POST", &format!("{BASE}/products/bulk"), Request::json(&request)).await
 }
 
@@ -78,7 +80,7 @@ pub async fn jobs() -> Result<BulkJobList, Problem> {
 /// Takes a deletion back.
 pub async fn restore(ids: &[i64]) -> Result<RestoreOutcome, Problem> {
     let mut outcome = RestoreOutcome { restored: Vec::new(), lost: Vec::new() };
-    for ids in ids.chunks(MAX_NAMED) {
+    for ids in ids.chunks(MAX_IDS) {
         let request = RestoreRequest { ids: ids.to_vec() };
         let piece: RestoreOutcome =
             send_with("POST", &format!("{BASE}/products/restore"), Request::json(&request)).await?;
@@ -86,6 +88,11 @@ pub async fn restore(ids: &[i64]) -> Result<RestoreOutcome, Problem> {
         outcome.lost.extend(piece.lost);
     }
     Ok(outcome)
+}
+
+/// Creates a job that reverts the changes of another one.
+pub async fn undo_job(id: i64) -> Result<BulkJob, Problem> {
+    send("POST", &format!("{BASE}/products/jobs/{id}/undo")).await
 }
 
 pub async fn cancel_job(id: i64) -> Result<BulkJob, Problem> {

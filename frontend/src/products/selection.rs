@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use leptos::prelude::*;
-use shared::search::Total;
 
 use super::catalogue::Catalogue;
 
@@ -50,12 +49,12 @@ impl Selection {
         self.whole.get() || self.ids.with(|ids| ids.contains(&id))
     }
 
-    /// How many products are ticked.
-    pub fn count(self) -> Total {
+    /// Returns the number of selected products; `None` until all matches have been counted.
+    pub fn count(self) -> Option<i64> {
         if self.whole.get() {
-            return self.catalogue().total.get().unwrap_or_default();
+            return self.catalogue().total.get();
         }
-        Total { count: self.ids.with(|ids| i64::try_from(ids.len()).unwrap_or(i64::MAX)), exact: true }
+        Some(self.ids.with(|ids| i64::try_from(ids.len()).unwrap_or(i64::MAX)))
     }
 
     /// The ticked products one by one, in the order of their ids; not for all that match.

@@ -5,12 +5,12 @@ use wasm_bindgen_futures::spawn_local;
 
 use super::requests;
 use crate::ui::every;
-use crate::ui::format::counted;
+use crate::ui::format::thousands;
 
 /// How often the server is asked.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
-/// Says how many products are not yet sorted in, until none is: some orders and filters are slower meanwhile.
+/// Shows the index lag until it is 0. Until then, some orders and filters are slower.
 #[component]
 pub fn SortingIn() -> impl IntoView {
     let pending = RwSignal::new(None::<i64>);
@@ -21,7 +21,7 @@ pub fn SortingIn() -> impl IntoView {
         }
         spawn_local(async move {
             if let Ok(index) = requests::index().await {
-                pending.try_set(Some(index.pending));
+                pending.try_set(Some(index.lag));
             }
         });
     };
@@ -29,7 +29,7 @@ pub fn SortingIn() -> impl IntoView {
     every(ASK_EVERY, ask);
     let text = move || {
         let pending = pending.get().filter(|pending| *pending > 0)?;
-        Some(format!("Sorting in {}; lists are complete meanwhile.", counted(pending, "product")))
+        Some(format!("Optimizing the list ({} left). You can use it now.", thousands(pending)))
     };
     view! { <span class="sorting-in" data-testid="sorting-in">{text}</span> }
 }

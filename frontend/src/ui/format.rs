@@ -1,7 +1,5 @@
 //! Figures as people read them. Pure, in English, with the units that every text here shares.
 
-use shared::search::Total;
-
 /// A count with separators: `500,000`.
 pub fn thousands(count: i64) -> String {
     let digits = count.unsigned_abs().to_string();
@@ -22,18 +20,6 @@ pub fn thousands(count: i64) -> String {
 pub fn counted(count: i64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", thousands(count))
-}
-
-/// `1,234`, or `more than 1,234` where they were not counted to the end.
-pub fn amount(total: Total) -> String {
-    let count = thousands(total.count);
-    if total.exact { count } else { format!("more than {count}") }
-}
-
-/// The same of things.
-pub fn amount_of(total: Total, noun: &str) -> String {
-    let count = counted(total.count, noun);
-    if total.exact { count } else { format!("more than {count}") }
 }
 
 /// A size in decimal units, three digits at least from kB on: `86.4 MB`.
@@ -67,13 +53,10 @@ pub fn rate(per_second: f64) -> String {
     thousands(((per_second / step).round() * step) as i64)
 }
 
-/// How long something took, in seconds: `under 0.1 s`, `9.4 s`, `1 min 05 s`, `2 h 03 min`.
+/// How long something took, in seconds: `9.4 s`, `1 min 05 s`, `2 h 03 min`.
 pub fn duration(seconds: f64) -> String {
-    if seconds < 0.1 {
-        return "under 0.1 s".to_owned();
-    }
     if seconds < 10.0 {
-        return format!("{seconds:.1} s");
+        return format!("{:.1} s", seconds.max(0.0));
     }
     whole_seconds(seconds)
 }
@@ -128,13 +111,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_counted_to_the_end_is_not_told_as_less() {
-        let texts = |count, exact| (amount(Total { count, exact }), amount_of(Total { count, exact }, "product"));
-        assert_eq!(texts(1, true), ("1".into(), "1 product".into()));
-        assert_eq!(texts(1_999, false), ("more than 1,999".into(), "more than 1,999 products".into()));
-    }
-
-    #[test]
     fn sizes_change_their_unit_before_they_show_a_thousand() {
         assert_eq!(bytes(0), "0 B");
         assert_eq!(bytes(999), "999 B");
@@ -153,7 +129,7 @@ mod tests {
 
     #[test]
     fn durations_have_at_most_two_units() {
-        assert_eq!(duration(0.04), "under 0.1 s");
+        assert_eq!(duration(0.04), "0.0 s");
         assert_eq!(duration(9.44), "9.4 s");
         assert_eq!(duration(65.0), "1 min 05 s");
         assert_eq!(duration(7_380.0), "2 h 03 min");

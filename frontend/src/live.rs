@@ -1,4 +1,4 @@
-//! The event stream of one import, closed when the page is left.
+//! The stream of events of one import: one `EventSource` per tab, closed when the page is left.
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
@@ -9,53 +9,51 @@ use wasm_bindgen::{JsCast, closure::Closure};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{EventSource, MessageEvent};
 
-use super::requests::events_url;
-use crate::auth;
+use crate::{api, auth};
 
-/// Messages that arrive within this time are passed on together: after a reload, all of them are replayed at once.
-const BATCH_WINDOW: Duration = Duration::from_millis(50);
-/// Pause before the stream is reopened after the browser has given up (a status other than 200).
-const REOPEN_DELAY: Duration = Duration::from_secs(3);
+/// Messages that arrive within this time are handed on together: a reload replays all of them at once.
+const GATHER: Duration = Duration::from_millis(50);
+/// Pause before the stream is opened anew, where the browser itself has given up (an answer other than 200).
+const REOPEN: Duration = Duration::from_secs(3);
 
-/// A connection that is back within this time was not lost: the server also ends it after the last event.
-const LOST_AFTER: Duration = Duration::from_secs(1);
+/// A connection that is back within this time was not lost: the server ends it after the last event, too.
+const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A message of the stream.
+/// What the server says about an import.
 #[derive(Debug, Clone)]
 pub enum Message {
     /// The import as it is now; first on every connection.
     State(Box<ImportState>),
-    /// A numbered event. After a reconnection, earlier ones may arrive again.
+    /// A numbered event. After a new connection those of before may come again.
     Event(Box<ImportEvent>),
 }
 
-/// State of the connection.
+/// How the stream is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Connection {
     Connecting,
     Open,
-    /// Interrupted; it is being reopened.
+    /// Broken off; it is being opened again.
     Lost,
-    /// The import has ended, and all events have arrived.
+    /// The import has ended and every event is here.
     Finished,
 }
 
-/// Receives the messages of an import until its last event, or until the page is left.
+/// Hands on what the server says about an import, until that is all or the page is left.
 ///
-/// `receive` gets the messages in order, at most about twenty times per second, and returns whether more are expected.
-pub fn follow_import(id: i64, receive: impl Fn(Vec<Message>) -> bool + 'static) -> Signal<Connection> {
+/// `hear` gets the messages in order, at most some twenty times a second, and tells whether there is more to come.
+pub fn follow_import(id: i64, hear: impl Fn(Vec<Message>) -> bool + 'static) -> Signal<Connection> {
     let connection = RwSignal::new(Connection::Connecting);
     let stream = StoredValue::new_local(None);
-    let listener =
-        Rc::new(Listener { id, connection, stream, receive: Box::new(receive), waiting: RefCell::default() });
+    let listener = Rc::new(Listener { id, connection, stream, hear: Box::new(hear), waiting: RefCell::default() });
     listener.open();
     connection.into()
 }
 
-/// An open stream. Dropping it closes it; the page drops it with its stored values.
+/// An open stream. Dropping it closes it, and with the page everything in its stored values is dropped.
 struct Stream {
     source: EventSource,
-    /// They must live as long as the source can call them.
+    /// They must live as long as the source calls them.
     _handlers: Vec<Closure<dyn FnMut(MessageEvent)>>,
 }
 
@@ -71,13 +69,13 @@ struct Listener {
     id: i64,
     connection: RwSignal<Connection>,
     stream: StoredValue<Option<Stream>, LocalStorage>,
-    receive: Box<dyn Fn(Vec<Message>) -> bool>,
+    hear: Box<dyn Fn(Vec<Message>) -> bool>,
     waiting: RefCell<Vec<Message>>,
 }
 
 impl Listener {
     fn open(self: &Rc<Self>) {
-        let Ok(source) = EventSource::new(&events_url(self.id)) else {
+        let Ok(source) = EventSource::new(&api::events_url(self.id)) else {
             self.reopen_later();
             return;
         };
@@ -93,7 +91,7 @@ impl Listener {
         let listener = Rc::clone(self);
         let failing = source.clone();
         let failed = Closure::<dyn FnMut(MessageEvent)>::new(move |_| {
-            listener.report_if_lost(failing.clone());
+            listener.tell_if_lost(failing.clone());
             if failing.ready_state() == EventSource::CLOSED {
                 listener.reopen_later();
             }
@@ -101,11 +99,11 @@ impl Listener {
         source.set_onerror(Some(failed.as_ref().unchecked_ref()));
         handlers.extend([opened, failed]);
 
-        // If the page has been left, the stream is dropped, and so closed, at once.
+        // Where the page has been left meanwhile, the stream is dropped, and so closed, at once.
         let _ = self.stream.try_set_value(Some(Stream { source, _handlers: handlers }));
     }
 
-    /// Registers a handler for the messages of one name.
+    /// Calls for the messages of one name.
     fn on<T: DeserializeOwned + 'static>(
         self: &Rc<Self>,
         source: &EventSource,
@@ -116,42 +114,42 @@ impl Listener {
         let handler = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             let data = event.data().as_string().unwrap_or_default();
             match serde_json::from_str(&data) {
-                Ok(value) => listener.collect(message(value)),
-                Err(error) => leptos::logging::warn!("an event of import {} cannot be decoded: {error}", listener.id),
+                Ok(value) => listener.gather(message(value)),
+                Err(error) => leptos::logging::warn!("an event of import {} cannot be read: {error}", listener.id),
             }
         });
-        // It fails only if the handler is not a function.
+        // It fails only where the handler is no function.
         let _ = source.add_event_listener_with_callback(name, handler.as_ref().unchecked_ref());
         handler
     }
 
-    fn collect(self: &Rc<Self>, message: Message) {
+    fn gather(self: &Rc<Self>, message: Message) {
         self.waiting.borrow_mut().push(message);
         if self.waiting.borrow().len() == 1 {
             let listener = Rc::clone(self);
-            set_timeout(move || listener.deliver(), BATCH_WINDOW);
+            set_timeout(move || listener.hand_on(), GATHER);
         }
     }
 
-    fn deliver(&self) {
+    fn hand_on(&self) {
         if self.connection.is_disposed() {
             return;
         }
         let messages = self.waiting.take();
-        if !(self.receive)(messages) {
+        if !(self.hear)(messages) {
             self.set(Connection::Finished);
             let _ = self.stream.try_set_value(None);
         }
     }
 
-    fn report_if_lost(self: &Rc<Self>, source: EventSource) {
+    fn tell_if_lost(self: &Rc<Self>, source: EventSource) {
         let listener = Rc::clone(self);
-        let report = move || {
+        let tell = move || {
             if source.ready_state() != EventSource::OPEN {
                 listener.set(Connection::Lost);
             }
         };
-        set_timeout(report, LOST_AFTER);
+        set_timeout(tell, PATIENCE);
     }
 
     fn reopen_later(self: &Rc<Self>) {
@@ -165,7 +163,7 @@ impl Listener {
                 listener.open();
             }
         };
-        set_timeout(move || spawn_local(again), REOPEN_DELAY);
+        set_timeout(move || spawn_local(again), REOPEN);
     }
 
     fn is_wanted(&self) -> bool {
