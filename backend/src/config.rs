@@ -112,43 +112,55 @@ pub struct Config {
     #[arg(long, env, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=8_760))]
     pub upload_expiry_hours: u32,
 
-    /// Days for which the files of imports that have ended are kept, and ended changes of many products
+    /// Days after the end of an import for which its file is kept; ended bulk jobs are kept as long
     #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3_650))]
     pub file_retention_days: u16,
 
+    /// Days after the end of an import for which its rejected rows and its log are kept
+    #[arg(long, env, default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..=3_650))]
+    pub import_details_retention_days: u16,
+
+    /// Days after its end for which an import is kept in the history
+    #[arg(long, env, default_value_t = 730, value_parser = clap::value_parser!(u16).range(1..=36_500))]
+    pub import_retention_days: u16,
+
     /// Connections that write one import at the same time, 1 to 16
     #[arg(long, env, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=16))]
-    pub import_lanes: u16,
+    pub import_writers: u16,
 
-    /// Rows that one transaction of an import writes
+    /// Rows per transaction of an import
     #[arg(long, env, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub import_batch_rows: u32,
 
-    /// Seconds after which a worker puts an import back into the queue, so that others get their turn
+    /// Seconds that one transaction of an import may take; after it, the import is interrupted and retried
+    #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub import_batch_timeout_seconds: u32,
+
+    /// Seconds after which a worker releases an import or a bulk job, so that others get their turn
     #[arg(long, env, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub import_slice_seconds: u32,
 
-    /// Seconds without a sign of life after which another worker takes over an import
+    /// Seconds without progress after which another worker may claim an import or a bulk job
     #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u32).range(2..))]
     pub import_lease_seconds: u32,
 
-    /// Imports that one process works on at the same time
+    /// Imports and bulk jobs that one process works on at the same time
     #[arg(long, env, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub import_concurrency: u16,
 
-    /// Networks that files may be fetched from although they are not public, with commas between, such as 10.1.0.0/16
+    /// Private networks that files may be fetched from, separated by commas, such as 10.1.0.0/16
     #[arg(long, env, value_delimiter = ',', value_parser = network)]
     pub import_url_allow_cidrs: Vec<IpNet>,
 
-    /// Seconds for which the server of a file that is fetched may be silent
+    /// Seconds without data from the server of a file after which a fetch is interrupted
     #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=600))]
     pub import_url_idle_seconds: u16,
 
-    /// Seconds that a file may take to be fetched; less than the half hour after which RabbitMQ gives a worker up
+    /// Maximum duration of a fetch in seconds; less than the 30 minutes after which RabbitMQ closes the channel of a worker
     #[arg(long, env, default_value_t = 900, value_parser = clap::value_parser!(u16).range(1..=1_500))]
     pub import_url_deadline_seconds: u16,
 
-    /// Imports that may wait or run at the same time; who brings one more is asked to come later
+    /// Maximum queued or running imports; further ones get status 429
     #[arg(long, env, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
     pub max_open_imports: u16,
 
@@ -304,6 +316,10 @@ impl Config {
 
     pub fn lease(&self) -> Duration {
         Duration::from_secs(self.import_lease_seconds.into())
+    }
+
+    pub fn import_batch_timeout(&self) -> Duration {
+        Duration::from_secs(self.import_batch_timeout_seconds.into())
     }
 
     pub fn upload_idle(&self) -> Duration {

@@ -138,7 +138,7 @@ async fn run(config: Config, web: bool, work: bool) -> anyhow::Result<()> {
                     None => jobs::run_embedded(Arc::clone(&app), embedded).await,
                 }
             };
-            tokio::join!(tasks, jobs::sweep(&app));
+            tokio::join!(tasks, jobs::run_scheduler(&app));
         }
         anyhow::Ok(())
     };

@@ -65,8 +65,9 @@ diesel::table! {
         changed -> BigInt,
         epoch -> BigInt,
         attempts -> Integer,
+        interruptions -> Integer,
         wake_at -> Timestamptz,
-        rung_at -> Nullable<Timestamptz>,
+        last_enqueued_at -> Nullable<Timestamptz>,
         error -> Nullable<Text>,
         created_at -> Timestamptz,
         finished_at -> Nullable<Timestamptz>,
@@ -93,46 +94,48 @@ diesel::table! {
     imports (id) {
         id -> BigInt,
         file_name -> Text,
-        object_key -> Text,
-        size_bytes -> BigInt,
-        sha256 -> Text,
-        layout -> Jsonb,
+        object_key -> Nullable<Text>,
+        size_bytes -> Nullable<BigInt>,
+        sha256 -> Nullable<Text>,
+        format -> Nullable<Jsonb>,
         status -> Text,
         phase -> Nullable<Text>,
         cancel_requested -> Bool,
         rows_total -> Nullable<BigInt>,
-        bytes_surveyed -> BigInt,
+        bytes_scanned -> BigInt,
         rows_read -> BigInt,
         created -> BigInt,
         updated -> BigInt,
         unchanged -> BigInt,
-        repeated -> BigInt,
+        duplicates -> BigInt,
         rejected -> BigInt,
         last_seq -> BigInt,
         epoch -> BigInt,
         attempts -> Integer,
+        interruptions -> Integer,
         wake_at -> Timestamptz,
-        rung_at -> Nullable<Timestamptz>,
+        last_enqueued_at -> Nullable<Timestamptz>,
         error -> Nullable<Text>,
         created_at -> Timestamptz,
         started_at -> Nullable<Timestamptz>,
         finished_at -> Nullable<Timestamptz>,
         file_removed_at -> Nullable<Timestamptz>,
+        details_removed_at -> Nullable<Timestamptz>,
         source_url -> Nullable<Text>,
         bytes_fetched -> BigInt,
     }
 }
 
 diesel::table! {
-    import_lanes (import_id, lane) {
+    import_partitions (import_id, partition_no) {
         import_id -> BigInt,
-        lane -> Integer,
+        partition_no -> Integer,
         epoch -> BigInt,
         rows_done -> BigInt,
         created -> BigInt,
         updated -> BigInt,
         unchanged -> BigInt,
-        repeated -> BigInt,
+        duplicates -> BigInt,
         rejected -> BigInt,
     }
 }
@@ -155,7 +158,7 @@ diesel::table! {
         column -> Nullable<Text>,
         code -> Text,
         message -> Text,
-        raw -> Text,
+        raw -> Nullable<Text>,
     }
 }
 

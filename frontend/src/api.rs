@@ -7,10 +7,7 @@ use std::time::Duration;
 use js_sys::Promise;
 use leptos::prelude::set_timeout;
 use serde::{Serialize, de::DeserializeOwned};
-use shared::{
-    import::{Import, ImportFromUrl, ImportPage, RejectedPage},
-    problem::{ErrorCode, Problem},
-};
+use shared::problem::{ErrorCode, Problem};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, Headers, RequestInit, Response};
@@ -20,41 +17,6 @@ use crate::auth;
 pub const BASE: &str = "/api/v1";
 /// Longest pause before something is asked for again, in seconds. Who is to wait longer is told.
 const MAX_PAUSE: u32 = 20;
-
-pub async fn import(id: i64) -> Result<Import, Problem> {
-    get(&format!("{BASE}/imports/{id}")).await
-}
-
-/// Imports older than `before`, newest first; the newest of all where it is `None`.
-pub async fn imports(before: Option<i64>, limit: u32) -> Result<ImportPage, Problem> {
-    let before = before.map(|id| format!("&before={id}")).unwrap_or_default();
-    get(&format!("{BASE}/imports?limit={limit}{before}")).await
-}
-
-/// Asks for an import to stop. It does so after the batches in hand.
-pub async fn cancel_import(id: i64) -> Result<Import, Problem> {
-    send("POST", &format!("{BASE}/imports/{id}/cancel")).await
-}
-
-/// Has the server fetch a file, and import it.
-pub async fn import_from_url(wanted: &ImportFromUrl) -> Result<Import, Problem> {
-    send_with("POST", &format!("{BASE}/imports"), Request::json(wanted)).await
-}
-
-/// The first rejected rows of an import, in file order.
-pub async fn rejected_rows(id: i64, limit: u32) -> Result<RejectedPage, Problem> {
-    get(&format!("{BASE}/imports/{id}/rejected?limit={limit}")).await
-}
-
-/// The stream of an import's events.
-pub fn events_url(id: i64) -> String {
-    format!("{BASE}/imports/{id}/events")
-}
-
-/// All rejected rows of an import, as a CSV to correct and import again.
-pub fn rejected_csv_url(id: i64) -> String {
-    format!("{BASE}/imports/{id}/rejected.csv")
-}
 
 /// A text as one component of a URL.
 pub fn encode(text: &str) -> String {

@@ -4,7 +4,6 @@ mod api;
 mod app;
 mod auth;
 mod imports;
-mod live;
 mod products;
 mod stream;
 mod ui;

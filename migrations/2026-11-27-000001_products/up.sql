@@ -57,8 +57,9 @@ CREATE TABLE bulk_jobs (
     changed          bigint NOT NULL DEFAULT 0,
     epoch            bigint NOT NULL DEFAULT 0,
     attempts         integer NOT NULL DEFAULT 0,
+    interruptions    integer NOT NULL DEFAULT 0,
     wake_at          timestamptz NOT NULL DEFAULT now(),
-    rung_at          timestamptz,
+    last_enqueued_at timestamptz,
     error            text,
     created_at       timestamptz NOT NULL DEFAULT now(),
     finished_at      timestamptz
@@ -78,10 +79,11 @@ COMMENT ON COLUMN bulk_jobs.id_done IS 'The checkpoint: all products up to this 
 COMMENT ON COLUMN bulk_jobs.total IS 'Products that matched when the job was created.';
 COMMENT ON COLUMN bulk_jobs.done IS 'Products that have been processed.';
 COMMENT ON COLUMN bulk_jobs.changed IS 'Products that have been changed.';
-COMMENT ON COLUMN bulk_jobs.epoch IS 'Grows each time a worker takes the job; what an earlier holder still tries to write is refused.';
-COMMENT ON COLUMN bulk_jobs.attempts IS 'Times it was taken since it last made progress; after some it is given up.';
-COMMENT ON COLUMN bulk_jobs.wake_at IS 'Queued, or put down: not to be taken before. Held: end of the lease; later than this, any worker may take it.';
-COMMENT ON COLUMN bulk_jobs.rung_at IS 'When it was last rung for, so that the sweep does not ring at every round.';
+COMMENT ON COLUMN bulk_jobs.epoch IS 'Grows with every claim; writes of an earlier claim are refused.';
+COMMENT ON COLUMN bulk_jobs.attempts IS 'Claims since the job last made progress that ended with the death of the worker; after 5 the job fails.';
+COMMENT ON COLUMN bulk_jobs.interruptions IS 'Interruptions since the job last made progress: the pause before the next attempt grows with them.';
+COMMENT ON COLUMN bulk_jobs.wake_at IS 'Not claimed: earliest time of a claim. Claimed: end of the lease, after which any worker may claim it.';
+COMMENT ON COLUMN bulk_jobs.last_enqueued_at IS 'When a message for it was last sent, so that the scheduler does not send one at every tick.';
 COMMENT ON COLUMN bulk_jobs.error IS 'Why it failed, or what it waits for.';
 COMMENT ON COLUMN bulk_jobs.created_at IS 'When the job was created.';
 COMMENT ON COLUMN bulk_jobs.finished_at IS 'When it became completed, failed or cancelled.';

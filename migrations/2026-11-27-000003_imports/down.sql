@@ -1,4 +1,4 @@
 DROP TABLE import_errors;
 DROP TABLE import_events;
-DROP TABLE import_lanes;
+DROP TABLE import_partitions;
 DROP TABLE imports;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::search::ProductFilter;
+use crate::{job::JobStatus, search::ProductFilter};
 
 /// Maximum number of ids in one request.
 pub const MAX_IDS: usize = 1_000;
@@ -68,38 +68,6 @@ pub struct BulkOutcome {
     pub changed: i64,
 }
 
-/// State of a job. The last three are final.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum BulkStatus {
-    Queued,
-    Running,
-    Completed,
-    Failed,
-    Cancelled,
-}
-
-impl BulkStatus {
-    pub const ALL: [Self; 5] = [Self::Queued, Self::Running, Self::Completed, Self::Failed, Self::Cancelled];
-
-    /// The value in JSON and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Running => "running",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// Whether the job has ended.
-    pub const fn is_final(self) -> bool {
-        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
-    }
-}
-
 /// A change of all products that match a filter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -110,7 +78,7 @@ pub struct BulkJob {
     /// The job whose changes this one reverts. Its products are those that the other job changed, whatever `filter` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo_of: Option<i64>,
-    pub status: BulkStatus,
+    pub status: JobStatus,
     /// Products that matched when the job was created.
     pub total: i64,
     /// Products that have been processed.
@@ -192,9 +160,6 @@ mod tests {
     fn database_values_equal_json() {
         for action in BulkAction::ALL {
             assert_eq!(serde_json::to_value(action).expect("serialises"), action.as_str());
-        }
-        for status in BulkStatus::ALL {
-            assert_eq!(serde_json::to_value(status).expect("serialises"), status.as_str());
         }
     }
 }

@@ -1,71 +1,82 @@
-//! What the browser hears while an import goes on.
+//! Events of an import, as a client receives them while it runs.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::import::{Counts, Import, ImportPhase, ImportStatus};
+use crate::{
+    import::{Counts, Import, ImportPhase},
+    job::JobStatus,
+};
 
-/// What happened.
+/// Kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
-    /// The file is stored; a worker will take it.
+    /// The import was created, and waits for a worker.
     Queued,
-    /// A worker has taken it for the first time.
+    /// A worker claimed it for the first time.
     Started,
-    /// A worker has taken it up again, after a pause, a shutdown or a crash.
+    /// A worker claimed it again, after a pause, a shutdown or a crash.
     Resumed,
-    /// The file has come from its URL, and is stored.
+    /// The file was fetched from its URL and stored.
     Fetched,
-    /// The survey is through: `rows_total` is known.
-    Surveyed,
-    /// The figures moved, or the worker says that it is alive.
+    /// The scan is finished: `rows_total` is known.
+    Scanned,
+    /// The figures changed, or the worker reports that it is alive.
     Progress,
-    /// A worker let go of it, for the reason in `error`; it will be taken up again.
+    /// A worker released it, for the reason in `error`; it will be resumed.
     Interrupted,
-    /// A person asked for it to stop.
+    /// Cancellation was requested.
     Cancelling,
+    /// The import had failed, and a user retries it from where it stopped.
+    Retried,
     Completed,
     Failed,
     Cancelled,
+    /// A kind that this version does not know.
+    #[serde(other)]
+    Unknown,
 }
 
 impl EventKind {
-    /// The word that stands in JSON, in the database and in the `event` field of the stream.
+    /// The value in JSON, in the database and in the `event` field of the stream.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",
             Self::Started => "started",
             Self::Resumed => "resumed",
             Self::Fetched => "fetched",
-            Self::Surveyed => "surveyed",
+            Self::Scanned => "scanned",
             Self::Progress => "progress",
             Self::Interrupted => "interrupted",
             Self::Cancelling => "cancelling",
+            Self::Retried => "retried",
             Self::Completed => "completed",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
+            Self::Unknown => "unknown",
         }
     }
 
-    /// Every kind, in the order in which an import usually meets them.
-    pub const ALL: [Self; 11] = [
+    /// Every known kind, in the usual order within an import.
+    pub const ALL: [Self; 12] = [
         Self::Queued,
         Self::Started,
         Self::Resumed,
         Self::Fetched,
-        Self::Surveyed,
+        Self::Scanned,
         Self::Progress,
         Self::Interrupted,
         Self::Cancelling,
+        Self::Retried,
         Self::Completed,
         Self::Failed,
         Self::Cancelled,
     ];
 }
 
-/// One numbered event of an import. It carries the whole state, so the newest one is enough to draw the page.
+/// One numbered event of an import. It carries the whole state: the newest event is enough to show the import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ImportEvent {
@@ -73,25 +84,27 @@ pub struct ImportEvent {
     pub seq: i64,
     pub kind: EventKind,
     pub at: DateTime<Utc>,
-    pub status: ImportStatus,
+    pub status: JobStatus,
     pub phase: Option<ImportPhase>,
     pub rows_total: Option<i64>,
-    /// As in [`Import`]; absent in events of earlier versions.
-    #[serde(default)]
-    pub size_bytes: i64,
+    /// As in [`Import`].
+    pub size_bytes: Option<i64>,
     /// As in [`Import`].
     #[serde(default)]
     pub bytes_fetched: i64,
-    pub bytes_surveyed: i64,
+    pub bytes_scanned: i64,
     pub counts: Counts,
     pub error: Option<String>,
+    /// As in [`Import`].
+    #[serde(default)]
+    pub next_attempt_at: Option<DateTime<Utc>>,
 }
 
-/// Sent first on every connection, without a number, under the name `state`: the import as it is now.
+/// The first message of every connection, without a number, under the name `state`: the import as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ImportState {
-    /// The server's clock, to which the times of the events belong.
+    /// The server's clock, which the times of the events are based on.
     pub now: DateTime<Utc>,
     pub import: Import,
 }
@@ -101,9 +114,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_names_of_the_stream_are_those_of_json() {
-        for kind in EventKind::ALL {
-            assert_eq!(serde_json::to_value(kind).expect("serialises"), kind.as_str());
+    fn as_str_is_the_serialized_value() {
+        for kind in EventKind::ALL.into_iter().chain([EventKind::Unknown]) {
+            assert_eq!(serde_json::to_value(kind).expect("serializes"), kind.as_str());
         }
+    }
+
+    #[test]
+    fn an_unknown_kind_is_not_an_error() {
+        assert_eq!(serde_json::from_str::<EventKind>("\"paused\"").expect("decodes"), EventKind::Unknown);
     }
 }

@@ -1,58 +1,34 @@
-//! An import: one file on its way into the catalogue.
+//! An import: one file, from its upload to the last of its rows.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// Where an import stands. The last three are final.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum ImportStatus {
-    Queued,
-    Running,
-    Completed,
-    Failed,
-    Cancelled,
-}
+use crate::job::JobStatus;
 
-impl ImportStatus {
-    /// The word that stands in JSON and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Running => "running",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// Nothing will happen to this import any more.
-    pub const fn is_final(self) -> bool {
-        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
-    }
-}
-
-/// What a running import is doing.
+/// What a running import does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ImportPhase {
-    /// Gets the file from its URL.
+    /// Fetches the file from its URL.
     Fetch,
-    /// Reads the whole file once, to know its number of rows and the last row of each SKU.
-    Survey,
+    /// Reads the whole file once: counts its rows and finds the last row of each SKU.
+    Scan,
     /// Writes the products.
     Load,
+    /// A phase that this version does not know.
+    #[serde(other)]
+    Unknown,
 }
 
 impl ImportPhase {
-    /// The word that stands in JSON and in the database.
+    /// The value in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Fetch => "fetch",
-            Self::Survey => "survey",
+            Self::Scan => "scan",
             Self::Load => "load",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -64,32 +40,32 @@ impl ImportPhase {
 pub struct ImportFromUrl {
     /// `https://` or `http://`, in a public network, readable without signing in.
     pub url: String,
-    /// For the history; the last part of the URL unless it is given.
+    /// Name shown in the history. Default: the last segment of the URL's path.
     pub file_name: Option<String>,
 }
 
-/// The balance sheet: what became of the rows that were read. `read` is the sum of the others.
+/// The result of an import, by row. `read` is the sum of the others: every row is accounted for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Counts {
-    /// Rows of the file that are dealt with, without the header.
+    /// Rows of the file that have been processed, without the header.
     pub read: i64,
-    /// Rows that made a new product.
+    /// Rows that created a product.
     pub created: i64,
     /// Rows that changed an existing product.
     pub updated: i64,
-    /// Rows whose product already was as the row says: nothing was written.
+    /// Rows equal to the product that was there already: nothing was written.
     pub unchanged: i64,
-    /// Rows that are followed by another row with the same SKU; the last one counts.
-    pub repeated: i64,
+    /// Rows whose SKU appears again further down in the file; the last row of a SKU is imported.
+    pub duplicates: i64,
     /// Rows that could not be imported; each is listed with its reason.
     pub rejected: i64,
 }
 
 impl Counts {
-    /// Whether each row that was read is accounted for, once.
+    /// Whether every row that was read is accounted for exactly once.
     pub const fn adds_up(&self) -> bool {
-        self.read == self.created + self.updated + self.unchanged + self.repeated + self.rejected
+        self.read == self.created + self.updated + self.unchanged + self.duplicates + self.rejected
     }
 }
 
@@ -99,33 +75,39 @@ impl Counts {
 pub struct Import {
     pub id: i64,
     pub file_name: String,
-    /// Size of the file, in bytes; while it is fetched, what its server says, or 0.
-    pub size_bytes: i64,
-    /// SHA-256 of the file, in lower-case hexadecimal; empty until it is fetched.
-    pub sha256: String,
-    pub status: ImportStatus,
-    /// Set while it runs.
+    /// Size of the file in bytes. While the file is fetched: the size that its server announced; absent if it did not.
+    pub size_bytes: Option<i64>,
+    /// SHA-256 of the file in lower-case hexadecimal; absent until the file is fetched.
+    pub sha256: Option<String>,
+    pub status: JobStatus,
+    /// Present while the import runs.
     pub phase: Option<ImportPhase>,
-    /// A person asked for it to stop; it does after the batches in hand.
+    /// Cancellation was requested; the import stops after the batches in progress.
     pub cancelling: bool,
-    /// Rows in the file without the header; known once the survey is through.
+    /// Rows in the file without the header; known after the scan.
     pub rows_total: Option<i64>,
-    /// Bytes of the file that the survey has read.
-    pub bytes_surveyed: i64,
+    /// Bytes of the file that the scan has read.
+    pub bytes_scanned: i64,
     pub counts: Counts,
     /// Number of the last event of this import (see `/events`).
     pub last_seq: i64,
-    /// Why it failed, or what it waits for.
+    /// Why the import failed, or what it waits for.
     pub error: Option<String>,
+    /// Time of the next attempt, if the import was interrupted and waits.
+    #[serde(default)]
+    pub next_attempt_at: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
-    /// When the file was removed from storage, some weeks after the end.
+    /// When the file was removed from storage (setting `FILE_RETENTION_DAYS`).
     pub file_removed_at: Option<DateTime<Utc>>,
-    /// Where the file was fetched from, if it was not uploaded; without the query.
+    /// When the list of rejected rows and all events but the last one were removed (setting `IMPORT_DETAILS_RETENTION_DAYS`).
+    #[serde(default)]
+    pub details_removed_at: Option<DateTime<Utc>>,
+    /// URL that the file was fetched from, without its query; absent if the file was uploaded.
     #[serde(default)]
     pub source_url: Option<String>,
-    /// Bytes of the file that have come from there.
+    /// Bytes of the file that were fetched from that URL.
     #[serde(default)]
     pub bytes_fetched: i64,
 }
@@ -151,14 +133,17 @@ pub enum RowErrorCode {
     InvalidUtf8,
     /// More or fewer fields than the header has.
     Ragged,
-    /// A quote is opened and never closed; reading goes on at the next line.
+    /// A quote is opened and not closed; reading goes on at the next line.
     UnclosedQuote,
-    /// A record larger than the reader takes; reading goes on at the next line.
+    /// The record is larger than the reader accepts; reading goes on at the next line.
     RecordTooLarge,
+    /// A reason that this version does not know.
+    #[serde(other)]
+    Unknown,
 }
 
 impl RowErrorCode {
-    /// The word that stands in JSON, in the database and in the CSV of rejected rows.
+    /// The value in JSON, in the database and in the CSV of rejected rows.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::MissingSku => "missing_sku",
@@ -169,6 +154,7 @@ impl RowErrorCode {
             Self::Ragged => "ragged",
             Self::UnclosedQuote => "unclosed_quote",
             Self::RecordTooLarge => "record_too_large",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -181,12 +167,13 @@ pub struct RejectedRow {
     pub row_no: i64,
     /// Line of the file on which the row starts, from 1; the header is line 1. Quoted newlines make it run ahead of the row.
     pub line: i64,
-    /// Header of the column at fault, where one is.
+    /// Header of the invalid column, if the reason concerns one column.
     pub column: Option<String>,
     pub code: RowErrorCode,
     pub message: String,
-    /// The row as it stands in the file, shortened; what is not UTF-8 is replaced by U+FFFD.
-    pub raw: String,
+    /// The row as in the file, truncated; bytes that are not UTF-8 are replaced by U+FFFD. Absent beyond the first 100,000
+    /// rejected rows of an import.
+    pub raw: Option<String>,
 }
 
 /// One page of rejected rows, in file order.
@@ -203,24 +190,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_of_the_database_are_those_of_json() {
-        for status in [
-            ImportStatus::Queued,
-            ImportStatus::Running,
-            ImportStatus::Completed,
-            ImportStatus::Failed,
-            ImportStatus::Cancelled,
-        ] {
-            assert_eq!(serde_json::to_value(status).expect("serialises"), status.as_str());
+    fn as_str_is_the_serialized_value() {
+        for phase in [ImportPhase::Fetch, ImportPhase::Scan, ImportPhase::Load, ImportPhase::Unknown] {
+            assert_eq!(serde_json::to_value(phase).expect("serializes"), phase.as_str());
         }
-        for phase in [ImportPhase::Fetch, ImportPhase::Survey, ImportPhase::Load] {
-            assert_eq!(serde_json::to_value(phase).expect("serialises"), phase.as_str());
+        for code in [
+            RowErrorCode::MissingSku,
+            RowErrorCode::MissingName,
+            RowErrorCode::TooLong,
+            RowErrorCode::NulCharacter,
+            RowErrorCode::InvalidUtf8,
+            RowErrorCode::Ragged,
+            RowErrorCode::UnclosedQuote,
+            RowErrorCode::RecordTooLarge,
+            RowErrorCode::Unknown,
+        ] {
+            assert_eq!(serde_json::to_value(code).expect("serializes"), code.as_str());
         }
     }
 
     #[test]
-    fn a_row_that_is_missing_from_the_balance_is_noticed() {
-        let mut counts = Counts { read: 15, created: 5, updated: 4, unchanged: 3, repeated: 2, rejected: 1 };
+    fn values_of_a_later_version_decode_as_unknown() {
+        assert_eq!(serde_json::from_str::<ImportPhase>("\"plan\"").expect("decodes"), ImportPhase::Unknown);
+        assert_eq!(serde_json::from_str::<RowErrorCode>("\"bad_price\"").expect("decodes"), RowErrorCode::Unknown);
+    }
+
+    #[test]
+    fn a_row_that_is_not_accounted_for_is_noticed() {
+        let mut counts = Counts { read: 15, created: 5, updated: 4, unchanged: 3, duplicates: 2, rejected: 1 };
         assert!(counts.adds_up());
         counts.read += 1;
         assert!(!counts.adds_up());

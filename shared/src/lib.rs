@@ -10,6 +10,7 @@ pub mod event;
 pub mod formula;
 pub mod health;
 pub mod import;
+pub mod job;
 pub mod problem;
 pub mod product;
 pub mod search;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use shared::{event::EventKind, import::ImportStatus};
+use shared::{event::EventKind, job::JobStatus};
 use tests::{TestApp, csv::Csv, proxy::Proxy, setting, sse::assert_numbered};
 
 const LISTENING: &str = "Listening for events";
@@ -31,7 +31,7 @@ async fn a_stream_outlives_an_absence_of_the_database_and_misses_nothing() {
         seen.push(event);
     }
     assert_numbered(&seen, 1);
-    assert_eq!(seen.last().unwrap().status, ImportStatus::Completed);
+    assert_eq!(seen.last().unwrap().status, JobStatus::Completed);
     tests::eventually("the listener to be back", || async { (web.count_lines(LISTENING) == 2).then_some(()) }).await;
 }
 

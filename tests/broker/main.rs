@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 use shared::{
     event::EventKind,
     health::{Health, HealthState},
-    import::ImportStatus,
+    job::JobStatus,
 };
 use tests::{TestApp, csv::Csv, eventually, oracle::Table, process::Process, proxy::Proxy, setting};
 
@@ -33,17 +33,17 @@ async fn an_upload_to_one_process_is_imported_by_another() {
     let app = TestApp::serve(&[]).await;
     let _worker = app.worker(&[]).await;
     let import = app.import_exactly(&Csv::random(2_000, 21)).await;
-    assert_eq!(import.status, ImportStatus::Completed);
+    assert_eq!(import.status, JobStatus::Completed);
 }
 
 #[tokio::test]
-async fn a_message_brings_a_worker_faster_than_the_sweep_would() {
+async fn a_message_starts_a_worker_sooner_than_the_scheduler_would() {
     let app = TestApp::serve(&[]).await;
     let _worker = app.worker(&[]).await;
-    // The sweep does not ring for an import in its first ten seconds: it is the message that is heard.
+    // The scheduler does not enqueue an import in its first ten seconds: it is the message that starts it.
     let start = Instant::now();
     let import = app.import("sku,name\na,b\n").await;
-    assert_eq!(import.status, ImportStatus::Completed);
+    assert_eq!(import.status, JobStatus::Completed);
     assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
 }
 
@@ -56,7 +56,7 @@ async fn several_workers_share_imports_and_none_is_done_twice() {
         ids.push(app.upload(Csv::random(1_500, 100 + seed).bytes()).await.id);
     }
     for id in &ids {
-        assert_eq!(app.end_of(*id).await.status, ImportStatus::Completed);
+        assert_eq!(app.end_of(*id).await.status, JobStatus::Completed);
     }
     assert_eq!(app.db.number("SELECT max(epoch) FROM imports").await, 1, "each was taken once");
     for worker in &workers {
@@ -70,13 +70,13 @@ async fn uploads_are_taken_while_the_broker_is_away_and_imported_when_it_is_back
     let app = TestApp::serve(&[("BROKER_URL", &url)]).await;
     let worker = app.worker(&[]).await;
     proxy.cut();
-    worker.wait_for_line("The broker is lost").await;
+    worker.wait_for_line("The connection to the broker was lost").await;
     let first = app.upload(Csv::random(500, 22).bytes()).await;
     let second = app.upload(Csv::random(500, 23).bytes()).await;
-    assert_eq!(app.import_now(first.id).await.status, ImportStatus::Queued);
+    assert_eq!(app.import_now(first.id).await.status, JobStatus::Queued);
     proxy.mend();
     for import in [first, second] {
-        assert_eq!(app.end_of(import.id).await.status, ImportStatus::Completed);
+        assert_eq!(app.end_of(import.id).await.status, JobStatus::Completed);
     }
 }
 
@@ -86,10 +86,10 @@ async fn processes_start_without_a_broker_and_find_it_later() {
     proxy.cut();
     let app = TestApp::serve(&[("BROKER_URL", &url)]).await;
     let worker = app.process("work", &[]);
-    worker.wait_for_line("The broker is lost").await;
+    worker.wait_for_line("The connection to the broker was lost").await;
     let import = app.upload("sku,name\na,b\n").await;
     proxy.mend();
-    assert_eq!(app.end_of(import.id).await.status, ImportStatus::Completed);
+    assert_eq!(app.end_of(import.id).await.status, JobStatus::Completed);
 }
 
 #[tokio::test]
@@ -104,14 +104,14 @@ async fn an_import_goes_on_while_the_broker_is_away() {
     app.rows_read(import.id, 100).await;
     proxy.cut();
     let end = app.end_of(import.id).await;
-    assert_eq!((end.status, end.counts), (ImportStatus::Completed, counts));
+    assert_eq!((end.status, end.counts), (JobStatus::Completed, counts));
     app.table().await.assert_equals(&expected);
     proxy.mend();
-    assert_eq!(app.import("sku,name\nzz,b\n").await.status, ImportStatus::Completed);
+    assert_eq!(app.import("sku,name\nzz,b\n").await.status, JobStatus::Completed);
 }
 
 #[tokio::test]
-async fn a_worker_that_is_asked_to_stop_hands_its_import_on() {
+async fn a_worker_that_is_asked_to_stop_releases_its_import() {
     let app = TestApp::serve(&[("IMPORT_BATCH_ROWS", "20")]).await;
     let mut first = app.worker(&[]).await;
     let file = Csv::random(20_000, 25);
@@ -127,7 +127,7 @@ async fn a_worker_that_is_asked_to_stop_hands_its_import_on() {
     assert_eq!(events, 1);
     let _second = app.worker(&[]).await;
     let end = app.end_of(import.id).await;
-    assert_eq!((end.status, end.counts), (ImportStatus::Completed, counts));
+    assert_eq!((end.status, end.counts), (JobStatus::Completed, counts));
     app.table().await.assert_equals(&expected);
 }
 
@@ -153,7 +153,7 @@ async fn a_setting_that_cannot_be_is_refused_at_start_by_its_name() {
         ("all", "BROKER_URL", "redis://127.0.0.1", "amqp://"),
         ("all", "STORAGE_URL", "/var/files", "file:///folder"),
         ("all", "BIND", "everywhere", "--bind"),
-        ("work", "IMPORT_LANES", "0", "--import-lanes"),
+        ("work", "IMPORT_WRITERS", "0", "--import-writers"),
         ("migrate", "UNUSED", "", "DATABASE_URL"),
     ] {
         let mut process = Process::start(role, &settings(name, value));

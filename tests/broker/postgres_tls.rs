@@ -1,6 +1,6 @@
 //! PostgreSQL over TLS, as hosted ones demand it.
 
-use shared::import::ImportStatus;
+use shared::job::JobStatus;
 use tests::{TestApp, csv::Csv, process::Process, setting};
 
 /// Ways to the database of a test by a host that its certificate names.
@@ -31,7 +31,7 @@ async fn an_import_goes_over_encrypted_connections_where_the_url_asks_for_it() {
         let (web, _) = app.another_with("serve", &settings).await;
         web.wait_for_line("Listening for events").await;
         let _worker = app.worker(&settings).await;
-        assert_eq!(app.import_exactly(&Csv::random(1_000, 81)).await.status, ImportStatus::Completed);
+        assert_eq!(app.import_exactly(&Csv::random(1_000, 81)).await.status, JobStatus::Completed);
         assert!(sessions(&app).await.0 > 1, "{mode}");
     }
 }

@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 use shared::{
     event::EventKind,
     health::{Health, HealthState},
-    import::ImportStatus,
+    job::JobStatus,
 };
 use tests::{TestApp, csv::Csv, eventually, oracle::Table, sse::assert_numbered};
 use tokio::{
@@ -70,7 +70,7 @@ async fn a_stop_closes_streams_answers_requests_in_hand_and_hands_the_import_on(
     assert_numbered(&seen, 1);
     assert_eq!(seen.iter().filter(|event| event.kind == EventKind::Interrupted).count(), 1);
     let end = app.import_now(import.id).await;
-    assert_eq!((end.status, end.counts), (ImportStatus::Completed, counts));
+    assert_eq!((end.status, end.counts), (JobStatus::Completed, counts));
     assert_eq!(app.end_of(import.id + 1).await.counts.created, 1, "the slow upload");
     expected.apply(&Csv::from(BODY));
     app.table().await.assert_equals(&expected);

@@ -1,6 +1,6 @@
 //! Web and workers that do not see the same files.
 
-use shared::{event::EventKind, import::ImportStatus};
+use shared::{event::EventKind, job::JobStatus};
 use tests::{TestApp, process::Process};
 
 #[tokio::test]
@@ -23,7 +23,7 @@ async fn a_worker_that_cannot_see_the_file_says_where_it_looked_and_another_one_
     }
     lost.kill();
     let _worker = app.worker(&[]).await;
-    assert_eq!(app.end_of(import.id).await.status, ImportStatus::Completed);
+    assert_eq!(app.end_of(import.id).await.status, JobStatus::Completed);
 }
 
 #[tokio::test]
@@ -35,7 +35,7 @@ async fn an_import_whose_file_no_worker_sees_fails_with_the_reason() {
     app.db.execute("UPDATE imports SET attempts = 4").await;
     let _worker = app.worker(&[("STORAGE_URL", &format!("file://{}", elsewhere.path().display()))]).await;
     let end = app.end_of(import.id).await;
-    assert_eq!(end.status, ImportStatus::Failed);
+    assert_eq!(end.status, JobStatus::Failed);
     assert!(end.error.unwrap().contains(&elsewhere.path().display().to_string()));
 }
 

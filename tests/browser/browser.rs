@@ -145,20 +145,20 @@ impl Browser {
         self.attribute(testid, "data-value").await?.parse().ok()
     }
 
-    /// The balance sheet as the page shows it at one moment.
+    /// The result as the page shows it at one moment.
     pub async fn figures(&self) -> Option<Counts> {
-        let read = "return ['read','created','updated','unchanged','repeated','rejected'].map(name => {
+        let read = "return ['read','created','updated','unchanged','duplicates','rejected'].map(name => {
             const shown = document.querySelector(`[data-testid=count-${name}]`);
             return shown && Number(shown.dataset.value);
         })";
         let numbers: Vec<Option<i64>> = serde_json::from_value(self.script(read).await).unwrap();
-        let [read, created, updated, unchanged, repeated, rejected] = numbers[..] else { return None };
+        let [read, created, updated, unchanged, duplicates, rejected] = numbers[..] else { return None };
         Some(Counts {
             read: read?,
             created: created?,
             updated: updated?,
             unchanged: unchanged?,
-            repeated: repeated?,
+            duplicates: duplicates?,
             rejected: rejected?,
         })
     }

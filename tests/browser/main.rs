@@ -60,7 +60,7 @@ async fn a_file_is_dropped_watched_and_found_among_the_products() {
 
     browser.wait_for("products-link").await;
     assert_eq!(browser.figures().await, Some(counts));
-    assert!(browser.text("balance").await.contains("Every row is accounted for"));
+    assert!(browser.text("result").await.contains("Every row is accounted for"));
     assert!(browser.text("event-log").await.contains("Completed"), "{}", browser.text("event-log").await);
     let rejected = browser.text("rejected-table").await;
     assert!(rejected.to_lowercase().contains("missing"), "{rejected}");

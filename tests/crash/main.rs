@@ -1,7 +1,7 @@
-//! Imports whose workers, messages and servers are taken away in the middle, against real processes.
+//! Imports whose workers, messages and servers disappear in the middle, against real processes.
 //!
-//! However it goes: the table is what the file says, row by row; the balance sheet is exact; the events are numbered
-//! 1..N. The random points come from a seed that is printed; `CRASH_SEED` repeats a run.
+//! In every case the table equals the file, row by row, the counts are exact, and the events are numbered 1..N. The random
+//! moments come from a seed that is printed; `CRASH_SEED` repeats a run.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 #![expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "shares of small numbers of rows")]
 
@@ -15,17 +15,14 @@ use std::{
 
 use nix::sys::signal::Signal;
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use shared::{
-    bulk::BulkStatus,
-    import::{Import, ImportStatus},
-};
+use shared::{import::Import, job::JobStatus};
 use tests::{TestApp, csv::Csv, eventually, oracle::Table, setting, sse};
 
 const ROWS: usize = 50_000;
-/// Short, so that a lost worker is missed soon.
+/// Short, so that the death of a worker is noticed soon.
 const LEASE: (&str, &str) = ("IMPORT_LEASE_SECONDS", "2");
 
-/// Past the test runner, which keeps to itself what a test prints that succeeds.
+/// Bypasses the test runner, which does not show the output of tests that pass.
 #[expect(clippy::explicit_write, reason = "eprintln! is what the runner keeps")]
 fn say(line: &str) {
     writeln!(std::io::stderr(), "{line}").unwrap();
@@ -37,17 +34,17 @@ fn seed() -> u64 {
     seed
 }
 
-/// An import on its way, and what must come of it.
-struct Ordeal {
+/// A running import, and the expected result.
+struct Running {
     app: TestApp,
     import: Import,
     expected: Table,
     counts: shared::import::Counts,
 }
 
-impl Ordeal {
-    /// A file over a catalogue that already has some of its products.
-    async fn begin(app: TestApp, seed: u64) -> Self {
+impl Running {
+    /// Imports a file over a catalogue that already has some of its products.
+    async fn start(app: TestApp, seed: u64) -> Self {
         let mut expected = Table::default();
         let before = Csv::random(ROWS / 5, seed ^ 1);
         expected.apply(&before);
@@ -58,7 +55,7 @@ impl Ordeal {
         Self { app, import, expected, counts }
     }
 
-    /// How often it has been taken.
+    /// Number of claims so far.
     async fn epoch(&self) -> i64 {
         self.app.db.number(&format!("SELECT epoch FROM imports WHERE id = {}", self.import.id)).await
     }
@@ -69,9 +66,9 @@ impl Ordeal {
         self.app.rows_read(self.import.id, rows).await
     }
 
-    async fn ends_well(&self) {
+    async fn completes(&self) {
         let end = self.app.end_of(self.import.id).await;
-        assert_eq!((end.status, end.error.as_deref()), (ImportStatus::Completed, None));
+        assert_eq!((end.status, end.error.as_deref()), (JobStatus::Completed, None));
         assert_eq!(end.counts, self.counts);
         self.app.table().await.assert_equals(&self.expected);
         let events = self.app.watch(self.import.id, None).await.to_end().await;
@@ -81,12 +78,12 @@ impl Ordeal {
     }
 }
 
-/// Small batches, so that there are many moments to be hit.
+/// Small batches, so that there are many moments to interrupt.
 fn small_batches() -> [(&'static str, &'static str); 2] {
     [LEASE, ("IMPORT_BATCH_ROWS", "100")]
 }
 
-/// Not blocking: the test's own connections have to be looked after meanwhile.
+/// Not blocking: the test's own connections need the runtime.
 async fn services(arguments: &[&str]) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/services");
     let status = tokio::process::Command::new(script)
@@ -102,28 +99,28 @@ async fn services(arguments: &[&str]) {
 async fn a_worker_that_is_killed_twenty_times_loses_and_doubles_nothing() {
     let seed = seed();
     let mut random = StdRng::seed_from_u64(seed);
-    // So small that twenty lives are not enough to finish.
+    // So small that twenty workers are not enough to finish.
     let app = TestApp::serve(&[LEASE, ("IMPORT_BATCH_ROWS", "4")]).await;
     let mut worker = app.worker(&[]).await;
-    let ordeal = Ordeal::begin(app, seed).await;
+    let running = Running::start(app, seed).await;
     let mut read = 0;
     for kill in 0..20 {
         if kill % 4 == 3 {
-            // Anywhere: while it connects, surveys, or waits for a lease to end.
+            // Anywhere: while it connects, scans, or waits for a lease to end.
             tokio::time::sleep(Duration::from_millis(random.random_range(0..700))).await;
         } else {
-            let import = ordeal.app.rows_read(ordeal.import.id, read + 1).await;
+            let import = running.app.rows_read(running.import.id, read + 1).await;
             assert!(!import.status.is_final(), "the import was over after {kill} kills: it needs more rows");
             read = import.counts.read;
             tokio::time::sleep(Duration::from_millis(random.random_range(0..100))).await;
         }
         worker.kill();
-        worker = ordeal.app.process("work", &[]);
+        worker = running.app.process("work", &[]);
     }
-    let lives = ordeal.epoch().await;
-    say(&format!("killed 20 times, of which {lives} times with the import in hand, at row {read} the last time"));
-    assert!(lives >= 15);
-    ordeal.ends_well().await;
+    let claims = running.epoch().await;
+    say(&format!("killed 20 times, of which {claims} times with a claim, at row {read} the last time"));
+    assert!(claims >= 15);
+    running.completes().await;
 }
 
 #[tokio::test]
@@ -133,10 +130,10 @@ async fn a_job_whose_worker_is_killed_again_and_again_changes_each_product_once(
     let mut worker = app.worker(&[]).await;
     let rows: String = (0..20_000).map(|n| format!("s{n},{}\n", if n % 4 == 0 { "Cup" } else { "Tea" })).collect();
     app.import(format!("sku,name\n{rows}")).await;
-    // Some are as they are wanted already: dealt with, and not changed.
+    // Some are inactive already: counted as done, and not changed.
     let already = app.begin_job("deactivate", serde_json::json!({ "q": "s1999" })).await;
     let already = app.end_of_job(already.id).await;
-    assert_eq!((already.status, already.changed), (BulkStatus::Completed, 11));
+    assert_eq!((already.status, already.changed), (JobStatus::Completed, 11));
     let inactive = "SELECT count(*) FROM products WHERE NOT active AND name = 'Tea'";
     let before = app.db.number(inactive).await;
 
@@ -157,7 +154,7 @@ async fn a_job_whose_worker_is_killed_again_and_again_changes_each_product_once(
     }
     say(&format!("killed 6 times, at product {done} of 15000 the last time"));
     let end = app.end_of_job(job.id).await;
-    assert_eq!((end.status, end.done, end.changed), (BulkStatus::Completed, 15_000, 15_000 - before));
+    assert_eq!((end.status, end.done, end.changed), (JobStatus::Completed, 15_000, 15_000 - before));
     for (expected, which) in [
         (15_000, "NOT active AND version = 2 AND name = 'Tea'"),
         (5_000 - (11 - before), "active AND version = 1 AND name = 'Cup'"),
@@ -173,25 +170,25 @@ async fn a_worker_that_sleeps_past_its_lease_cannot_write_when_it_wakes() {
     let seed = seed();
     let app = TestApp::serve(&small_batches()).await;
     let first = app.worker(&[]).await;
-    let ordeal = Ordeal::begin(app, seed).await;
-    let second = ordeal.app.worker(&[]).await;
+    let running = Running::start(app, seed).await;
+    let second = running.app.worker(&[]).await;
     for nap in 0..3 {
-        let import = ordeal.reached(0.1 + 0.2 * f64::from(nap)).await;
+        let import = running.reached(0.1 + 0.2 * f64::from(nap)).await;
         assert!(!import.status.is_final(), "over before the nap");
-        let epoch = ordeal.epoch().await;
-        let taken = format!("Import {}: taken import.id={} epoch={epoch}", import.id, import.id);
+        let epoch = running.epoch().await;
+        let taken = format!("Import {}: claimed import.id={} epoch={epoch}", import.id, import.id);
         let sleeper = [&first, &second].into_iter().find(|worker| worker.count_lines(&taken) > 0).unwrap();
-        let noticed = sleeper.count_lines("another worker has taken over");
+        let noticed = sleeper.count_lines("another worker has claimed it");
         sleeper.signal(Signal::SIGSTOP);
-        eventually("the other worker to take over", || async { (ordeal.epoch().await > epoch).then_some(()) }).await;
-        // It wakes up in the middle of a batch, with all that it needs to commit it.
+        eventually("the other worker to take over", || async { (running.epoch().await > epoch).then_some(()) }).await;
+        // It continues in the middle of a batch, with everything that it needs to commit it.
         sleeper.signal(Signal::SIGCONT);
         eventually("the sleeper to notice", || async {
-            (sleeper.count_lines("another worker has taken over") > noticed).then_some(())
+            (sleeper.count_lines("another worker has claimed it") > noticed).then_some(())
         })
         .await;
     }
-    ordeal.ends_well().await;
+    running.completes().await;
 }
 
 #[tokio::test]
@@ -200,25 +197,25 @@ async fn a_worker_that_is_asked_to_stop_leaves_a_checkpoint_and_exits_within_ten
     let mut random = StdRng::seed_from_u64(seed);
     let app = TestApp::serve(&small_batches()).await;
     let mut worker = app.worker(&[]).await;
-    let ordeal = Ordeal::begin(app, seed).await;
+    let running = Running::start(app, seed).await;
     for stop in 0..5 {
-        ordeal.reached(f64::from(stop) * 0.15 + random.random_range(0.0..0.1)).await;
+        running.reached(f64::from(stop) * 0.15 + random.random_range(0.0..0.1)).await;
         let asked = Instant::now();
         worker.signal(Signal::SIGTERM);
         let status = worker.ended().await;
         assert!(status.success() && asked.elapsed() < Duration::from_secs(10), "{status} after {:?}", asked.elapsed());
-        // What was handed back is taken at once, not after the lease.
-        worker = ordeal.app.worker(&[]).await;
+        // A released import is claimed at once, not after the lease.
+        worker = running.app.worker(&[]).await;
     }
-    ordeal.ends_well().await;
+    running.completes().await;
 }
 
 #[tokio::test]
-async fn messages_that_are_thrown_away_are_rung_for_again() {
+async fn jobs_whose_messages_are_lost_are_enqueued_again() {
     let seed = seed();
     let app = TestApp::serve(&small_batches()).await;
     let queue = app.settings.iter().find(|(name, _)| *name == "BROKER_QUEUE").unwrap().1.clone();
-    // No worker yet: the message waits in the queue, and is thrown away there.
+    // No worker yet: the message waits in the queue, and is purged there.
     let import = app.upload("sku,name\nfirst,x\n").await;
     eventually("the message", || async {
         let listed = Command::new("sh")
@@ -237,31 +234,31 @@ async fn messages_that_are_thrown_away_are_rung_for_again() {
     .await;
     services(&["purge", &queue]).await;
     let mut worker = app.worker(&[]).await;
-    assert_eq!(app.end_of(import.id).await.status, ImportStatus::Completed);
+    assert_eq!(app.end_of(import.id).await.status, JobStatus::Completed);
 
     app.db.execute("TRUNCATE products").await;
-    let ordeal = Ordeal::begin(app, seed).await;
-    ordeal.reached(0.3).await;
-    // The worker dies, and the message that would come again with it.
+    let running = Running::start(app, seed).await;
+    running.reached(0.3).await;
+    // The worker dies, and the message that would be redelivered is purged.
     worker.kill();
     services(&["purge", &queue]).await;
-    let _next = ordeal.app.worker(&[]).await;
-    ordeal.ends_well().await;
+    let _next = running.app.worker(&[]).await;
+    running.completes().await;
 }
 
 #[tokio::test]
-async fn a_broker_that_restarts_holds_nothing_up() {
+async fn a_restart_of_the_broker_delays_nothing() {
     let seed = seed();
     let app = TestApp::serve(&small_batches()).await;
     let worker = app.worker(&[]).await;
-    let ordeal = Ordeal::begin(app, seed).await;
-    ordeal.reached(0.1).await;
+    let running = Running::start(app, seed).await;
+    running.reached(0.1).await;
     services(&["restart-broker"]).await;
-    // The import may be over by now; the worker must be there for the next one in any case.
-    ordeal.ends_well().await;
-    let next = ordeal.app.import("sku,name\nafter-the-restart,x\n").await;
-    assert_eq!(next.status, ImportStatus::Completed);
-    assert!(worker.count_lines("The broker is lost") > 0, "the worker did not notice");
+    // The import may have ended by now; the worker must accept the next one in any case.
+    running.completes().await;
+    let next = running.app.import("sku,name\nafter-the-restart,x\n").await;
+    assert_eq!(next.status, JobStatus::Completed);
+    assert!(worker.count_lines("The connection to the broker was lost") > 0, "the worker did not notice");
 }
 
 #[tokio::test]
@@ -270,24 +267,24 @@ async fn database_sessions_that_are_terminated_interrupt_and_do_not_fail_an_impo
     let mut random = StdRng::seed_from_u64(seed);
     let app = TestApp::serve(&small_batches()).await;
     let _worker = app.worker(&[]).await;
-    let ordeal = Ordeal::begin(app, seed).await;
+    let running = Running::start(app, seed).await;
     let mut cuts = 0;
     while cuts < 8 {
         tokio::time::sleep(Duration::from_millis(random.random_range(50..800))).await;
-        if ordeal.app.db.number("SELECT count(*) FROM imports WHERE status IN ('queued', 'running')").await == 0 {
+        if running.app.db.number("SELECT count(*) FROM imports WHERE status IN ('queued', 'running')").await == 0 {
             break;
         }
-        ordeal.app.db.terminate_sessions().await;
+        running.app.db.terminate_sessions().await;
         cuts += 1;
     }
     assert!(cuts >= 3, "the import was over after {cuts} cuts");
-    ordeal.ends_well().await;
+    running.completes().await;
 }
 
 #[tokio::test]
-async fn a_file_that_kills_its_workers_is_given_up_with_a_reason() {
+async fn a_file_that_kills_its_workers_fails_with_a_reason() {
     let app = TestApp::serve(&[LEASE]).await;
-    // However long a worker lives, it gets no row further: nobody can write products.
+    // No worker gets past the first row: products cannot be written.
     app.db.execute("BEGIN; LOCK TABLE products IN SHARE MODE").await;
     let import = app.upload(Csv::random(1_000, 1).bytes()).await;
     for life in 1..=5 {
@@ -300,7 +297,46 @@ async fn a_file_that_kills_its_workers_is_given_up_with_a_reason() {
     }
     let _worker = app.worker(&[]).await;
     let end = app.end_of(import.id).await;
-    assert_eq!(end.status, ImportStatus::Failed);
+    assert_eq!(end.status, JobStatus::Failed);
     let reason = end.error.unwrap();
-    assert!(reason.contains("died 5 times"), "{reason}");
+    assert!(reason.contains("stopped responding 5 times"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_cancelled_import_whose_worker_died_has_exact_counts() {
+    let seed = seed();
+    let app = TestApp::serve(&small_batches()).await;
+    let mut worker = app.worker(&[]).await;
+    let running = Running::start(app, seed).await;
+    running.reached(0.3).await;
+    // In the middle of a batch, between two reports of its progress.
+    worker.kill();
+    let app = &running.app;
+    app.send(reqwest::Method::POST, &format!("/api/v1/imports/{}/cancel", running.import.id)).await;
+    let _next = app.worker(&[]).await;
+    let end = app.end_of(running.import.id).await;
+    assert_eq!(end.status, JobStatus::Cancelled);
+    let sums = "SELECT sum(created + updated + unchanged + duplicates + rejected)::bigint FROM import_partitions";
+    assert_eq!(app.db.number(&format!("{sums} WHERE import_id = {}", end.id)).await, end.counts.read);
+    let written = format!("SELECT count(*) FROM products WHERE import_id = {}", end.id);
+    assert_eq!(app.db.number(&written).await, end.counts.created + end.counts.updated);
+    assert!(end.counts.adds_up(), "{:?}", end.counts);
+}
+
+#[tokio::test]
+async fn another_worker_resumes_within_two_seconds_after_the_lease() {
+    let seed = seed();
+    let app = TestApp::serve(&[LEASE, ("IMPORT_BATCH_ROWS", "20")]).await;
+    let mut first = app.worker(&[]).await;
+    let running = Running::start(app, seed).await;
+    running.reached(0.1).await;
+    let epoch = running.epoch().await;
+    first.kill();
+    let killed = Instant::now();
+    let _second = running.app.worker(&[]).await;
+    eventually("the second worker to claim it", || async { (running.epoch().await > epoch).then_some(()) }).await;
+    let recovered = killed.elapsed();
+    say(&format!("resumed {recovered:?} after the death of the worker, with a lease of 2 s"));
+    assert!(recovered < Duration::from_secs(2 + 2), "{recovered:?}");
+    running.completes().await;
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use reqwest::StatusCode;
 use shared::{
     health::{Health, HealthState},
-    import::ImportStatus,
+    job::JobStatus,
 };
 use tempfile::TempDir;
 use tests::{TestApp, app::problem, csv::Csv, eventually, nginx::free_port, oracle::Table, process::Process};
@@ -93,7 +93,7 @@ async fn a_file_goes_from_a_web_process_to_a_worker_through_a_bucket() {
     assert_eq!(s3.status("HEAD", &format!("files/{key}")), "200", "the object lies in the bucket");
     assert_eq!(s3.status("HEAD", "files/nothing"), "404");
     let end = app.end_of(import.id).await;
-    assert_eq!((end.status, end.counts), (ImportStatus::Completed, counts));
+    assert_eq!((end.status, end.counts), (JobStatus::Completed, counts));
     app.table().await.assert_equals(&expected);
     assert_eq!(app.stored_files(), 0, "nothing was written to a folder");
     let health: Health = serde_json::from_value(app.json("/readyz").await).unwrap();

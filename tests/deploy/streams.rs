@@ -10,7 +10,7 @@ use std::{
 };
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use shared::{event::ImportEvent, import::ImportStatus};
+use shared::{event::ImportEvent, job::JobStatus};
 use tests::{
     TestApp,
     csv::Csv,
@@ -52,7 +52,7 @@ impl Web {
 async fn every_client_behind_nginx_gets_every_event_once_though_web_processes_are_killed() {
     let seed = seed();
     // Small batches: it takes its time. Short slices: the workers take turns.
-    let slow = [("IMPORT_BATCH_ROWS", "100"), ("IMPORT_LANES", "1"), ("IMPORT_SLICE_SECONDS", "4")];
+    let slow = [("IMPORT_BATCH_ROWS", "100"), ("IMPORT_WRITERS", "1"), ("IMPORT_SLICE_SECONDS", "4")];
     let app = TestApp::serve(&slow).await;
     let mut webs = Vec::new();
     for _ in 0..3 {
@@ -91,7 +91,7 @@ async fn every_client_behind_nginx_gets_every_event_once_though_web_processes_ar
     let (app, kills) = killing.await.unwrap();
 
     let end = app.end_of(import.id).await;
-    assert_eq!((end.status, end.counts), (ImportStatus::Completed, counts));
+    assert_eq!((end.status, end.counts), (JobStatus::Completed, counts));
     app.table().await.assert_equals(&expected);
     for events in &all_events {
         sse::assert_numbered(events, 1);

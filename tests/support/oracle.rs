@@ -52,7 +52,7 @@ impl Table {
             }
             let key = sku_key(&row[1]);
             if last[&key] != index {
-                counts.repeated += 1;
+                counts.duplicates += 1;
                 continue;
             }
             let active = self.lines.get(&key).is_none_or(|line| line.active);

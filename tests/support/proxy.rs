@@ -1,4 +1,4 @@
-//! A TCP proxy whose line can be cut: what a network, or a server behind it, can do to a client.
+//! A TCP proxy whose connections can be cut, or stop to deliver: what a network, or a server behind it, can do to a client.
 
 use std::net::SocketAddr;
 
@@ -7,10 +7,17 @@ use tokio::{
     sync::watch,
 };
 
-/// Passes connections on to a server, until it is cut.
+/// Passes connections on to a server.
 pub struct Proxy {
     pub address: SocketAddr,
-    is_cut: watch::Sender<bool>,
+    line: watch::Sender<Line>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Line {
+    is_cut: bool,
+    /// Connections that were opened before this number of [`Proxy::swallow`] deliver nothing.
+    swallowed: u32,
 }
 
 impl Proxy {
@@ -18,35 +25,47 @@ impl Proxy {
     pub async fn to(server: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (is_cut, seen) = watch::channel(false);
+        let (line, seen) = watch::channel(Line::default());
         let server = server.to_owned();
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
                 let (server, mut seen) = (server.clone(), seen.clone());
+                let born = seen.borrow().swallowed;
                 tokio::spawn(async move {
+                    let mut silent = seen.clone();
                     let passing = async {
                         if let Ok(mut upstream) = TcpStream::connect(&server).await {
-                            // How it ends is the two ends' affair.
-                            let _ = tokio::io::copy_bidirectional(&mut client, &mut upstream).await;
+                            tokio::select! {
+                                // How it ends is up to the two ends.
+                                _ = tokio::io::copy_bidirectional(&mut client, &mut upstream) => {}
+                                // Both ends stay connected.
+                                _ = silent.wait_for(|line| line.swallowed > born) => std::future::pending().await,
+                            }
                         }
                     };
                     tokio::select! {
                         biased;
-                        _ = seen.wait_for(|cut| *cut) => {}
+                        _ = seen.wait_for(|line| line.is_cut) => {}
                         () = passing => {}
                     }
                 });
             }
         });
-        Self { address, is_cut }
+        Self { address, line }
     }
 
-    /// Ends all connections, and each new one at once.
+    /// Closes all connections, and each new one at once.
     pub fn cut(&self) {
-        self.is_cut.send_replace(true);
+        self.line.send_modify(|line| line.is_cut = true);
     }
 
     pub fn mend(&self) {
-        self.is_cut.send_replace(false);
+        self.line.send_modify(|line| line.is_cut = false);
+    }
+
+    /// From now on, all open connections swallow what is sent, in both directions, and stay open: as behind a firewall that
+    /// forgot them. New connections work.
+    pub fn swallow(&self) {
+        self.line.send_modify(|line| line.swallowed += 1);
     }
 }

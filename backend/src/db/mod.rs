@@ -51,7 +51,7 @@ pub fn pool(config: &Config) -> anyhow::Result<Pool> {
     // The URL is the server's affair.
     let manager = AsyncDieselConnectionManager::new_with_config("", manager);
     Pool::builder(manager)
-        .max_size(config.database_connections.max(usize::from(config.import_lanes) + 2))
+        .max_size(config.database_connections.max(usize::from(config.import_writers) + 2))
         .runtime(Runtime::Tokio1)
         .wait_timeout(Some(PATIENCE))
         .create_timeout(Some(PATIENCE))

@@ -48,7 +48,7 @@ async fn hear(app: &App, pause: &mut Duration) -> anyhow::Result<std::convert::I
             while let Ok(next) = tokio::time::timeout(PULSE, notifications.next()).await {
                 let notification = next.context("the connection ended")??;
                 if notification.channel == DUE {
-                    app.queue.ring_for_deliveries(&ids(&notification.payload));
+                    app.queue.enqueue_deliveries(&ids(&notification.payload));
                 }
                 app.wakeups.announce(&notification.channel, &notification.payload);
             }

@@ -1,34 +1,37 @@
-//! The second pass over a file: its rows are dealt to lanes by their SKU, and each lane writes its own.
+//! The second pass over a file: its rows are partitioned by SKU, and each partition has a writer.
 
-use std::time::Instant;
+use std::{sync::atomic::Ordering::Relaxed, time::Instant};
 
 use csv_async::ByteRecord;
 use futures_util::future::try_join_all;
-use shared::detect::Layout;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::App,
     imports::{
-        job::Claim,
-        lanes::{self, Batch, Rejected},
+        claim::Claim,
+        progress::Signals,
+        queries::ImportFile,
         records::{Found, Records},
         rows,
-        survey::Survey,
+        scan::Scan,
+        writer::{self, Batch, Rejected},
     },
 };
 
-/// Text that a batch may hold, in bytes: bounds memory where descriptions are long.
-const BATCH_BYTES: usize = 4 << 20;
-/// Batches that wait for a lane while it writes another: the reader is then never the one that is waited for.
+/// Text that a batch may hold, in bytes: bounds memory for files with long descriptions, or with long rejected rows.
+const MAX_BATCH_BYTES: usize = 4 << 20;
+/// Batches that wait for a writer while it writes another one, so that it never waits for the reader.
 const BATCHES_AHEAD: usize = 1;
+/// Halvings of the batch size after interruptions: a batch that was too large for a slow database is written in parts.
+const MAX_HALVINGS: u32 = 3;
 
 /// Whether the end of the file was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loaded {
     Whole,
-    /// Stopped, or out of time; each lane is at its checkpoint.
+    /// Stopped, or out of time; each partition is at its checkpoint.
     Part,
 }
 
@@ -36,40 +39,41 @@ pub enum Loaded {
 pub async fn load(
     app: &App,
     claim: &Claim,
-    layout: &Layout,
-    survey: &Survey,
+    file: &ImportFile,
+    scan: &Scan,
+    signals: &Signals,
     stop: &CancellationToken,
     deadline: Instant,
 ) -> anyhow::Result<Loaded> {
-    let import = &claim.import;
-    let size_bytes = u64::try_from(import.size_bytes)?;
-    let records = Records::open(&app.storage, &import.object_key, size_bytes, layout).await?;
+    let records = Records::open(&app.storage, &file.object_key, file.size_bytes, &file.format).await?;
     let mut senders = Vec::new();
     let mut writers = Vec::new();
-    for lane in 0..claim.rows_done.len() {
+    for checkpoint in &claim.checkpoints {
         let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
         senders.push(sender);
-        writers.push(lanes::write(app, claim, lane, batches));
+        writers.push(writer::write(app, claim, file, *checkpoint, signals, batches));
     }
-    let batch_rows = usize::try_from(app.config.import_batch_rows)?;
-    let dealer = Dealer { claim, layout, survey, batch_rows, senders, batches: Vec::new() };
-    // Reading and writing are one future: when a lane fails, reading ends with it, and nothing is left behind.
-    let (loaded, _) = tokio::try_join!(dealer.deal(records, stop, deadline), try_join_all(writers))?;
+    let halvings = claim.import.interruptions.unsigned_abs().min(MAX_HALVINGS);
+    let batch_rows = usize::try_from(app.config.import_batch_rows >> halvings)?.max(1);
+    let partitioner = Partitioner { claim, file, scan, signals, batch_rows, senders, batches: Vec::new() };
+    // Reading and writing are one future: when a writer fails, reading ends with it, and nothing is left behind.
+    let (loaded, _) = tokio::try_join!(partitioner.run(records, stop, deadline), try_join_all(writers))?;
     Ok(loaded)
 }
 
-struct Dealer<'a> {
+struct Partitioner<'a> {
     claim: &'a Claim,
-    layout: &'a Layout,
-    survey: &'a Survey,
+    file: &'a ImportFile,
+    scan: &'a Scan,
+    signals: &'a Signals,
     batch_rows: usize,
     senders: Vec<mpsc::Sender<Batch>>,
-    /// The batch of each lane that is being filled.
+    /// By partition, the batch that is being filled.
     batches: Vec<Batch>,
 }
 
-impl Dealer<'_> {
-    async fn deal(
+impl Partitioner<'_> {
+    async fn run(
         mut self,
         mut records: Records,
         stop: &CancellationToken,
@@ -79,82 +83,89 @@ impl Dealer<'_> {
         let mut record = ByteRecord::new();
         let mut last_row = 0;
         loop {
-            if last_row % 256 == 0 && (stop.is_cancelled() || Instant::now() >= deadline) {
-                return Ok(Loaded::Part);
+            if last_row % 256 == 0 {
+                self.signals.load_steps.fetch_add(1, Relaxed);
+                if stop.is_cancelled() || Instant::now() >= deadline {
+                    return Ok(Loaded::Part);
+                }
             }
-            let lane = match records.next(&mut record).await? {
+            let partition = match records.next(&mut record).await? {
                 Found::End => break,
                 Found::Broken(place, error, raw) => {
                     last_row = place.row_no;
-                    self.reject(Rejected { place, error, raw })
+                    self.reject(Rejected { place, error, raw: Some(raw) })
                 }
                 Found::Record(place) => {
                     last_row = place.row_no;
-                    match rows::check(&record, self.layout) {
-                        Ok(fields) => self.take(fields, place.row_no),
+                    match rows::check(&record, &self.file.format) {
+                        Ok(fields) => self.accept(fields, place.row_no),
                         Err(error) => {
-                            let raw = rows::excerpt(&record, self.layout.delimiter);
-                            self.reject(Rejected { place, error, raw })
+                            let raw = rows::excerpt(&record, self.file.format.delimiter);
+                            self.reject(Rejected { place, error, raw: Some(raw) })
                         }
                     }
                 }
             };
-            let batch = &mut self.batches[lane];
-            if batch.len() >= self.batch_rows || batch.bytes >= BATCH_BYTES {
-                self.send(lane, last_row).await;
+            let batch = &self.batches[partition];
+            if batch.len() >= self.batch_rows || batch.bytes >= MAX_BATCH_BYTES {
+                self.send(partition, last_row).await;
             }
         }
-        // Every lane is done with the whole file, also one that the last rows did not touch.
-        for lane in 0..self.senders.len() {
-            self.send(lane, last_row).await;
+        // Every partition has then processed the whole file, also one without any of the last rows.
+        for partition in 0..self.senders.len() {
+            self.send(partition, last_row).await;
         }
         Ok(Loaded::Whole)
     }
 
-    fn take(&mut self, fields: rows::Fields<'_>, row_no: i64) -> usize {
+    /// Whether the row is beyond the checkpoint of its partition.
+    fn is_new(&self, partition: usize, row_no: i64) -> bool {
+        row_no > self.claim.checkpoints[partition].rows_done
+    }
+
+    /// Adds a row to the batch of its partition. Returns the partition.
+    fn accept(&mut self, fields: rows::Fields<'_>, row_no: i64) -> usize {
         let key = fields.sku_key();
-        let lane = lane_of(&key, self.batches.len());
-        if row_no > self.claim.rows_done[lane] {
-            let batch = &mut self.batches[lane];
-            if self.survey.is_superseded(row_no) {
-                batch.repeated += 1;
+        let partition = partition_of(&key, self.batches.len());
+        if self.is_new(partition, row_no) {
+            if self.scan.superseded.contains(row_no) {
+                self.batches[partition].duplicates += 1;
             } else {
-                let row = fields.into_row(key, self.layout);
-                batch.bytes += row.len();
-                batch.rows.push(row);
+                self.batches[partition].push(fields.into_row(key, &self.file.format));
             }
         }
-        lane
+        partition
     }
 
+    /// Adds a rejected row to the batch of a partition. Returns the partition.
     fn reject(&mut self, rejected: Rejected) -> usize {
         let row_no = rejected.place.row_no;
-        let lane = usize::try_from(row_no).unwrap_or_default() % self.batches.len();
-        if row_no > self.claim.rows_done[lane] {
-            self.batches[lane].rejected.push(rejected);
+        let partition = usize::try_from(row_no).unwrap_or_default() % self.batches.len();
+        if self.is_new(partition, row_no) {
+            self.batches[partition].reject(rejected);
         }
-        lane
+        partition
     }
 
-    async fn send(&mut self, lane: usize, through: i64) {
-        if through <= self.claim.rows_done[lane] {
+    async fn send(&mut self, partition: usize, through: i64) {
+        if !self.is_new(partition, through) {
             return;
         }
-        let mut batch = std::mem::take(&mut self.batches[lane]);
+        let mut batch = std::mem::take(&mut self.batches[partition]);
         batch.through = through;
-        // A lane that has gone away has an error to tell, and it ends this future.
-        let _ = self.senders[lane].send(batch).await;
+        // A writer that is gone has failed, and its error ends this future.
+        let _ = self.senders[partition].send(batch).await;
     }
 }
 
-/// The lane of a SKU: FNV-1a, mixed once more, since the bits of FNV are uneven for short keys that are much alike. It is
-/// the same on every machine and in every version: a half-done import depends on it.
-fn lane_of(sku_key: &str, lanes: usize) -> usize {
+/// The partition of a SKU: FNV-1a, mixed once more, since its bits are uneven for short keys that are very similar. It is the
+/// same on every machine and in every version: a half-done import depends on it.
+fn partition_of(sku_key: &str, partitions: usize) -> usize {
     let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     let mut hash = sku_key.bytes().fold(0xcbf2_9ce4_8422_2325, fnv);
     hash = (hash ^ (hash >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
     hash ^= hash >> 32;
-    usize::try_from(hash % lanes as u64).unwrap_or_default()
+    usize::try_from(hash % partitions as u64).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -162,14 +173,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lanes_do_not_change_between_versions_and_share_the_work() {
-        assert_eq!(lane_of("lay-raise-best-end", 1_000), 152);
-        for lanes in 1..=4 {
-            let mut share = vec![0; lanes];
+    fn partitions_are_the_same_in_every_version_and_of_equal_size() {
+        assert_eq!(partition_of("lay-raise-best-end", 1_000), 152);
+        for partitions in 1..=4 {
+            let mut share = vec![0; partitions];
             for n in 0..10_000 {
-                share[lane_of(&format!("sku-{n}"), lanes)] += 1;
+                share[partition_of(&format!("sku-{n}"), partitions)] += 1;
             }
-            assert!(share.iter().all(|rows| rows * lanes > 9_000), "{share:?}");
+            assert!(share.iter().all(|rows| rows * partitions > 9_000), "{share:?}");
         }
     }
 }

@@ -1,31 +1,34 @@
 //! Imports: from a stored file to products, in slices that may end at any moment.
 //!
-//! `routes` is the HTTP side, `upload` and `by_url` take new files by way of `intake`, `live` is the stream of events.
-//! `process` is the task: `fetch` gets a file that is only a URL so far, `survey` reads it once, `load` reads it again and
-//! deals its rows to `lanes`, which write by `upsert`. `records` and `rows` read the file; `job` is the state of an
-//! import as a job: who holds it, how far it is, how it ends. `retention` removes files in the end.
+//! `routes` is the HTTP side, `upload` and `by_url` accept new files by way of `intake`, `stream` sends the events.
+//! `slice` is the task: `fetch` gets a file of which only the URL is known, `scan` reads it once, `load` reads it again and
+//! partitions its rows for the `writer`s, which write by `upsert`. `records` and `rows` read the file. `claim`, `progress`
+//! and `finish` are the states of an import: each of their functions is one transaction. `retention` removes old files and
+//! records.
 
 mod by_url;
+mod claim;
+mod duplicates;
 mod fetch;
+mod finish;
 mod intake;
-mod job;
-mod lanes;
-mod live;
 mod load;
-mod process;
+mod progress;
 mod queries;
 mod records;
+mod rejected;
 mod retention;
 mod routes;
 mod rows;
-mod survey;
-mod ticker;
+mod scan;
+mod slice;
+mod stream;
 mod upload;
 mod upsert;
+mod writer;
 
 pub use fetch::Fetcher;
-pub use job::due;
-pub use process::run_slice;
 pub use queries::{NewImport, insert, is_running};
-pub use retention::Remover;
+pub use retention::Retention;
 pub use routes::{admit, configure, kept_name};
+pub use slice::run_slice;

@@ -1,12 +1,14 @@
-//! Reading and making imports.
+//! Queries of imports.
 
+use anyhow::Context;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use shared::{
     detect::Layout,
     event::{EventKind, ImportEvent},
-    import::{Counts, Import, ImportPhase, ImportStatus, RejectedRow, RowErrorCode},
+    import::{Counts, Import, ImportPhase, RejectedRow, RowErrorCode},
+    job::JobStatus,
 };
 
 use crate::{
@@ -20,36 +22,37 @@ use crate::{
 pub struct ImportRow {
     pub id: i64,
     pub file_name: String,
-    pub object_key: String,
-    pub size_bytes: i64,
-    pub sha256: String,
-    layout: serde_json::Value,
+    object_key: Option<String>,
+    size_bytes: Option<i64>,
+    sha256: Option<String>,
+    format: Option<serde_json::Value>,
     status: String,
     phase: Option<String>,
     pub cancel_requested: bool,
     pub rows_total: Option<i64>,
-    pub bytes_surveyed: i64,
+    pub bytes_scanned: i64,
     rows_read: i64,
     created: i64,
     updated: i64,
     unchanged: i64,
-    repeated: i64,
+    duplicates: i64,
     rejected: i64,
     pub last_seq: i64,
-    pub epoch: i64,
-    pub attempts: i32,
+    pub interruptions: i32,
+    wake_at: DateTime<Utc>,
     pub error: Option<String>,
     created_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
-    file_removed_at: Option<DateTime<Utc>>,
-    /// With its query, as long as the file is not fetched.
+    pub file_removed_at: Option<DateTime<Utc>>,
+    pub details_removed_at: Option<DateTime<Utc>>,
+    /// With its query until the file is fetched.
     pub source_url: Option<String>,
     pub bytes_fetched: i64,
 }
 
 impl ImportRow {
-    pub fn status(&self) -> ImportStatus {
+    pub fn status(&self) -> JobStatus {
         db::word(&self.status)
     }
 
@@ -63,19 +66,35 @@ impl ImportRow {
             created: self.created,
             updated: self.updated,
             unchanged: self.unchanged,
-            repeated: self.repeated,
+            duplicates: self.duplicates,
             rejected: self.rejected,
         }
     }
 
-    /// Whether the file is in storage. One that is given by its URL has to be fetched first.
+    /// Whether the file is in storage. If not, it has to be fetched from its URL first.
     pub fn is_fetched(&self) -> bool {
-        !self.object_key.is_empty()
+        self.object_key.is_some()
     }
 
-    /// How to read the file.
-    pub fn layout(&self) -> serde_json::Result<Layout> {
-        serde_json::from_value(self.layout.clone())
+    /// The stored file.
+    ///
+    /// # Errors
+    /// When the file is not fetched.
+    pub fn file(&self) -> anyhow::Result<ImportFile> {
+        let stored =
+            (|| Some((self.object_key.clone()?, self.size_bytes?, self.sha256.clone()?, self.format.clone()?)))();
+        let (object_key, size_bytes, sha256, format) = stored.context("the file is not fetched")?;
+        Ok(ImportFile {
+            object_key,
+            size_bytes: u64::try_from(size_bytes)?,
+            sha256,
+            format: serde_json::from_value(format)?,
+        })
+    }
+
+    /// When the next attempt is made, while the import waits after an interruption.
+    fn next_attempt_at(&self) -> Option<DateTime<Utc>> {
+        (self.error.is_some() && !self.status().is_final()).then_some(self.wake_at)
     }
 
     fn event(&self, kind: EventKind, at: DateTime<Utc>) -> ImportEvent {
@@ -88,15 +107,17 @@ impl ImportRow {
             rows_total: self.rows_total,
             size_bytes: self.size_bytes,
             bytes_fetched: self.bytes_fetched,
-            bytes_surveyed: self.bytes_surveyed,
+            bytes_scanned: self.bytes_scanned,
             counts: self.counts(),
             error: self.error.clone(),
+            next_attempt_at: self.next_attempt_at(),
         }
     }
 }
 
 impl From<ImportRow> for Import {
     fn from(row: ImportRow) -> Self {
+        let next_attempt_at = row.next_attempt_at();
         Self {
             id: row.id,
             status: row.status(),
@@ -107,33 +128,45 @@ impl From<ImportRow> for Import {
             size_bytes: row.size_bytes,
             sha256: row.sha256,
             rows_total: row.rows_total,
-            bytes_surveyed: row.bytes_surveyed,
+            bytes_scanned: row.bytes_scanned,
             last_seq: row.last_seq,
+            next_attempt_at,
             error: row.error,
             created_at: row.created_at,
             started_at: row.started_at,
             finished_at: row.finished_at,
             file_removed_at: row.file_removed_at,
+            details_removed_at: row.details_removed_at,
             source_url: row.source_url.map(|url| without_query(&url).to_owned()),
             bytes_fetched: row.bytes_fetched,
         }
     }
 }
 
-/// A URL without what may be secret in it.
+/// A file in storage.
+#[derive(Debug, Clone)]
+pub struct ImportFile {
+    pub object_key: String,
+    pub size_bytes: u64,
+    /// In lower-case hexadecimal.
+    pub sha256: String,
+    pub format: Layout,
+}
+
+/// A URL without its query and fragment, which may hold secrets.
 pub fn without_query(url: &str) -> &str {
     url.split(['?', '#']).next().unwrap_or_default()
 }
 
-/// Whether any import is being written at the moment.
+/// Whether any import is running.
 pub async fn is_running(conn: &mut AsyncPgConnection) -> QueryResult<bool> {
-    let running = imports::table.filter(imports::status.eq(ImportStatus::Running.as_str()));
+    let running = imports::table.filter(imports::status.eq(JobStatus::Running.as_str()));
     diesel::select(diesel::dsl::exists(running)).get_result(conn).await
 }
 
-/// Whether one more import may wait.
+/// Whether fewer than `max` imports are queued or running.
 pub async fn has_room(conn: &mut AsyncPgConnection, max: u16) -> QueryResult<bool> {
-    let open = [ImportStatus::Queued, ImportStatus::Running].map(ImportStatus::as_str);
+    let open = [JobStatus::Queued, JobStatus::Running].map(JobStatus::as_str);
     let open: i64 = imports::table.filter(imports::status.eq_any(open)).count().get_result(conn).await?;
     Ok(open < max.into())
 }
@@ -146,15 +179,15 @@ pub struct NewImport<'a> {
     pub object_key: &'a str,
     pub size_bytes: i64,
     pub sha256: &'a str,
-    pub layout: serde_json::Value,
+    pub format: serde_json::Value,
 }
 
-/// Makes the import and its first event; once this is committed, a worker will find it.
+/// Adds the import and its first event; once this is committed, a worker will find it.
 pub async fn insert(conn: &mut AsyncPgConnection, new: &NewImport<'_>) -> QueryResult<ImportRow> {
     conn.transaction(async |conn| {
         let id: i64 = diesel::insert_into(imports::table)
-            // The caller rings; the sweep need not, for a while.
-            .values((new, imports::rung_at.eq(diesel::dsl::now)))
+            // The caller enqueues it; the scheduler need not, for a while.
+            .values((new, imports::last_enqueued_at.eq(diesel::dsl::now)))
             .returning(imports::id)
             .get_result(conn)
             .await?;
@@ -163,13 +196,15 @@ pub async fn insert(conn: &mut AsyncPgConnection, new: &NewImport<'_>) -> QueryR
     .await
 }
 
-/// Makes an import of a file that is still to be fetched, and its first event.
+/// Adds an import whose file has to be fetched, and its first event.
 pub async fn insert_url(conn: &mut AsyncPgConnection, file_name: &str, url: &str) -> QueryResult<ImportRow> {
-    let nothing_yet =
-        NewImport { file_name, object_key: "", size_bytes: 0, sha256: "", layout: serde_json::Value::Null };
     conn.transaction(async |conn| {
         let id: i64 = diesel::insert_into(imports::table)
-            .values((&nothing_yet, imports::source_url.eq(url), imports::rung_at.eq(diesel::dsl::now)))
+            .values((
+                imports::file_name.eq(file_name),
+                imports::source_url.eq(url),
+                imports::last_enqueued_at.eq(diesel::dsl::now),
+            ))
             .returning(imports::id)
             .get_result(conn)
             .await?;
@@ -178,7 +213,7 @@ pub async fn insert_url(conn: &mut AsyncPgConnection, file_name: &str, url: &str
     .await
 }
 
-/// Gives the import's next event its number and writes it. The row stays locked until the caller commits.
+/// Assigns the next event of the import its number and writes it. The row stays locked until the caller commits.
 pub async fn publish(conn: &mut AsyncPgConnection, id: i64, kind: EventKind) -> QueryResult<ImportRow> {
     let row: ImportRow = diesel::update(imports::table.find(id))
         .set(imports::last_seq.eq(imports::last_seq + 1))
@@ -210,7 +245,7 @@ pub struct ErrorRow {
     column: Option<String>,
     code: String,
     message: String,
-    raw: String,
+    raw: Option<String>,
 }
 
 impl From<ErrorRow> for RejectedRow {

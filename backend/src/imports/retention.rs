@@ -1,76 +1,177 @@
-//! Files of imports that ended long ago are removed from storage. The import stays, and says so.
+//! Removes old files and records of imports. Each has its setting:
+//!
+//! * `FILE_RETENTION_DAYS`: the file in storage,
+//! * `IMPORT_DETAILS_RETENTION_DAYS`: partitions, rejected rows, and all events but the last one,
+//! * `IMPORT_RETENTION_DAYS`: the import itself.
+//!
+//! Days count from the end of the import.
 
 use std::time::{Duration, Instant};
 
-use diesel::{dsl::now, prelude::*, sql_types::Timestamptz};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel::{
+    dsl::now,
+    prelude::*,
+    sql_types::{BigInt, Timestamptz},
+};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
-use crate::{app::App, db, schema::imports};
+use crate::{
+    app::App,
+    db,
+    schema::{import_errors, import_events, import_partitions, imports},
+};
 
-/// So that one process at a time does this; any number that no other lock has.
+/// Advisory lock, so that one process at a time purges; any number that no other lock has.
 const LOCK: i64 = 0x0F11_E5AF;
-/// Files that are removed in one go.
-const AT_ONCE: i64 = 100;
-/// Pause once all files were looked at; also before those that could not be removed are tried again.
-const PAUSE: Duration = Duration::from_secs(10);
+/// Imports per batch.
+const BATCH_SIZE: i64 = 100;
+/// Rejected rows that one statement deletes.
+const DELETE_BATCH_SIZE: i64 = 10_000;
+/// Pause after all imports were checked; also before files that could not be removed are tried again.
+const PURGE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Removes files; one for each process that works.
+/// Purges old imports; one per process.
 #[derive(Default)]
-pub struct Remover {
-    /// The import whose file was looked at last: what cannot be removed does not stand before the rest.
+pub struct Retention {
+    /// The import whose file was checked last: files that cannot be removed do not block the others.
     after: i64,
-    rests_until: Option<Instant>,
+    next_at: Option<Instant>,
 }
 
-impl Remover {
-    /// Removes some of the files that are due, unless another process is at it.
-    pub async fn round(&mut self, app: &App) -> anyhow::Result<()> {
-        if self.rests_until.is_some_and(|until| Instant::now() < until) {
+impl Retention {
+    /// Purges one batch of what is due, unless another process does.
+    pub async fn purge(&mut self, app: &App) -> anyhow::Result<()> {
+        if self.next_at.is_some_and(|next_at| Instant::now() < next_at) {
             return Ok(());
         }
-        let ended = db::alone(app, LOCK, self.remove_some(app)).await?;
-        if ended.unwrap_or(true) {
+        let finished = db::alone(app, LOCK, self.purge_batch(app)).await?;
+        if finished.unwrap_or(true) {
             self.after = 0;
-            self.rests_until = Some(Instant::now() + PAUSE);
+            self.next_at = Some(Instant::now() + PURGE_INTERVAL);
         }
         Ok(())
     }
 
-    /// Gives `true` when there are no more.
-    async fn remove_some(&mut self, app: &App) -> anyhow::Result<bool> {
+    /// Returns whether nothing is left.
+    async fn purge_batch(&mut self, app: &App) -> anyhow::Result<bool> {
+        let files = self.remove_files(app).await?;
         let conn = &mut *app.pool.get().await?;
-        let due = due(conn, app.config.file_retention_days, self.after).await?;
-        let more = i64::try_from(due.len())? == AT_ONCE;
+        let details = remove_details(conn, app.config.import_details_retention_days).await?;
+        let imports = remove_imports(conn, app.config.import_retention_days).await?;
+        Ok(files && details && imports)
+    }
+
+    async fn remove_files(&mut self, app: &App) -> anyhow::Result<bool> {
+        let conn = &mut *app.pool.get().await?;
+        let days = app.config.file_retention_days;
+        forget_queries(conn, days).await?;
+        let due = files_due(conn, days, self.after).await?;
+        let finished = i64::try_from(due.len())? < BATCH_SIZE;
         for (id, object_key) in due {
             if app.shutdown.is_cancelled() {
                 break;
             }
             self.after = id;
             match app.storage.delete(&object_key).await {
-                // Removed by hand, or by a process that died before it could say so.
+                // Removed by hand, or by a process that died before it could record it.
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => {
                     diesel::update(imports::table.find(id)).set(imports::file_removed_at.eq(now)).execute(conn).await?;
-                    tracing::info!(import.id = id, "Import {id}: its file is removed, it ended long ago");
+                    tracing::info!(import.id = id, "Import {id}: its file was removed, {days} days after its end");
                 }
                 Err(error) => {
-                    tracing::warn!(import.id = id, "Import {id}: its file cannot be removed yet: {error}");
+                    tracing::warn!(import.id = id, "Import {id}: its file cannot be removed, retrying: {error}");
                 }
             }
         }
-        Ok(!more)
+        Ok(finished)
     }
 }
 
-/// Imports after number `after` whose files are due to be removed, with the keys of these.
-async fn due(conn: &mut AsyncPgConnection, days: u16, after: i64) -> QueryResult<Vec<(i64, String)>> {
-    let then = diesel::dsl::sql::<Timestamptz>(&format!("now() - interval '{days} days'"));
+/// SQL of the time `days` days ago.
+fn days_ago(days: u16) -> diesel::expression::SqlLiteral<Timestamptz> {
+    diesel::dsl::sql(&format!("now() - interval '{days} days'"))
+}
+
+/// Removes the queries of URLs whose fetch failed and was not retried.
+async fn forget_queries(conn: &mut AsyncPgConnection, days: u16) -> QueryResult<()> {
+    diesel::update(imports::table)
+        .filter(imports::finished_at.lt(days_ago(days).nullable()).and(imports::file_removed_at.is_null()))
+        .filter(imports::object_key.is_null())
+        .set((
+            imports::source_url.eq(diesel::dsl::sql("split_part(source_url, '?', 1)")),
+            imports::file_removed_at.eq(now),
+        ))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Imports after `after` whose files are due to be removed, with the keys of these.
+async fn files_due(conn: &mut AsyncPgConnection, days: u16, after: i64) -> QueryResult<Vec<(i64, String)>> {
     imports::table
-        .filter(imports::file_removed_at.is_null().and(imports::finished_at.is_not_null()))
-        .filter(imports::finished_at.lt(then.nullable()))
-        .filter(imports::id.gt(after).and(imports::object_key.ne("")))
-        .select((imports::id, imports::object_key))
+        .filter(imports::file_removed_at.is_null().and(imports::finished_at.lt(days_ago(days).nullable())))
+        .filter(imports::id.gt(after).and(imports::object_key.is_not_null()))
+        .select((imports::id, imports::object_key.assume_not_null()))
         .order(imports::id)
-        .limit(AT_ONCE)
+        .limit(BATCH_SIZE)
         .load(conn)
         .await
+}
+
+/// Removes partitions, rejected rows and events of a batch of imports. The last event stays: it ends the stream of a client
+/// that comes late.
+async fn remove_details(conn: &mut AsyncPgConnection, days: u16) -> QueryResult<bool> {
+    let due: Vec<i64> = imports::table
+        .filter(imports::finished_at.lt(days_ago(days).nullable()).and(imports::details_removed_at.is_null()))
+        .select(imports::id)
+        .order(imports::finished_at)
+        .limit(BATCH_SIZE)
+        .load(conn)
+        .await?;
+    for id in &due {
+        while delete_rejected(conn, *id).await? == DELETE_BATCH_SIZE.unsigned_abs() as usize {}
+        conn.transaction(async |conn| {
+            let import = imports::table.find(*id).filter(imports::finished_at.is_not_null());
+            // A retry may have been faster.
+            let ended = import.select(imports::last_seq).for_no_key_update().first::<i64>(conn).await.optional()?;
+            let Some(last_seq) = ended else { return QueryResult::Ok(()) };
+            diesel::delete(import_partitions::table.filter(import_partitions::import_id.eq(*id))).execute(conn).await?;
+            let earlier = import_events::import_id.eq(*id).and(import_events::seq.lt(last_seq));
+            diesel::delete(import_events::table.filter(earlier)).execute(conn).await?;
+            diesel::update(imports::table.find(*id)).set(imports::details_removed_at.eq(now)).execute(conn).await?;
+            Ok(())
+        })
+        .await?;
+        tracing::info!(
+            import.id = id,
+            "Import {id}: its events and rejected rows were removed, {days} days after its end"
+        );
+    }
+    Ok(i64::try_from(due.len()).unwrap_or(i64::MAX) < BATCH_SIZE)
+}
+
+async fn delete_rejected(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<usize> {
+    let rows = import_errors::table.filter(import_errors::import_id.eq(id)).select(import_errors::row_no);
+    let last: Option<i64> =
+        rows.order(import_errors::row_no).offset(DELETE_BATCH_SIZE - 1).first(conn).await.optional()?;
+    let some = import_errors::table.filter(import_errors::import_id.eq(id));
+    match last {
+        Some(last) => diesel::delete(some.filter(import_errors::row_no.le(last))).execute(conn).await,
+        None => diesel::delete(some).execute(conn).await,
+    }
+}
+
+/// Removes a batch of imports, once their files are removed.
+async fn remove_imports(conn: &mut AsyncPgConnection, days: u16) -> QueryResult<bool> {
+    let removed = diesel::sql_query(format!(
+        "DELETE FROM imports WHERE id IN (SELECT id FROM imports WHERE finished_at < now() - interval '{days} days' \
+             AND file_removed_at IS NOT NULL AND details_removed_at IS NOT NULL ORDER BY id LIMIT $1)"
+    ))
+    .bind::<BigInt, _>(BATCH_SIZE)
+    .execute(conn)
+    .await?;
+    if removed > 0 {
+        tracing::info!("{removed} imports were removed, {days} days after their end");
+    }
+    Ok(i64::try_from(removed).unwrap_or(i64::MAX) < BATCH_SIZE)
 }

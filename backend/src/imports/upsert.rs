@@ -1,4 +1,4 @@
-//! Writing rows over products that may be there already.
+//! Writes rows over products that may exist already.
 
 use diesel::{
     QueryableByName,
@@ -11,28 +11,29 @@ use shared::detect::Layout;
 
 use crate::imports::rows::Row;
 
-/// How a file is written: which columns it has, and what its next batch is expected to find, by the one before.
+/// How the rows of a file are written: which columns it has, and what its next batch is expected to find, given the one
+/// before.
 #[derive(Debug, Clone, Copy)]
 pub struct Upsert {
     import_id: i64,
-    /// The file has descriptions; else they stay as they are.
+    /// The file has descriptions; if not, products keep theirs.
     descriptions: bool,
-    /// The file has extra columns; else attributes stay as they are.
+    /// The file has extra columns; if not, products keep their attributes.
     attributes: bool,
     expected: Expected,
-    /// New products were expected once, and were not new.
+    /// A batch was expected to have only new products, and had not.
     was_refuted: bool,
 }
 
-/// Each is right whatever there is; they differ in what they cost.
+/// The three statements have the same effect; they differ in cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expected {
     Anything,
-    /// Only new products: inserted without a look for others, which would cost a third more. Should one be there after
-    /// all, the batch is rolled back and written once more.
+    /// Only new products: inserted without checking for existing ones, which would cost a third more. If one exists, the
+    /// batch is rolled back and written again.
     New,
-    /// Mostly unchanged ones: looked up first. `ON CONFLICT` locks each row that it meets, which writes to its page and to
-    /// the log even where nothing changes.
+    /// Mostly unchanged products: looked up first. `ON CONFLICT` locks each row that it finds, which writes to its page and
+    /// to the WAL even if nothing changes.
     Unchanged,
 }
 
@@ -45,7 +46,7 @@ pub struct Written {
     pub sku_key: String,
     #[diesel(sql_type = Bool)]
     pub created: bool,
-    /// What it has, where the file does not say.
+    /// Its description, if the file has none.
     #[diesel(sql_type = Nullable<Text>)]
     pub description: Option<String>,
     /// JSON of the attributes that the product has now; `None` if it has none, and for new products.
@@ -53,7 +54,7 @@ pub struct Written {
     pub attributes: Option<String>,
 }
 
-/// What became of the rows of a batch; the rest are unchanged.
+/// Result of a batch; its other rows are unchanged.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Outcome {
     pub created: i64,
@@ -80,15 +81,15 @@ impl Upsert {
         }
     }
 
-    /// Writes `rows`, sorted by key and without repetition of one.
+    /// Writes `rows`, which are sorted by key and have no duplicates.
     ///
-    /// One array per column: Postgres takes at most 65,535 parameters, and plans a statement of five in no time.
+    /// One array per column: PostgreSQL accepts at most 65,535 parameters, and plans a statement with five quickly.
     pub async fn write(self, conn: &mut AsyncPgConnection, rows: &[Row]) -> QueryResult<Vec<Written>> {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
         let column = |of: fn(&Row) -> &str| rows.iter().map(of).collect::<Vec<_>>();
-        // A column that the file does not have is not read: an empty array spares its bytes.
+        // A column that the file does not have is not read: an empty array saves its bytes.
         let descriptions = if self.descriptions { column(|row| &row.description) } else { Vec::new() };
         let attributes =
             if self.attributes { column(|row| row.attributes.as_deref().unwrap_or("{}")) } else { Vec::new() };
@@ -103,8 +104,8 @@ impl Upsert {
             .await
     }
 
-    /// Notes what a batch of `rows` rows has found.
-    pub fn learn(&mut self, written: Outcome, rows: usize) {
+    /// Adapts the next statement to the result of a batch of `rows` rows.
+    pub fn adapt(&mut self, written: Outcome, rows: usize) {
         let rows = i64::try_from(rows).unwrap_or(i64::MAX);
         let unchanged = rows - written.created - written.updated;
         self.expected = if written.created == rows && !self.was_refuted {
@@ -116,8 +117,8 @@ impl Upsert {
         };
     }
 
-    /// Whether `error` says no more than that a product was not new. It is not expected to be a second time.
-    pub fn is_refuted_by(&mut self, error: &anyhow::Error) -> bool {
+    /// Whether `error` only means that a product was not new; the batch is then written by another statement.
+    pub fn expected_only_new(&mut self, error: &anyhow::Error) -> bool {
         let refuted = self.expected == Expected::New
             && matches!(error.downcast_ref(), Some(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)));
         if refuted {
@@ -126,7 +127,7 @@ impl Upsert {
         refuted
     }
 
-    /// `xmax` is 0 on a row version that no update has made, which tells a new product from a changed one.
+    /// `xmax` is 0 on a row version that was not created by an update, which distinguishes new products from changed ones.
     fn sql(self) -> String {
         let mut columns = vec!["sku", "name"];
         columns.extend(self.descriptions.then_some("description"));
@@ -140,7 +141,7 @@ impl Upsert {
              FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) \
                  AS file (sku_key, sku, name, description, attributes)"
         );
-        // A join may turn the order around in which rows are locked; an array alone is read from front to back.
+        // A join may change the order in which rows are locked; an array alone is read from front to back.
         let looked_up = format!(
             "LEFT JOIN products p ON p.sku_key = file.sku_key \
              WHERE p.id IS NULL OR ({old}) IS DISTINCT FROM ({file}) ORDER BY file.sku_key COLLATE \"C\""

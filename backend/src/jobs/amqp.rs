@@ -1,5 +1,5 @@
 //! A broker for celery on lapin 4: confirmed publishing, prefetch per consumer (RabbitMQ 4.3 refuses celery's global
-//! one), `amqps://`, and an error, not silence, when the connection ends. It does not reconnect: its users build a new one.
+//! one), `amqps://`, and an error, not silence, when the connection ends. It does not reconnect: its users create a new one.
 
 use std::{
     collections::HashMap,
@@ -27,14 +27,12 @@ use lapin::{
 };
 use url::Url;
 
-use super::celery::TRANSIENT;
-
-/// Where the broker is, and whom to trust that it is the one.
+/// Address of the broker, and the certificates that are trusted for it.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     /// `amqp://` or `amqps://`.
     pub url: Url,
-    /// Certificates in PEM that are trusted beside those of the system.
+    /// Certificates in PEM that are trusted in addition to those of the system.
     pub authorities: Option<String>,
 }
 
@@ -50,11 +48,18 @@ pub struct AmqpBroker {
     connection: Connection,
     channel: Channel,
     prefetch: HashMap<String, u16>,
+    /// Tasks whose messages need not survive a restart of the broker.
+    transient: &'static [&'static str],
 }
 
 impl AmqpBroker {
-    /// Connects and declares `queues`, durable, each with the prefetch of its consumer.
-    pub async fn connect(endpoint: &Endpoint, queues: &[(&str, u16)]) -> lapin::Result<Self> {
+    /// Connects and declares `queues`, durable, each with the prefetch of its consumer. Messages of the tasks in `transient`
+    /// do not survive a restart of the broker.
+    pub async fn connect(
+        endpoint: &Endpoint,
+        queues: &[(&str, u16)],
+        transient: &'static [&'static str],
+    ) -> lapin::Result<Self> {
         let properties = ConnectionProperties::default().with_connection_name("loadify".into());
         let tls = OwnedTLSConfig { identity: None, cert_chain: endpoint.authorities.clone() };
         let runtime = lapin::runtime::default_runtime()?;
@@ -65,7 +70,7 @@ impl AmqpBroker {
         }
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         let prefetch = queues.iter().map(|(queue, prefetch)| ((*queue).to_owned(), *prefetch)).collect();
-        Ok(Self { url: endpoint.url.clone(), connection, channel, prefetch })
+        Ok(Self { url: endpoint.url.clone(), connection, channel, prefetch, transient })
     }
 }
 
@@ -73,7 +78,7 @@ fn failed(error: &lapin::Error) -> BrokerError {
     BrokerError::IoError(std::io::Error::other(error.to_string()))
 }
 
-/// The end of a connection, of a kind that celery does not take for one: it would wait for 25 seconds before it gave up.
+/// The end of a connection, as a kind of error that celery does not recognize as one: it would wait for 25 s before it gave up.
 fn lost(reason: &str) -> BrokerError {
     BrokerError::DeserializeError(serde_json::Error::io(std::io::Error::other(reason.to_owned())))
 }
@@ -89,7 +94,7 @@ impl Broker for AmqpBroker {
         queue: &str,
         on_error: Box<dyn Fn(BrokerError) + Send + Sync + 'static>,
     ) -> Result<(String, Box<dyn DeliveryStream>), BrokerError> {
-        // It holds for the consumers that come after it.
+        // It applies to the consumers that are created after it.
         let prefetch = self.prefetch.get(queue).copied().unwrap_or(1);
         let limited = self.channel.basic_qos(prefetch, BasicQosOptions::default()).await;
         limited.map_err(|error| failed(&error))?;
@@ -111,7 +116,7 @@ impl Broker for AmqpBroker {
         delivery.ack().await
     }
 
-    /// A task that fails is tried again by its row, never by its message.
+    /// A task that fails is retried by its row, never by its message.
     async fn retry(&self, _: &dyn Delivery, _: Option<DateTime<Utc>>) -> Result<(), BrokerError> {
         Ok(())
     }
@@ -124,14 +129,14 @@ impl Broker for AmqpBroker {
                 queue.into(),
                 BasicPublishOptions::default(),
                 &message.raw_body,
-                properties(message),
+                self.properties(message),
             )
             .await
             .map_err(|error| failed(&error))?
             .await
             .map_err(|error| failed(&error))?;
         if confirmation.is_nack() {
-            return Err(BrokerError::IoError(std::io::Error::other("the broker refused the message")));
+            return Err(BrokerError::IoError(std::io::Error::other("the broker rejected the message")));
         }
         Ok(())
     }
@@ -155,21 +160,24 @@ impl Broker for AmqpBroker {
     }
 }
 
-/// The headers that celery's protocol, version 2, cannot do without.
-fn properties(message: &Message) -> BasicProperties {
-    let mut headers = FieldTable::default();
-    for (name, value) in [("id", &message.headers.id), ("task", &message.headers.task)] {
-        headers.insert(name.into(), AMQPValue::LongString(value.as_str().into()));
+impl AmqpBroker {
+    /// The headers that celery's protocol, version 2, requires.
+    fn properties(&self, message: &Message) -> BasicProperties {
+        let mut headers = FieldTable::default();
+        for (name, value) in [("id", &message.headers.id), ("task", &message.headers.task)] {
+            headers.insert(name.into(), AMQPValue::LongString(value.as_str().into()));
+        }
+        if let Some(origin) = &message.headers.origin {
+            headers.insert("origin".into(), AMQPValue::LongString(origin.as_str().into()));
+        }
+        let transient = self.transient.contains(&message.headers.task.as_str());
+        BasicProperties::default()
+            .with_correlation_id(message.properties.correlation_id.as_str().into())
+            .with_content_type(message.properties.content_type.as_str().into())
+            .with_content_encoding(message.properties.content_encoding.as_str().into())
+            .with_headers(headers)
+            .with_delivery_mode(if transient { 1 } else { 2 })
     }
-    if let Some(origin) = &message.headers.origin {
-        headers.insert("origin".into(), AMQPValue::LongString(origin.as_str().into()));
-    }
-    BasicProperties::default()
-        .with_correlation_id(message.properties.correlation_id.as_str().into())
-        .with_content_type(message.properties.content_type.as_str().into())
-        .with_content_encoding(message.properties.content_encoding.as_str().into())
-        .with_headers(headers)
-        .with_delivery_mode(if message.headers.task == TRANSIENT { 1 } else { 2 })
 }
 
 struct Deliveries {
@@ -185,7 +193,7 @@ impl Stream for Deliveries {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.ended {
-            // Celery drops this stream as soon as it reads of the error.
+            // Celery drops this stream as soon as it receives the error.
             return Poll::Pending;
         }
         let reason = match std::task::ready!(self.consumer.poll_next_unpin(cx)) {
@@ -214,7 +222,7 @@ impl Delivery for Received {
     }
 
     async fn ack(&self) -> Result<(), BrokerError> {
-        // Gives false where the connection is gone; the message then comes again, and its row is found done.
+        // Returns false if the connection is gone; the message is then redelivered, and its row is found done.
         self.0.ack(BasicAckOptions::default()).await.map(drop).map_err(|error| failed(&error))
     }
 }

@@ -5,10 +5,7 @@ use std::time::Duration;
 use actix_web::http::{Method, StatusCode};
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use shared::{
-    import::{Counts, ImportStatus},
-    webhook::AttemptError,
-};
+use shared::{import::Counts, job::JobStatus, webhook::AttemptError};
 
 use crate::db;
 
@@ -66,7 +63,7 @@ pub fn request_answered(method: &Method, route: Option<&str>, status: StatusCode
 }
 
 /// To be called once that is committed.
-pub fn import_ended(status: ImportStatus) {
+pub fn import_ended(status: JobStatus) {
     counter!(IMPORTS, "status" => status.as_str()).increment(1);
 }
 
@@ -76,7 +73,7 @@ pub fn rows_committed(counts: &Counts) {
         ("created", counts.created),
         ("updated", counts.updated),
         ("unchanged", counts.unchanged),
-        ("repeated", counts.repeated),
+        ("duplicates", counts.duplicates),
         ("rejected", counts.rejected),
     ] {
         counter!(ROWS, "outcome" => outcome).increment(u64::try_from(rows).unwrap_or(0));

@@ -60,7 +60,13 @@ async fn commit(
 ) -> ApiResult<Option<UploadRow>> {
     let layout = to.layout.clone().ok_or_else(|| ApiError::Internal(anyhow::anyhow!("a file without a layout")))?;
     let (sha256, object_key) = (hash.hex(), pieces.last().map_or("", |list| &list.key));
-    let new = NewImport { file_name: &upload.file_name, object_key, size_bytes: to.received, sha256: &sha256, layout };
+    let new = NewImport {
+        file_name: &upload.file_name,
+        object_key,
+        size_bytes: to.received,
+        sha256: &sha256,
+        format: layout,
+    };
     let (id, from) = (&upload.id, upload.received);
     let conn = &mut *app.db().await?;
     let committed = conn.transaction(async |conn| {
@@ -74,7 +80,7 @@ async fn commit(
     });
     let committed = committed.await?;
     if let Some(UploadRow { import_id: Some(import_id), .. }) = committed {
-        app.queue.ring(Task::ProcessImport(import_id));
+        app.queue.enqueue(Task::ProcessImport(import_id));
         let bytes = to.received;
         tracing::info!(import.id = import_id, bytes, "Import {import_id}: {bytes} bytes uploaded");
     }

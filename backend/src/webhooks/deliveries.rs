@@ -80,6 +80,6 @@ pub async fn get_delivery(app: Data<App>, id: Path<i64>) -> ApiResult<Json<Deliv
 ))]
 pub async fn redeliver(app: Data<App>, id: Path<i64>) -> ApiResult<Json<Delivery>> {
     let delivery = log::redeliver(&mut *app.db().await?, *id).await?.ok_or_else(|| absent(*id))?;
-    app.queue.ring_for_deliveries(&[delivery.id]);
+    app.queue.enqueue_deliveries(&[delivery.id]);
     Ok(Json(delivery))
 }

@@ -73,24 +73,26 @@ pub fn sample(kind: WebhookEvent, at: DateTime<Utc>) -> Value {
 
 fn sample_import(kind: WebhookEvent, at: DateTime<Utc>) -> Value {
     let failed = kind == WebhookEvent::ImportFailed;
-    let counts = shared::import::Counts { read: 6, created: 1, updated: 2, unchanged: 1, repeated: 1, rejected: 1 };
+    let counts = shared::import::Counts { read: 6, created: 1, updated: 2, unchanged: 1, duplicates: 1, rejected: 1 };
     import(&Import {
         id: 0,
         file_name: "sample.csv".into(),
-        size_bytes: 240,
-        sha256: "0".repeat(64),
-        status: if failed { shared::import::ImportStatus::Failed } else { shared::import::ImportStatus::Completed },
+        size_bytes: Some(240),
+        sha256: Some("0".repeat(64)),
+        status: if failed { shared::job::JobStatus::Failed } else { shared::job::JobStatus::Completed },
         phase: None,
         cancelling: false,
         rows_total: Some(6),
-        bytes_surveyed: 240,
+        bytes_scanned: 240,
         counts,
         last_seq: 5,
         error: failed.then(|| "Made up, to try out a webhook.".into()),
+        next_attempt_at: None,
         created_at: at,
         started_at: Some(at),
         finished_at: Some(at),
         file_removed_at: None,
+        details_removed_at: None,
         source_url: None,
         bytes_fetched: 0,
     })

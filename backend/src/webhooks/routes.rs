@@ -208,6 +208,6 @@ pub async fn replay_deliveries(
     let mut conn = app.db().await?;
     queries::get(&mut conn, *id).await?.ok_or_else(|| absent(*id))?;
     let ids = log::replay(&mut conn, *id, request.since).await?;
-    app.queue.ring_for_deliveries(&ids);
+    app.queue.enqueue_deliveries(&ids);
     Ok(Json(ReplayOutcome { deliveries: i64::try_from(ids.len()).unwrap_or(i64::MAX) }))
 }

@@ -2,11 +2,11 @@ use leptos::prelude::*;
 use shared::problem::Problem;
 use wasm_bindgen_futures::spawn_local;
 
+use super::requests::cancel_import;
 use super::run::Run;
-use crate::api;
 use crate::ui::ConfirmDialog;
 
-/// Stops an import, after a question.
+/// Cancels an import, after a confirmation.
 #[component]
 pub fn CancelButton(run: RwSignal<Run>) -> impl IntoView {
     let asking = RwSignal::new(false);
@@ -16,8 +16,8 @@ pub fn CancelButton(run: RwSignal<Run>) -> impl IntoView {
     let cancel = move || {
         problem.set(None);
         spawn_local(async move {
-            // Success shows itself: the stream brings the event.
-            if let Err(refused) = api::cancel_import(id).await {
+            // On success, the stream delivers the event.
+            if let Err(refused) = cancel_import(id).await {
                 problem.try_set(Some(refused));
             }
         });
@@ -36,12 +36,12 @@ pub fn CancelButton(run: RwSignal<Run>) -> impl IntoView {
         <ConfirmDialog
             open=asking
             title="Cancel this import?"
-            confirm="Cancel the import"
-            dismiss="Go on importing"
+            confirm="Cancel import"
+            dismiss="Keep importing"
             testid="confirm-cancel"
             on_confirm=cancel
         >
-            <p>"The batches in hand are finished, then it stops. Products that are in stay in."</p>
+            <p>"Batches in progress will finish. Products already imported are kept."</p>
         </ConfirmDialog>
     }
 }

@@ -1,12 +1,14 @@
+//! The log of an import.
+
 use leptos::prelude::*;
 
 use super::run::Run;
 use crate::ui::Moment;
 
-/// What happened, newest first.
+/// Events, newest first.
 #[component]
 pub fn EventLog(run: RwSignal<Run>) -> impl IntoView {
-    // The log only grows: lines that are there are not made again.
+    // The log only grows: existing lines are not rendered again.
     let lines = move || run.with(|run| run.log.iter().rev().cloned().collect::<Vec<_>>());
     view! {
         <section class="card log" aria-labelledby="log-title">

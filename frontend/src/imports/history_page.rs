@@ -1,3 +1,5 @@
+//! The history of imports.
+
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use shared::auth::Permission;
@@ -8,7 +10,7 @@ use crate::ui::{Glyph, Icon, PageHead, page_title};
 
 const PAGE_SIZE: u32 = 25;
 
-/// All imports that there were, page by page (`?before=` in the address).
+/// All imports, in pages (`?before=` in the address).
 #[component]
 pub fn HistoryPage() -> impl IntoView {
     let access = Access::expect();
@@ -17,7 +19,7 @@ pub fn HistoryPage() -> impl IntoView {
     page_title(|| "Imports".to_owned());
     view! {
         <div class="page">
-            <PageHead title="Imports" lead="What went in, and what became of each row.">
+            <PageHead title="Imports" lead="Imported files, with the result of every row.">
                 <Show when=move || access.may(Permission::WriteImports)>
                     <a class="button button-primary" href="/">
                         <Icon glyph=Glyph::Upload />

@@ -5,25 +5,29 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use shared::{
     auth::Permission,
-    import::{Import, ImportStatus},
+    import::Import,
+    job::JobStatus,
     problem::{ErrorCode, Problem},
 };
 
-use super::balance::Balance;
 use super::cancel::CancelButton;
 use super::event_log::EventLog;
 use super::notices::Notices;
 use super::progress::ProgressCard;
 use super::rejected::RejectedRows;
+use super::requests::get_import;
+use super::result::ResultCard;
+use super::retry::{RetryButton, is_retryable};
 use super::run::{Run, size};
 use super::status::{StatusBadge, label};
+use super::stream;
+use crate::api;
 use crate::auth::Access;
 use crate::products::SortingIn;
 use crate::ui::format::percent;
 use crate::ui::{Glyph, Icon, ProblemNotice, Relative, Skeleton, page_title};
-use crate::{api, live};
 
-/// Loads the import of the address, then follows it.
+/// Loads the import of the address, then receives its events.
 #[component]
 pub fn LivePage() -> impl IntoView {
     let params = use_params_map();
@@ -32,8 +36,8 @@ pub fn LivePage() -> impl IntoView {
         let id = id.get();
         async move {
             match id {
-                Some(id) => api::import(id).await,
-                None => Err(api::problem(404, ErrorCode::NotFound, "The address names no import.")),
+                Some(id) => get_import(id).await,
+                None => Err(api::problem(404, ErrorCode::NotFound, "The address does not name an import.")),
             }
         }
     });
@@ -42,7 +46,10 @@ pub fn LivePage() -> impl IntoView {
             <Suspense fallback=|| view! { <Skeleton rows=8 /> }>
                 {move || Suspend::new(async move {
                     match import.await {
-                        Ok(import) => view! { <LiveImport import /> }.into_any(),
+                        Ok(import) => {
+                            let on_retry = Callback::new(move |()| import.refetch());
+                            view! { <LiveImport import on_retry /> }.into_any()
+                        }
                         Err(problem) if problem.code == ErrorCode::NotFound => view! { <NoSuchImport problem /> }.into_any(),
                         Err(problem) => view! { <ProblemNotice problem retry=move || import.refetch() /> }.into_any(),
                     }
@@ -53,14 +60,18 @@ pub fn LivePage() -> impl IntoView {
 }
 
 #[component]
-fn LiveImport(import: Import) -> impl IntoView {
+fn LiveImport(
+    import: Import,
+    /// Called when a failed import was queued again.
+    on_retry: Callback<()>,
+) -> impl IntoView {
     let id = import.id;
     let run = RwSignal::new(Run::new(import));
-    let connection = live::follow_import(id, move |messages| {
+    let connection = stream::follow_import(id, move |messages| {
         let mut more = true;
         run.update(|run| {
             for message in messages {
-                run.hear(message, Utc::now());
+                run.apply(message, Utc::now());
             }
             more = !run.is_complete();
         });
@@ -68,10 +79,10 @@ fn LiveImport(import: Import) -> impl IntoView {
     });
     page_title(move || run.with(tab_title));
     view! {
-        <Head run />
+        <Head run on_retry />
         <Notices run connection />
         <ProgressCard run />
-        <Balance run />
+        <ResultCard run />
         <div class="columns">
             <EventLog run />
             <RejectedRows run />
@@ -79,18 +90,18 @@ fn LiveImport(import: Import) -> impl IntoView {
     }
 }
 
-/// Starts with what changes, since a tab shows only the beginning.
+/// Starts with the part that changes, since a tab shows only the beginning.
 fn tab_title(run: &Run) -> String {
     let import = &run.import;
     let state = match (import.status, run.share()) {
-        (ImportStatus::Running, Some(share)) => percent(share),
+        (JobStatus::Running, Some(share)) => percent(share),
         _ => label(import).to_owned(),
     };
     format!("{state} · {}", import.file_name)
 }
 
 #[component]
-fn Head(run: RwSignal<Run>) -> impl IntoView {
+fn Head(run: RwSignal<Run>, on_retry: Callback<()>) -> impl IntoView {
     let import = Memo::new(move |_| run.with(|run| run.import.clone()));
     let (file_name, created_at) = import.with_untracked(|import| (import.file_name.clone(), import.created_at));
     view! {
@@ -105,30 +116,35 @@ fn Head(run: RwSignal<Run>) -> impl IntoView {
                     <h1>{file_name}</h1>
                     <StatusBadge import />
                 </div>
-                <p class="page-lead">{move || import.with(size)} " · sent " <Relative at=created_at /></p>
+                <p class="page-lead">{move || import.with(size)} " · uploaded " <Relative at=created_at /></p>
             </div>
             <div class="page-actions">
-                <Actions run />
+                <Actions run on_retry />
             </div>
         </header>
-        {move || (import.with(|import| import.status) == ImportStatus::Completed).then(|| view! { <SortingIn /> })}
+        {move || (import.with(|import| import.status) == JobStatus::Completed).then(|| view! { <SortingIn /> })}
         <p class="visually-hidden" role="status">{move || import.with(announcement)}</p>
     }
 }
 
-/// What can be done now: stop it, or go on from its end. Both in one place, so that the page does not move.
+/// The available actions. All in one place, so that the page does not move.
 #[component]
-fn Actions(run: RwSignal<Run>) -> impl IntoView {
+fn Actions(run: RwSignal<Run>, on_retry: Callback<()>) -> impl IntoView {
     let access = Access::expect();
     let may_import = Memo::new(move |_| access.may(Permission::WriteImports));
     let status = Memo::new(move |_| run.with(|run| run.import.status));
     let another = move || may_import.get().then(|| view! { <a class="button" href="/">"Import another file"</a> });
     move || match status.get() {
-        ImportStatus::Queued | ImportStatus::Running => {
+        JobStatus::Queued | JobStatus::Running | JobStatus::Unknown => {
             may_import.get().then(|| view! { <CancelButton run /> }).into_any()
         }
-        ImportStatus::Failed | ImportStatus::Cancelled => another().into_any(),
-        ImportStatus::Completed => view! {
+        JobStatus::Failed if may_import.get() && run.with_untracked(|run| is_retryable(&run.import)) => view! {
+            {another()}
+            <RetryButton run on_retry />
+        }
+        .into_any(),
+        JobStatus::Failed | JobStatus::Cancelled => another().into_any(),
+        JobStatus::Completed => view! {
             {another()}
             <a class="button button-primary" href=these_products(run) data-testid="products-link">
                 <Icon glyph=Glyph::Products />
@@ -139,12 +155,12 @@ fn Actions(run: RwSignal<Run>) -> impl IntoView {
     }
 }
 
-/// The products that this import was the last to write.
+/// Products that were last written by this import.
 fn these_products(run: RwSignal<Run>) -> String {
     format!("/products?import={}", run.with_untracked(|run| run.import.id))
 }
 
-/// What a screen reader hears when the phase changes; not each number.
+/// Announced by a screen reader when the status or phase changes; not at each figure.
 fn announcement(import: &Import) -> String {
     format!("{}: {}", import.file_name, label(import))
 }
@@ -155,9 +171,9 @@ fn NoSuchImport(problem: Problem) -> impl IntoView {
     view! {
         <section class="empty">
             <p class="empty-code">"404"</p>
-            <h1>"There is no such import"</h1>
+            <h1>"Import not found"</h1>
             <p>{problem.detail}</p>
-            <a class="button button-primary" href="/imports">"See all imports"</a>
+            <a class="button button-primary" href="/imports">"All imports"</a>
         </section>
     }
 }
@@ -170,13 +186,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tab_begins_with_what_changes() {
+    fn the_title_of_the_tab_starts_with_the_part_that_changes() {
         let mut run = Run::new(import());
         assert_eq!(tab_title(&run), "Queued · products.csv");
-        (run.import.status, run.import.phase) = (ImportStatus::Running, Some(ImportPhase::Survey));
-        run.import.bytes_surveyed = 900;
+        (run.import.status, run.import.phase) = (JobStatus::Running, Some(ImportPhase::Scan));
+        run.import.bytes_scanned = 900;
         assert_eq!(tab_title(&run), "45 % · products.csv");
-        (run.import.status, run.import.phase) = (ImportStatus::Completed, None);
+        (run.import.status, run.import.phase) = (JobStatus::Completed, None);
         assert_eq!(tab_title(&run), "Completed · products.csv");
     }
 }

@@ -1,6 +1,5 @@
-//! Files on their way into the catalogue: sending them, watching one go in, and all that there were.
+//! Imports: uploading files, watching an import, and the history.
 
-mod balance;
 mod cancel;
 mod event_log;
 mod from_url;
@@ -8,16 +7,21 @@ mod history_page;
 mod live_page;
 mod log;
 mod notices;
-mod pace;
 mod progress;
 mod rejected;
+mod requests;
+mod result;
+mod retry;
 mod run;
 mod start_page;
 mod status;
+mod stream;
 mod table;
+mod throughput;
 mod upload;
 
 pub use history_page::HistoryPage;
 pub use live_page::LivePage;
+pub use requests::list_imports;
 pub use start_page::StartPage;
 pub use upload::{DropOverlay, UploadPill, Uploads};

@@ -1,15 +1,19 @@
-//! How far an import is: its steps, the bar, and the figures that move.
+//! Progress of an import: its steps, the bar, and the changing figures.
 
 use leptos::prelude::*;
-use shared::import::{Import, ImportPhase, ImportStatus};
+use shared::{
+    import::{Import, ImportPhase},
+    job::JobStatus,
+};
 
 use super::run::Run;
+use super::status::is_waiting;
 use crate::ui::format::{bytes, duration, percent, rate, thousands, time_left, whole_seconds};
 use crate::ui::time::time_of_day;
 use crate::ui::{BarState, Glyph, Icon, ProgressBar, Sparkline, use_now};
 
 /// Points of the curve: more would be narrower than its stroke.
-const SLICES: u16 = 60;
+const CURVE_POINTS: u16 = 60;
 
 #[component]
 pub fn ProgressCard(run: RwSignal<Run>) -> impl IntoView {
@@ -17,7 +21,7 @@ pub fn ProgressCard(run: RwSignal<Run>) -> impl IntoView {
     let share = Memo::new(move |_| run.with(Run::share));
     let phase = Memo::new(move |_| run.with(|run| run.import.phase));
     let label = move || run.with(|run| task(&run.import));
-    // A new bar for each phase: the old one would run backwards.
+    // A new bar for each phase: the old one would move backwards.
     let bar = move || {
         phase.track();
         let label = Signal::derive(label);
@@ -28,7 +32,7 @@ pub fn ProgressCard(run: RwSignal<Run>) -> impl IntoView {
         <section class="card progress-card" aria-label="Progress">
             <Steps run />
             <div class="progress-line">
-                <span class="progress-percent">{move || share.get().map_or_else(|| "0 %".to_owned(), percent)}</span>
+                <span class="progress-percent">{move || share.get().map_or_else(|| "–".to_owned(), percent)}</span>
                 <span class="progress-task">{label}</span>
                 <span class="progress-amount">{move || run.with(|run| amount(&run.import))}</span>
             </div>
@@ -38,39 +42,48 @@ pub fn ProgressCard(run: RwSignal<Run>) -> impl IntoView {
     }
 }
 
-fn bar_state(status: ImportStatus) -> BarState {
+fn bar_state(status: JobStatus) -> BarState {
     match status {
-        ImportStatus::Queued | ImportStatus::Running => BarState::Moving,
-        ImportStatus::Completed => BarState::Done,
-        ImportStatus::Failed | ImportStatus::Cancelled => BarState::Stopped,
+        JobStatus::Queued | JobStatus::Running => BarState::Moving,
+        JobStatus::Completed => BarState::Done,
+        JobStatus::Failed | JobStatus::Cancelled => BarState::Stopped,
     }
 }
 
-/// What is being done, in words.
+/// The current activity.
 fn task(import: &Import) -> String {
     match (import.status, import.phase) {
-        (ImportStatus::Queued, _) => "Waiting for a worker",
-        (ImportStatus::Running, Some(ImportPhase::Fetch)) => "Fetching the file",
-        (ImportStatus::Running, Some(ImportPhase::Survey)) => "Reading the file",
-        (ImportStatus::Running, _) => "Loading products",
-        (ImportStatus::Completed, _) => "All rows are dealt with",
-        (ImportStatus::Failed, _) => "Stopped by a failure",
-        (ImportStatus::Cancelled, _) => "Stopped on request",
+        _ if import.cancelling && !import.status.is_final() => "Cancelling: finishing the batches in progress",
+        (JobStatus::Queued, _) => "Waiting for a worker",
+        (JobStatus::Running, _) if is_waiting(import) => "Waiting for the next attempt",
+        (JobStatus::Running, Some(ImportPhase::Fetch)) => "Fetching the file",
+        (JobStatus::Running, Some(ImportPhase::Scan)) => "Reading the file",
+        (JobStatus::Running, _) => "Loading products",
+        (JobStatus::Completed, _) => "All rows processed",
+        (JobStatus::Failed, _) => "Stopped by an error",
+        (JobStatus::Cancelled, _) => "Cancelled",
+        (JobStatus::Unknown, _) => "Unknown status",
     }
     .to_owned()
 }
 
-/// How much of the file has come, or the survey has read; of the load the rows are told elsewhere.
+/// Amount of the file that was fetched or scanned. The load shows its rows elsewhere.
 fn amount(import: &Import) -> String {
     match import.phase {
-        Some(ImportPhase::Fetch) if import.size_bytes == 0 => bytes(import.bytes_fetched),
-        Some(ImportPhase::Fetch) => format!("{} of {}", bytes(import.bytes_fetched), bytes(import.size_bytes)),
-        Some(ImportPhase::Survey) => format!("{} of {}", bytes(import.bytes_surveyed), bytes(import.size_bytes)),
+        Some(ImportPhase::Fetch) => amount_of(import.bytes_fetched, import.size_bytes),
+        Some(ImportPhase::Scan) => amount_of(import.bytes_scanned, import.size_bytes),
         _ => String::new(),
     }
 }
 
-/// Where a step of the way stands.
+fn amount_of(done: i64, all: Option<i64>) -> String {
+    match all {
+        Some(all) => format!("{} of {}", bytes(done), bytes(all)),
+        None => bytes(done),
+    }
+}
+
+/// State of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Ahead,
@@ -90,39 +103,39 @@ impl Step {
     }
 }
 
-/// Whether the file is still to come from its URL.
+/// Whether the file still has to be fetched from its URL.
 fn is_awaited(import: &Import) -> bool {
-    import.source_url.is_some() && (import.size_bytes == 0 || import.bytes_fetched < import.size_bytes)
+    import.source_url.is_some() && import.size_bytes.is_none_or(|size| import.bytes_fetched < size)
 }
 
-/// The first step: an upload is behind every import that there is, a file that is fetched has to come first.
+/// The first step: an upload is finished when its import exists; a file at a URL has to be fetched.
 fn arrival(import: &Import) -> (&'static str, Step) {
     if import.source_url.is_none() {
         return ("Uploaded", Step::Done);
     }
     let step = match import.status {
         _ if !is_awaited(import) => Step::Done,
-        ImportStatus::Queued => Step::Ahead,
-        ImportStatus::Running => Step::Current,
-        ImportStatus::Completed => Step::Done,
-        ImportStatus::Failed | ImportStatus::Cancelled => Step::Broken,
+        JobStatus::Queued => Step::Ahead,
+        JobStatus::Running | JobStatus::Unknown => Step::Current,
+        JobStatus::Completed => Step::Done,
+        JobStatus::Failed | JobStatus::Cancelled => Step::Broken,
     };
     ("Fetched", step)
 }
 
-/// The steps read, load and end.
+/// The steps reading, loading and done.
 fn steps(import: &Import) -> [Step; 3] {
     use Step::{Ahead, Broken, Current, Done};
-    let surveyed = import.rows_total.is_some();
+    let scanned = import.rows_total.is_some();
     match import.status {
-        ImportStatus::Queued if surveyed => [Done, Current, Ahead],
-        ImportStatus::Queued => [Ahead, Ahead, Ahead],
+        JobStatus::Queued if scanned => [Done, Current, Ahead],
+        JobStatus::Queued => [Ahead, Ahead, Ahead],
         _ if is_awaited(import) => [Ahead, Ahead, Ahead],
-        ImportStatus::Running if import.phase == Some(ImportPhase::Survey) => [Current, Ahead, Ahead],
-        ImportStatus::Running => [Done, Current, Ahead],
-        ImportStatus::Completed => [Done, Done, Done],
-        ImportStatus::Failed | ImportStatus::Cancelled if surveyed => [Done, Broken, Ahead],
-        ImportStatus::Failed | ImportStatus::Cancelled => [Broken, Ahead, Ahead],
+        JobStatus::Running if import.phase == Some(ImportPhase::Scan) => [Current, Ahead, Ahead],
+        JobStatus::Running | JobStatus::Unknown => [Done, Current, Ahead],
+        JobStatus::Completed => [Done, Done, Done],
+        JobStatus::Failed | JobStatus::Cancelled if scanned => [Done, Broken, Ahead],
+        JobStatus::Failed | JobStatus::Cancelled => [Broken, Ahead, Ahead],
     }
 }
 
@@ -158,7 +171,7 @@ fn Steps(run: RwSignal<Run>) -> impl IntoView {
     }
 }
 
-/// Rows, rate and times. Each has its place from the beginning, so that nothing jumps.
+/// Rows, rate and times. Each has its place from the start, so that nothing moves.
 #[component]
 fn Figures(run: RwSignal<Run>) -> impl IntoView {
     let now = use_now();
@@ -168,7 +181,8 @@ fn Figures(run: RwSignal<Run>) -> impl IntoView {
     let finished = Memo::new(move |_| run.with(|run| run.import.finished_at));
     let speed = Memo::new(move |_| run.with(|run| run.rows_per_second(now.get())));
     let left = Memo::new(move |_| run.with(|run| run.time_left(now.get()).map(time_left)));
-    let curve = Memo::new(move |_| run.with(|run| run.rows.curve(SLICES)));
+    let peak = Memo::new(move |_| run.with(|run| run.peak));
+    let curve = Memo::new(move |_| run.with(|run| run.rows.curve(CURVE_POINTS)));
     let elapsed = move || {
         let seconds = run.with(|run| run.elapsed(now.get()))?;
         Some(if ended.get() { duration(seconds) } else { whole_seconds(seconds) })
@@ -189,7 +203,8 @@ fn Figures(run: RwSignal<Run>) -> impl IntoView {
                         </span>
                     </dd>
                 </div>
-                <div class="figure">
+                // A tiny import has no meaningful average.
+                <div class="figure" hidden=move || ended.get() && speed.get().is_none()>
                     <dt>{move || if ended.get() { "Average rows/s" } else { "Rows/s" }}</dt>
                     <dd data-testid="rows-per-second" data-value=move || speed.get().map(f64::round)>
                         {move || dash(speed.get().map(rate))}
@@ -205,16 +220,11 @@ fn Figures(run: RwSignal<Run>) -> impl IntoView {
                 </div>
             </dl>
             <div class="curve">
-                <span class="curve-peak">{move || curve.with(|curve| peak(curve))}</span>
-                <Sparkline values=curve label="Rows per second from the start until now" />
+                <span class="curve-peak">{move || peak.get().map(|peak| format!("peak {} rows/s", rate(peak)))}</span>
+                <Sparkline values=curve label="Rows per second over time" />
             </div>
         </div>
     }
-}
-
-fn peak(curve: &[f64]) -> String {
-    let highest = curve.iter().copied().fold(0.0, f64::max);
-    if highest > 0.0 { format!("peak {} rows/s", rate(highest)) } else { String::new() }
 }
 
 #[cfg(test)]
@@ -227,36 +237,30 @@ mod tests {
         use Step::{Ahead, Broken, Current, Done};
         let mut import = import();
         assert_eq!(steps(&import), [Ahead, Ahead, Ahead]);
-        (import.status, import.phase) = (ImportStatus::Running, Some(ImportPhase::Survey));
+        (import.status, import.phase) = (JobStatus::Running, Some(ImportPhase::Scan));
         assert_eq!(steps(&import), [Current, Ahead, Ahead]);
         (import.phase, import.rows_total) = (Some(ImportPhase::Load), Some(9));
         assert_eq!(steps(&import), [Done, Current, Ahead]);
-        import.status = ImportStatus::Failed;
+        import.status = JobStatus::Failed;
         assert_eq!(steps(&import), [Done, Broken, Ahead]);
-        import.status = ImportStatus::Completed;
+        import.status = JobStatus::Completed;
         assert_eq!(steps(&import), [Done, Done, Done]);
     }
 
     #[test]
-    fn a_file_that_is_fetched_has_to_come_first() {
+    fn a_file_at_a_url_is_fetched_first() {
         use Step::{Ahead, Broken, Current, Done};
         let mut import = import();
         assert_eq!(arrival(&import), ("Uploaded", Done));
-        (import.source_url, import.size_bytes) = (Some("https://example.com/products.csv".to_owned()), 0);
+        (import.source_url, import.size_bytes) = (Some("https://example.com/products.csv".to_owned()), None);
         assert_eq!((arrival(&import), steps(&import)), (("Fetched", Ahead), [Ahead, Ahead, Ahead]));
-        (import.status, import.phase, import.bytes_fetched) = (ImportStatus::Running, Some(ImportPhase::Fetch), 500);
+        (import.status, import.phase, import.bytes_fetched) = (JobStatus::Running, Some(ImportPhase::Fetch), 500);
         assert_eq!((arrival(&import), steps(&import)), (("Fetched", Current), [Ahead, Ahead, Ahead]));
         assert_eq!(amount(&import), "500 B");
-        (import.status, import.size_bytes) = (ImportStatus::Failed, 900);
+        (import.status, import.size_bytes) = (JobStatus::Failed, Some(900));
         assert_eq!((arrival(&import), steps(&import)), (("Fetched", Broken), [Ahead, Ahead, Ahead]));
-        (import.status, import.phase) = (ImportStatus::Running, Some(ImportPhase::Survey));
+        (import.status, import.phase) = (JobStatus::Running, Some(ImportPhase::Scan));
         import.bytes_fetched = 900;
         assert_eq!((arrival(&import), steps(&import)), (("Fetched", Done), [Current, Ahead, Ahead]));
-    }
-
-    #[test]
-    fn only_a_curve_has_a_peak() {
-        assert_eq!(peak(&[]), "");
-        assert_eq!(peak(&[1.0, 52_349.0]), "peak 52,300 rows/s");
     }
 }

@@ -1,17 +1,17 @@
-//! The rows that could not be imported, with the reason for each.
+//! Rows that could not be imported, each with its reason.
 
 use leptos::prelude::*;
 use shared::import::RejectedRow;
 
+use super::requests::{rejected_csv_url, rejected_rows};
 use super::run::Run;
-use crate::api;
 use crate::ui::format::{counted, thousands};
 use crate::ui::{Glyph, Icon, ProblemNotice, Skeleton};
 
-/// Rows that are shown; all of them are in the file to download.
-const SHOWN: u32 = 20;
+/// Rows shown on the page; the file to download has more.
+const MAX_ROWS: u32 = 20;
 
-/// Empty as long as there are none.
+/// Empty if there are none.
 #[component]
 pub fn RejectedRows(run: RwSignal<Run>) -> impl IntoView {
     let rejected = Memo::new(move |_| run.with(|run| run.import.counts.rejected));
@@ -27,21 +27,24 @@ pub fn RejectedRows(run: RwSignal<Run>) -> impl IntoView {
 fn RejectedCard(run: RwSignal<Run>, rejected: Memo<i64>) -> impl IntoView {
     let id = run.with_untracked(|run| run.import.id);
     let ended = Memo::new(move |_| run.with(|run| run.import.status.is_final()));
-    // Once there are more than are shown, more of them change nothing; the end may bring earlier ones.
-    let shown = Memo::new(move |_| rejected.get().min(i64::from(SHOWN)));
+    let removed = Memo::new(move |_| run.with(|run| run.import.details_removed_at.is_some()));
+    // More rows than are shown change nothing; but the end may add earlier ones.
+    let shown = Memo::new(move |_| rejected.get().min(i64::from(MAX_ROWS)));
     let rows = LocalResource::new(move || {
         shown.track();
         ended.track();
-        api::rejected_rows(id, SHOWN)
+        rejected_rows(id, MAX_ROWS)
     });
     view! {
         <section class="card rejected" aria-labelledby="rejected-title">
             <header class="card-head">
                 <div>
                     <h2 id="rejected-title">"Rejected rows"</h2>
-                    <p class="card-note">{move || extent(rejected.get())}</p>
+                    <p class="card-note">
+                        {move || if removed.get() { REMOVED.to_owned() } else { extent(rejected.get()) }}
+                    </p>
                 </div>
-                <a class="button" href=api::rejected_csv_url(id) download rel="external" data-testid="rejected-download">
+                <a class="button" href=rejected_csv_url(id) download rel="external" data-testid="rejected-download">
                     <Icon glyph=Glyph::Download />
                     "Download as CSV"
                 </a>
@@ -58,9 +61,11 @@ fn RejectedCard(run: RwSignal<Run>, rejected: Memo<i64>) -> impl IntoView {
     }
 }
 
+const REMOVED: &str = "The list was removed after its retention period.";
+
 fn extent(rejected: i64) -> String {
-    if rejected > i64::from(SHOWN) {
-        format!("The first {SHOWN} of {}", thousands(rejected))
+    if rejected > i64::from(MAX_ROWS) {
+        format!("The first {MAX_ROWS} of {}", thousands(rejected))
     } else {
         counted(rejected, "row")
     }
@@ -95,7 +100,9 @@ fn Rejected(row: RejectedRow) -> impl IntoView {
             <td class="rejected-reason">
                 <details>
                     <summary data-code=row.code.as_str()>{row.message}</summary>
-                    <pre class="raw" tabindex="0" aria-label="The row as it stands in the file">{row.raw}</pre>
+                    {row.raw.map(|raw| view! {
+                        <pre class="raw" tabindex="0" aria-label="The row as in the file">{raw}</pre>
+                    })}
                 </details>
             </td>
         </tr>
@@ -107,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_says_when_not_all_rows_are_shown() {
+    fn the_note_says_if_not_all_rows_are_shown() {
         assert_eq!(extent(1), "1 row");
         assert_eq!(extent(20), "20 rows");
         assert_eq!(extent(1_234), "The first 20 of 1,234");

@@ -1,3 +1,5 @@
+//! The start page: choose files, or a URL.
+
 use leptos::prelude::*;
 
 use super::from_url::FromUrl;
@@ -6,10 +8,10 @@ use super::upload::{DropZone, FileProblem, Queue, State, UnfinishedUploads, Uplo
 use crate::ui::format::percent;
 use crate::ui::{PageHead, page_title};
 
-/// Number of imports that are shown below the drop zone.
-const RECENT: u32 = 5;
+/// Imports listed below the drop zone.
+const MAX_RECENT: u32 = 5;
 
-/// The page where an import begins.
+/// The page where imports start.
 #[component]
 pub fn StartPage() -> impl IntoView {
     let queue = Uploads::expect().queue();
@@ -19,7 +21,7 @@ pub fn StartPage() -> impl IntoView {
         <div class="page">
             <PageHead
                 title="Import products"
-                lead="Half a million rows are fine. You can watch them go in, and close this tab once the files are sent."
+                lead="Half a million rows are fine. Watch progress live. You can close this tab after the upload."
             />
             <FileProblem />
             <UnfinishedUploads />
@@ -38,35 +40,35 @@ pub fn StartPage() -> impl IntoView {
                     <h2 id="recent">"Recent imports"</h2>
                     <a href="/imports">"All imports"</a>
                 </header>
-                <ImportList before=None limit=RECENT />
+                <ImportList before=None limit=MAX_RECENT />
             </section>
         </div>
     }
 }
 
-/// What the tab says while a file is sent.
+/// Title of the tab while a file is uploaded.
 fn title(queue: &Queue) -> Option<String> {
     let upload = queue.shown()?;
-    let state = if matches!(upload.state, State::Paused(_)) { "paused" } else { "sent" };
+    let state = if matches!(upload.state, State::Paused(_)) { "paused" } else { "uploaded" };
     Some(format!("{} {state} · {}", percent(upload.share()), upload.file_name))
 }
 
-/// What a file must look like.
+/// The expected format of a file.
 #[component]
 fn FormatHint() -> impl IntoView {
     view! {
         <aside class="card format" id="format" aria-labelledby="format-title">
-            <h2 id="format-title">"What the file looks like"</h2>
-            <pre class="format-sample" tabindex="0" aria-label="Sample of a file"><code>
+            <h2 id="format-title">"File format"</h2>
+            <pre class="format-sample" tabindex="0" aria-label="Sample file"><code>
                 <b>"sku,name,description\n"</b>
                 "tea-01,Green tea,\"Sencha,\nfirst harvest\"\n"
                 "mug-07,Mug,White; 0.3 l"
             </code></pre>
             <ul class="format-rules">
-                <li>"A header line with "<code>"sku"</code>" and "<code>"name"</code>"; "<code>"description"</code>" if you have it."</li>
-                <li>"Other columns are kept as attributes."</li>
-                <li>"The SKU identifies a product, in upper or lower case. Where it is repeated, the last row counts."</li>
-                <li>"Quoted fields may contain commas and newlines. UTF-8; comma, semicolon, tab or bar between fields."</li>
+                <li>"A header line with "<code>"sku"</code>" and "<code>"name"</code>"; "<code>"description"</code>" is optional."</li>
+                <li>"Other columns become attributes."</li>
+                <li>"The SKU identifies a product, regardless of case. If a SKU appears twice, the last row is imported."</li>
+                <li>"UTF-8, separated by comma, semicolon, tab or pipe. Quoted fields may contain commas and line breaks."</li>
             </ul>
         </aside>
     }

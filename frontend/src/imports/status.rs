@@ -1,37 +1,50 @@
-//! The words for where an import stands, the same on every page.
+//! Label and colour of an import's status, the same on every page.
 
 use leptos::prelude::*;
-use shared::import::{Import, ImportPhase, ImportStatus};
+use shared::{
+    import::{Import, ImportPhase},
+    job::JobStatus,
+};
 
 use crate::ui::Tone;
 
-/// What a person reads.
+/// Status as the user reads it.
 pub fn label(import: &Import) -> &'static str {
     match (import.status, import.phase) {
         _ if import.cancelling && !import.status.is_final() => "Cancelling",
-        (ImportStatus::Queued, _) => "Queued",
-        (ImportStatus::Running, Some(ImportPhase::Fetch)) => "Fetching",
-        (ImportStatus::Running, Some(ImportPhase::Survey)) => "Reading",
-        (ImportStatus::Running, _) => "Loading",
-        (ImportStatus::Completed, _) => "Completed",
-        (ImportStatus::Failed, _) => "Failed",
-        (ImportStatus::Cancelled, _) => "Cancelled",
+        (JobStatus::Queued, _) => "Queued",
+        (JobStatus::Running, _) if is_waiting(import) => "Waiting",
+        (JobStatus::Running, Some(ImportPhase::Fetch)) => "Fetching",
+        (JobStatus::Running, Some(ImportPhase::Scan)) => "Reading",
+        (JobStatus::Running, _) => "Loading",
+        (JobStatus::Completed, _) if import.counts.rejected > 0 => "Partly imported",
+        (JobStatus::Completed, _) => "Completed",
+        (JobStatus::Failed, _) => "Failed",
+        (JobStatus::Cancelled, _) => "Cancelled",
+        (JobStatus::Unknown, _) => "Unknown",
     }
+}
+
+/// Whether the import was interrupted, and waits for its next attempt.
+pub fn is_waiting(import: &Import) -> bool {
+    import.next_attempt_at.is_some()
 }
 
 fn tone(import: &Import) -> Tone {
     match import.status {
-        ImportStatus::Queued | ImportStatus::Running => Tone::Neutral,
-        ImportStatus::Completed => Tone::Good,
-        ImportStatus::Failed => Tone::Bad,
-        ImportStatus::Cancelled => Tone::Warning,
+        JobStatus::Running if is_waiting(import) => Tone::Warning,
+        JobStatus::Queued | JobStatus::Running | JobStatus::Unknown => Tone::Neutral,
+        JobStatus::Completed if import.counts.rejected > 0 => Tone::Warning,
+        JobStatus::Completed => Tone::Good,
+        JobStatus::Failed => Tone::Bad,
+        JobStatus::Cancelled => Tone::Warning,
     }
 }
 
-/// A small coloured word; a dot beats while the import is under way.
+/// A small coloured label; its dot pulses while the import is running.
 #[component]
 pub fn StatusBadge(#[prop(into)] import: Signal<Import>) -> impl IntoView {
-    let running = move || import.with(|import| import.status == ImportStatus::Running);
+    let running = move || import.with(|import| import.status == JobStatus::Running);
     view! {
         <span
             class="badge"
@@ -48,14 +61,24 @@ pub fn StatusBadge(#[prop(into)] import: Signal<Import>) -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
+    use shared::import::Counts;
+
     use super::super::run::tests::import;
     use super::*;
 
     #[test]
-    fn a_cancel_shows_until_the_import_has_ended() {
-        let mut import = Import { cancelling: true, status: ImportStatus::Running, ..import() };
+    fn cancelling_is_shown_until_the_import_has_ended() {
+        let mut import = Import { cancelling: true, status: JobStatus::Running, ..import() };
         assert_eq!(label(&import), "Cancelling");
-        import.status = ImportStatus::Cancelled;
+        import.status = JobStatus::Cancelled;
         assert_eq!(label(&import), "Cancelled");
+    }
+
+    #[test]
+    fn a_partly_rejected_import_is_amber() {
+        let mut import = Import { status: JobStatus::Completed, ..import() };
+        assert_eq!((label(&import), tone(&import)), ("Completed", Tone::Good));
+        import.counts = Counts { read: 2, created: 1, rejected: 1, ..Counts::default() };
+        assert_eq!((label(&import), tone(&import)), ("Partly imported", Tone::Warning));
     }
 }

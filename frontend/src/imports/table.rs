@@ -1,27 +1,27 @@
-//! Imports as a table, newest first. Those under way are looked after every two seconds.
+//! Imports as a table, newest first. Running ones are refreshed every two seconds.
 
 use std::time::Duration;
 
 use leptos::prelude::*;
 use shared::import::{Import, ImportPage};
 
+use super::requests::list_imports;
 use super::run::size;
 use super::status::StatusBadge;
 use super::upload::Uploads;
-use crate::api;
 use crate::ui::format::{duration, thousands, whole_seconds};
 use crate::ui::time::seconds_between;
 use crate::ui::{Glyph, Icon, ProblemNotice, Relative, Skeleton, every, use_now};
 
-const POLL: Duration = Duration::from_secs(2);
+const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 
-/// One page of imports, and the way to older ones where `paged`.
+/// One page of imports, with links to the other pages if `paged`.
 #[component]
 pub fn ImportList(
-    /// Shows imports older than this one; the newest where it is `None`.
+    /// Shows imports older than this one; the newest if it is `None`.
     #[prop(into)]
     before: Signal<Option<i64>>,
-    /// At most so many.
+    /// Imports per page.
     limit: u32,
     /// Whether there are links to the other pages.
     #[prop(optional)]
@@ -30,9 +30,9 @@ pub fn ImportList(
     let arrived = Uploads::expect().arrived();
     let imports = LocalResource::new(move || {
         arrived.track();
-        api::imports(before.get(), limit)
+        list_imports(before.get(), limit)
     });
-    every(POLL, move || {
+    every(REFRESH_INTERVAL, move || {
         let under_way = |page: &ImportPage| page.items.iter().any(|import| !import.status.is_final());
         let page = imports.get_untracked();
         if !document().hidden() && page.is_some_and(|page| page.as_ref().is_ok_and(under_way)) {
@@ -68,7 +68,7 @@ fn ImportTable(imports: Vec<Import>) -> impl IntoView {
                         <th scope="col" class="number">"Created"</th>
                         <th scope="col" class="number">"Updated"</th>
                         <th scope="col" class="number">"Unchanged"</th>
-                        <th scope="col" class="number">"Repeated"</th>
+                        <th scope="col" class="number">"Duplicate SKU"</th>
                         <th scope="col" class="number">"Rejected"</th>
                         <th scope="col">"Started"</th>
                         <th scope="col" class="number">"Duration"</th>
@@ -99,7 +99,7 @@ fn ImportRow(import: Import) -> impl IntoView {
             <td class="number" data-label="Created">{thousands(counts.created)}</td>
             <td class="number" data-label="Updated">{thousands(counts.updated)}</td>
             <td class="number" data-label="Unchanged">{thousands(counts.unchanged)}</td>
-            <td class="number" data-label="Repeated">{thousands(counts.repeated)}</td>
+            <td class="number" data-label="Duplicate SKU">{thousands(counts.duplicates)}</td>
             <td class=rejected data-label="Rejected">{thousands(counts.rejected)}</td>
             <td data-label="Started">
                 <Relative at=import.started_at.unwrap_or(import.created_at) />
@@ -111,7 +111,7 @@ fn ImportRow(import: Import) -> impl IntoView {
     }
 }
 
-/// Rows that are dealt with, and of how many where it is still under way.
+/// Rows processed, and of how many as long as not all are.
 fn rows(import: &Import) -> String {
     match import.rows_total {
         Some(total) if !import.status.is_final() || total != import.counts.read => {
@@ -133,7 +133,7 @@ fn RunTime(import: Import) -> impl IntoView {
 
 #[component]
 fn PageLinks(
-    /// `before` of the page that follows.
+    /// `before` of the next page.
     next: Option<i64>,
     /// `before` of this page.
     before: Option<i64>,
@@ -162,11 +162,11 @@ fn PageLinks(
 
 #[component]
 fn NoImports(
-    /// There are none at all, not only none that are older.
+    /// There are none at all, not only no older ones.
     first: bool,
 ) -> impl IntoView {
     let (title, text) = if first {
-        ("No import yet", "Each file that you import is listed here, with what became of each of its rows.")
+        ("No imports yet", "Imported files are listed here, with the result of every row.")
     } else {
         ("No older imports", "This is where the list ends.")
     };
@@ -181,21 +181,21 @@ fn NoImports(
 
 #[cfg(test)]
 mod tests {
-    use shared::import::{Counts, ImportStatus};
+    use shared::{import::Counts, job::JobStatus};
 
     use super::super::run::tests::import;
     use super::*;
 
     #[test]
-    fn the_total_is_shown_as_long_as_it_is_not_reached() {
+    fn the_total_is_shown_until_it_is_reached() {
         let part = Counts { read: 1_200, ..Counts::default() };
-        let mut import = Import { counts: part, status: ImportStatus::Running, ..import() };
+        let mut import = Import { counts: part, status: JobStatus::Running, ..import() };
         assert_eq!(rows(&import), "1,200");
         import.rows_total = Some(5_000);
         assert_eq!(rows(&import), "1,200 / 5,000");
-        import.status = ImportStatus::Cancelled;
+        import.status = JobStatus::Cancelled;
         assert_eq!(rows(&import), "1,200 / 5,000");
-        (import.status, import.rows_total) = (ImportStatus::Completed, Some(1_200));
+        (import.status, import.rows_total) = (JobStatus::Completed, Some(1_200));
         assert_eq!(rows(&import), "1,200");
     }
 }

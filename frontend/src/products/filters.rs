@@ -5,7 +5,6 @@ use leptos::{ev, prelude::*};
 use shared::{import::Import, search::ProductFilter};
 
 use super::catalogue::Catalogue;
-use crate::api;
 use crate::ui::format::thousands;
 use crate::ui::{Glyph, Icon, Popover};
 
@@ -216,7 +215,7 @@ fn DayField(
 #[component]
 fn ImportField() -> impl IntoView {
     let catalogue = Catalogue::expect();
-    let imports = LocalResource::new(move || api::imports(None, IMPORTS));
+    let imports = LocalResource::new(move || crate::imports::list_imports(None, IMPORTS));
     let chosen = Memo::new(move |_| catalogue.view.with(|view| view.filter.import));
     let listed = move || imports.get().and_then(Result::ok).map(|page| page.items).unwrap_or_default();
     let option = move |import: Import| {

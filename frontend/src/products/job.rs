@@ -3,7 +3,8 @@
 use leptos::prelude::*;
 use shared::{
     auth::Permission,
-    bulk::{BulkAction, BulkJob, BulkStatus},
+    bulk::{BulkAction, BulkJob},
+    job::JobStatus,
     search::ProductFilter,
 };
 use wasm_bindgen_futures::spawn_local;
@@ -91,8 +92,8 @@ impl Jobs {
 fn tell_end(toasts: Toasts, job: &BulkJob) {
     let changed = format!("{} {}", counted(job.changed, "product"), done_word(job.action));
     match job.status {
-        BulkStatus::Cancelled => toasts.warn(format!("Cancelled. {changed} before that")),
-        BulkStatus::Failed => {
+        JobStatus::Cancelled => toasts.warn(format!("Cancelled. {changed} before that")),
+        JobStatus::Failed => {
             let reason = job.error.clone().unwrap_or_default();
             toasts.warn(format!("Failed: {reason} {changed} before that"));
         }
@@ -187,7 +188,7 @@ mod tests {
             action: BulkAction::Delete,
             filter: ProductFilter::default(),
             undo_of: None,
-            status: BulkStatus::Running,
+            status: JobStatus::Running,
             total: 0,
             done: 0,
             changed: 0,

@@ -53,10 +53,13 @@ pub fn rate(per_second: f64) -> String {
     thousands(((per_second / step).round() * step) as i64)
 }
 
-/// How long something took, in seconds: `9.4 s`, `1 min 05 s`, `2 h 03 min`.
+/// How long something took, in seconds: `under 0.1 s`, `9.4 s`, `1 min 05 s`, `2 h 03 min`.
 pub fn duration(seconds: f64) -> String {
+    if seconds < 0.1 {
+        return "under 0.1 s".to_owned();
+    }
     if seconds < 10.0 {
-        return format!("{:.1} s", seconds.max(0.0));
+        return format!("{seconds:.1} s");
     }
     whole_seconds(seconds)
 }
@@ -129,7 +132,7 @@ mod tests {
 
     #[test]
     fn durations_have_at_most_two_units() {
-        assert_eq!(duration(0.04), "0.0 s");
+        assert_eq!(duration(0.04), "under 0.1 s");
         assert_eq!(duration(9.44), "9.4 s");
         assert_eq!(duration(65.0), "1 min 05 s");
         assert_eq!(duration(7_380.0), "2 h 03 min");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::{event::EventKind, import::ImportStatus};
+use shared::{event::EventKind, job::JobStatus};
 use tests::{
     TestApp,
     csv::Csv,
@@ -28,7 +28,7 @@ async fn a_stream_begins_with_the_state_and_may_not_be_stored_compressed_or_buff
     }
     let [Block::Retry(retry), Block::State(state), Block::Event(event)] = &first[..] else { panic!("{first:?}") };
     assert!(*retry <= Duration::from_secs(5));
-    assert_eq!((state.import.id, state.import.status), (import.id, ImportStatus::Queued));
+    assert_eq!((state.import.id, state.import.status), (import.id, JobStatus::Queued));
     assert_eq!((event.seq, event.kind), (1, EventKind::Queued));
 }
 
@@ -120,7 +120,7 @@ async fn a_stream_outlives_the_sessions_of_the_database() {
     app.db.terminate_sessions().await;
     let rest = stream.to_end().await;
     assert_numbered(&rest, 2);
-    assert_eq!(rest.last().unwrap().status, ImportStatus::Completed);
+    assert_eq!(rest.last().unwrap().status, JobStatus::Completed);
 }
 
 #[tokio::test]
@@ -138,5 +138,5 @@ async fn a_silent_worker_is_told_from_a_slow_one() {
     }
     app.db.execute("ROLLBACK").await;
     let rest = stream.to_end().await;
-    assert_eq!(rest.last().unwrap().status, ImportStatus::Completed);
+    assert_eq!(rest.last().unwrap().status, JobStatus::Completed);
 }

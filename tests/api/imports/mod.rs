@@ -1,6 +1,7 @@
-//! What an import does to the catalogue, and what it says about it.
+//! What an import does to the catalogue, and how it reports that.
 
 mod by_url;
+mod failures;
 mod files;
 mod limits;
 mod live;
@@ -8,28 +9,25 @@ mod model;
 mod retention;
 mod slow;
 
-use shared::{
-    import::{Counts, ImportStatus},
-    problem::ErrorCode,
-};
+use shared::{import::Counts, job::JobStatus, problem::ErrorCode};
 use tests::{TestApp, csv::Csv, eventually};
 
 #[tokio::test]
 async fn a_file_becomes_the_catalogue_row_by_row() {
     let app = TestApp::start().await;
     let import = app.import_exactly(&Csv::random(3_000, 1)).await;
-    assert_eq!(import.status, ImportStatus::Completed);
+    assert_eq!(import.status, JobStatus::Completed);
     assert_eq!(import.rows_total, Some(3_000));
-    assert!(import.counts.repeated > 100 && import.counts.rejected > 10, "{:?}", import.counts);
+    assert!(import.counts.duplicates > 100 && import.counts.rejected > 10, "{:?}", import.counts);
     assert!(import.finished_at >= import.started_at && import.started_at >= Some(import.created_at));
 }
 
 #[tokio::test]
-async fn the_figures_do_not_depend_on_batches_lanes_or_slices() {
+async fn the_figures_do_not_depend_on_batches_partitions_or_slices() {
     let files = [Csv::random(2_000, 2), Csv::random(2_000, 3)];
     let mut seen: Vec<Vec<Counts>> = Vec::new();
-    for (batch, lanes) in [("1", "1"), ("7", "3"), ("500", "2"), ("100000", "8")] {
-        let app = TestApp::start_with(&[("IMPORT_BATCH_ROWS", batch), ("IMPORT_LANES", lanes)]).await;
+    for (batch, writers) in [("1", "1"), ("7", "3"), ("500", "2"), ("100000", "8")] {
+        let app = TestApp::start_with(&[("IMPORT_BATCH_ROWS", batch), ("IMPORT_WRITERS", writers)]).await;
         let mut counts = Vec::new();
         for file in &files {
             counts.push(app.import_exactly(file).await.counts);
@@ -44,7 +42,7 @@ async fn an_import_that_outlasts_its_slice_goes_on_in_the_next() {
     // One row a transaction: some thousand of them take longer than a second.
     let app = TestApp::start_with(&[("IMPORT_SLICE_SECONDS", "1"), ("IMPORT_BATCH_ROWS", "1")]).await;
     let import = app.import_exactly(&Csv::random(6_000, 4)).await;
-    assert_eq!(import.status, ImportStatus::Completed);
+    assert_eq!(import.status, JobStatus::Completed);
     let resumed = app.db.number("SELECT count(*) FROM import_events WHERE kind = 'resumed'").await;
     assert!(resumed > 0, "it was done in one slice; the test needs more rows");
 }
@@ -80,7 +78,7 @@ async fn a_row_changes_the_product_with_its_sku_in_any_case_and_leaves_active_al
 #[tokio::test]
 async fn batches_of_new_products_that_meet_an_old_one_are_written_all_the_same() {
     // Batches of ten: the first ones are all new, then some, then none, then all again.
-    let app = TestApp::start_with(&[("IMPORT_BATCH_ROWS", "10"), ("IMPORT_LANES", "1")]).await;
+    let app = TestApp::start_with(&[("IMPORT_BATCH_ROWS", "10"), ("IMPORT_WRITERS", "1")]).await;
     let rows =
         |range: std::ops::Range<u32>, name: &str| range.map(|n| format!("{name},s{n:04},x\n")).collect::<String>();
     let header = "name,sku,description\n";
@@ -94,7 +92,7 @@ async fn batches_of_new_products_that_meet_an_old_one_are_written_all_the_same()
 async fn only_the_last_row_of_a_sku_that_can_be_imported_counts() {
     let app = TestApp::start_with(&[("IMPORT_BATCH_ROWS", "1")]).await;
     let import = app.import("sku,name\na,one\nA,two\nb,x\n a ,three\na,\n").await;
-    assert_eq!(import.counts, Counts { read: 5, created: 2, repeated: 2, rejected: 1, ..Counts::default() });
+    assert_eq!(import.counts, Counts { read: 5, created: 2, duplicates: 2, rejected: 1, ..Counts::default() });
     assert_eq!(app.table().await.lines["a"].name, "three");
 }
 
@@ -176,14 +174,14 @@ async fn every_rejected_row_of_many_can_be_paged_through_and_downloaded() {
 
 #[tokio::test]
 async fn a_queued_import_is_cancelled_at_once_and_writes_nothing() {
-    let app = TestApp::serve(&[]).await; // nobody works
+    let app = TestApp::serve(&[]).await; // no worker
     let import = app.upload("sku,name\na,b\n").await;
     let cancel = app.send(reqwest::Method::POST, &format!("/api/v1/imports/{}/cancel", import.id)).await;
     assert_eq!(cancel.status(), 200);
-    assert_eq!(app.end_of(import.id).await.status, ImportStatus::Cancelled);
+    assert_eq!(app.end_of(import.id).await.status, JobStatus::Cancelled);
     let mut worker = app.worker(&[]).await;
     let other = app.import("sku,name\nc,d\n").await;
-    assert_eq!(other.status, ImportStatus::Completed);
+    assert_eq!(other.status, JobStatus::Completed);
     assert_eq!(app.table().await.lines.len(), 1, "the cancelled file was not touched");
     worker.kill();
 }
@@ -197,27 +195,27 @@ async fn a_running_import_stops_between_batches_and_keeps_what_it_wrote() {
     let cancelling: shared::import::Import = app.send(reqwest::Method::POST, &path).await.json().await.unwrap();
     assert!(cancelling.cancelling);
     let end = app.end_of(import.id).await;
-    assert_eq!(end.status, ImportStatus::Cancelled);
+    assert_eq!(end.status, JobStatus::Cancelled);
     assert!(!end.cancelling);
     assert!(end.counts.adds_up() && end.counts.read < 60_000, "{:?}", end.counts);
     let written = app.db.number("SELECT count(*) FROM products").await;
     assert_eq!(written, end.counts.created);
 
     let again = app.send(reqwest::Method::POST, &path).await;
-    assert_eq!(again.status(), 200, "to cancel what is cancelled is no conflict");
+    assert_eq!(again.status(), 200, "cancelling twice is not a conflict");
     let done = app.import("sku,name\na,b\n").await;
     let late = app.send(reqwest::Method::POST, &format!("/api/v1/imports/{}/cancel", done.id)).await;
     assert_eq!(tests::app::problem(late).await.code, ErrorCode::Conflict);
 }
 
 #[tokio::test]
-async fn two_imports_of_the_same_products_at_once_do_not_stand_in_each_others_way() {
-    let app = TestApp::start_with(&[("IMPORT_BATCH_ROWS", "200"), ("IMPORT_LANES", "3")]).await;
+async fn two_imports_of_the_same_products_at_once_do_not_deadlock() {
+    let app = TestApp::start_with(&[("IMPORT_BATCH_ROWS", "200"), ("IMPORT_WRITERS", "3")]).await;
     let files = [Csv::random(8_000, 7), Csv::random(8_000, 8)];
     let first = app.upload(files[0].bytes()).await;
     let second = app.upload(files[1].bytes()).await;
     let (first, second) = tokio::join!(app.end_of(first.id), app.end_of(second.id));
-    assert_eq!((first.status, second.status), (ImportStatus::Completed, ImportStatus::Completed));
+    assert_eq!((first.status, second.status), (JobStatus::Completed, JobStatus::Completed));
     assert_eq!(app.db.number("SELECT count(*) FROM import_events WHERE kind = 'interrupted'").await, 0, "no deadlock");
     let (mut one, mut other) = (tests::oracle::Table::default(), tests::oracle::Table::default());
     one.apply(&files[0]);
@@ -252,7 +250,7 @@ async fn an_import_whose_file_is_gone_fails_and_says_where_it_looked() {
     let elsewhere = tempfile::tempdir().unwrap();
     let _worker = app.worker(&[("STORAGE_URL", &format!("file://{}", elsewhere.path().display()))]).await;
     let end = app.end_of(import.id).await;
-    assert_eq!(end.status, ImportStatus::Failed);
+    assert_eq!(end.status, JobStatus::Failed);
     let reason = end.error.unwrap();
     assert!(reason.contains(&elsewhere.path().display().to_string()) && reason.contains("STORAGE_URL"), "{reason}");
 }
@@ -276,6 +274,6 @@ async fn an_import_survives_an_absent_database() {
     let mut expected = tests::oracle::Table::default();
     let counts = expected.apply(&file);
     let end = app.end_of(import.id).await;
-    assert_eq!((end.status, end.counts), (ImportStatus::Completed, counts));
+    assert_eq!((end.status, end.counts), (JobStatus::Completed, counts));
     app.table().await.assert_equals(&expected);
 }

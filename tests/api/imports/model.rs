@@ -8,8 +8,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use shared::{
-    bulk::BulkStatus,
-    import::ImportStatus,
+    job::JobStatus,
     product::{Product, ProductInput, sku_key},
     search::ProductPage,
 };
@@ -157,7 +156,7 @@ impl Model {
         let changed = self.act(action, &found, false);
         let job = self.app.begin_job(action, json!({ "q": word })).await;
         let end = self.app.end_of_job(job.id).await;
-        assert_eq!((end.status, end.total, end.done, end.changed), (BulkStatus::Completed, total, total, changed));
+        assert_eq!((end.status, end.total, end.done, end.changed), (JobStatus::Completed, total, total, changed));
     }
 
     fn act(&mut self, action: &str, which: &dyn Fn(&Entry) -> bool, keep: bool) -> i64 {
@@ -213,7 +212,7 @@ impl Model {
             }
         }
         let import = self.app.import(file.into_inner().unwrap()).await;
-        assert_eq!(import.status, ImportStatus::Completed);
+        assert_eq!(import.status, JobStatus::Completed);
         for product in self.list().await {
             // An import gives numbers and versions as it likes.
             if let Some(entry) = self.products.get_mut(&sku_key(&product.sku)) {

@@ -1,7 +1,7 @@
 //! What is thrown away after a while, and what stays.
 
 use serde_json::json;
-use shared::import::ImportStatus;
+use shared::job::JobStatus;
 use tests::{TestApp, eventually};
 
 /// Moves the ends of imports and jobs into the past.
@@ -32,7 +32,7 @@ async fn files_go_some_time_after_their_import_has_ended_and_imports_stay() {
     file_is_removed(&app, failed.id).await;
     assert_eq!(app.stored_files(), 1);
     let now = app.import_now(old.id).await;
-    assert_eq!((now.status, now.counts), (ImportStatus::Completed, old.counts), "the history is as before");
+    assert_eq!((now.status, now.counts), (JobStatus::Completed, old.counts), "the history is as before");
     assert_eq!(app.import_now(recent.id).await.file_removed_at, None);
     assert_eq!(app.rejected(recent.id).await.len(), 1);
 }
@@ -51,7 +51,7 @@ async fn a_file_that_cannot_be_removed_is_tried_again_and_holds_up_no_other() {
         let_days_pass(&app, "imports", id, 31).await;
     }
     file_is_removed(&app, other.id).await;
-    app.web.wait_for_line("its file cannot be removed yet").await;
+    app.web.wait_for_line("its file cannot be removed").await;
     assert_eq!(app.import_now(stuck.id).await.file_removed_at, None);
     std::fs::remove_dir(&path).unwrap();
     file_is_removed(&app, stuck.id).await;
@@ -69,7 +69,7 @@ async fn several_processes_remove_a_file_once() {
     for id in ids {
         file_is_removed(&app, id).await;
     }
-    let told: usize = workers.iter().map(|worker| worker.count_lines("its file is removed")).sum();
+    let told: usize = workers.iter().map(|worker| worker.count_lines("its file was removed")).sum();
     assert_eq!((app.stored_files(), told), (0, 20));
 }
 
@@ -87,4 +87,37 @@ async fn old_changes_of_many_products_are_forgotten() {
     })
     .await;
     app.job(recent.id).await;
+}
+
+#[tokio::test]
+async fn the_details_of_old_imports_are_removed_and_later_the_imports() {
+    let settings =
+        [("FILE_RETENTION_DAYS", "1"), ("IMPORT_DETAILS_RETENTION_DAYS", "10"), ("IMPORT_RETENTION_DAYS", "20")];
+    let app = TestApp::start_with(&settings).await;
+    let old = app.import("sku,name\na,b\nc,\n").await;
+    let recent = app.import("sku,name\nd,b\ne,\n").await;
+    let_days_pass(&app, "imports", old.id, 11).await;
+    let removed = eventually("the details to be removed", || async {
+        let import = app.import_now(old.id).await;
+        import.details_removed_at.is_some().then_some(import)
+    })
+    .await;
+    assert_eq!((removed.counts, removed.last_seq), (old.counts, old.last_seq));
+    assert!(app.rejected(old.id).await.is_empty());
+    for table in ["import_partitions", "import_errors"] {
+        let left = app.db.number(&format!("SELECT count(DISTINCT import_id) FROM {table}")).await;
+        assert_eq!(left, 1, "only {table} of the recent import");
+    }
+    // A client that comes late still receives the end.
+    let events = app.watch(old.id, None).await.to_end().await;
+    assert_eq!(events.iter().map(|event| event.seq).collect::<Vec<_>>(), [old.last_seq]);
+    assert_eq!(app.rejected(recent.id).await.len(), 1);
+
+    let_days_pass(&app, "imports", old.id, 11).await;
+    eventually("the import to be removed", || async {
+        (app.get(&format!("/api/v1/imports/{}", old.id)).await.status() == 404).then_some(())
+    })
+    .await;
+    assert_eq!(app.import_now(recent.id).await.details_removed_at, None);
+    assert_eq!(app.db.number("SELECT count(*) FROM products").await, 2, "products stay");
 }

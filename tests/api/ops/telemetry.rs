@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use shared::{import::ImportStatus, webhook::WebhookEvent};
+use shared::{job::JobStatus, webhook::WebhookEvent};
 use tests::{TestApp, app::problem, csv::Csv, eventually, receiver::Receiver, webhooks::LOCAL};
 
 const JSON: (&str, &str) = ("LOG_FORMAT", "json");
@@ -116,7 +116,7 @@ async fn metrics_tell_requests_imports_rows_and_deliveries() {
     let receiver = Receiver::start().await;
     app.webhook_to(&receiver.url(), &[WebhookEvent::ProductCreated]).await;
     let import = app.import_exactly(&Csv::random(2_000, 31)).await;
-    assert_eq!(import.status, ImportStatus::Completed);
+    assert_eq!(import.status, JobStatus::Completed);
     app.create_product("one").await;
     receiver.wait_for(1).await;
     app.send(Method::from_bytes(b"BREW").unwrap(), "/api/v1/products/1").await;
@@ -127,7 +127,7 @@ async fn metrics_tell_requests_imports_rows_and_deliveries() {
     let value = |name: &str| found.get(name).copied().unwrap_or_else(|| panic!("no {name} among {found:#?}"));
     for (outcome, rows) in [
         ("created", import.counts.created),
-        ("repeated", import.counts.repeated),
+        ("duplicates", import.counts.duplicates),
         ("rejected", import.counts.rejected),
         ("unchanged", 0),
     ] {

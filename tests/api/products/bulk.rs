@@ -4,7 +4,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use shared::{
     auth::Role,
-    bulk::{BulkJob, BulkJobList, BulkStatus},
+    bulk::{BulkJob, BulkJobList},
+    job::JobStatus,
 };
 use tests::{TestApp, app::problem, eventually, sse::NamedStream};
 
@@ -85,7 +86,7 @@ async fn a_job_changes_all_matches_and_nothing_that_was_created_later() {
     let job = app.begin_job("deactivate", json!({ "q": "tea" })).await;
     assert_eq!((job.total, job.filter.q.as_str()), (50, "tea"));
     let end = app.end_of_job(job.id).await;
-    assert_eq!((end.status, end.total, end.done, end.changed), (BulkStatus::Completed, 50, 50, 50));
+    assert_eq!((end.status, end.total, end.done, end.changed), (JobStatus::Completed, 50, 50, 50));
     assert!(end.finished_at.is_some());
     assert_eq!(app.job(job.id).await, end);
     assert_eq!(app.db.number("SELECT count(*) FROM products WHERE NOT active AND name LIKE 'Tea%'").await, 50);
@@ -111,7 +112,7 @@ async fn a_job_ignores_products_that_are_created_while_it_waits() {
     app.create(json!({ "sku": "later", "name": "Tea" })).await;
     let _worker = app.worker(&[]).await;
     let end = app.end_of_job(job.id).await;
-    assert_eq!((end.status, end.done, end.changed), (BulkStatus::Completed, 10, 10));
+    assert_eq!((end.status, end.done, end.changed), (JobStatus::Completed, 10, 10));
     assert_eq!(app.db.number("SELECT count(*) FROM products WHERE sku = 'later'").await, 1);
 }
 
@@ -120,7 +121,7 @@ async fn a_job_for_an_empty_catalogue_completes() {
     let app = TestApp::start().await;
     let job = app.begin_job("delete", json!({})).await;
     let end = app.end_of_job(job.id).await;
-    assert_eq!((end.status, end.total, end.done, end.changed), (BulkStatus::Completed, 0, 0, 0));
+    assert_eq!((end.status, end.total, end.done, end.changed), (JobStatus::Completed, 0, 0, 0));
 }
 
 #[tokio::test]
@@ -135,11 +136,11 @@ async fn a_job_is_cancelled_before_it_starts_and_while_it_runs() {
         (job.done > 0).then_some(job)
     })
     .await;
-    assert_eq!(running.status, BulkStatus::Running);
+    assert_eq!(running.status, JobStatus::Running);
     let cancel = format!("/api/v1/products/jobs/{}/cancel", job.id);
     assert_eq!(app.send(Method::POST, &cancel).await.status(), 200);
     let end = app.end_of_job(job.id).await;
-    assert_eq!((end.status, end.done), (BulkStatus::Cancelled, end.changed));
+    assert_eq!((end.status, end.done), (JobStatus::Cancelled, end.changed));
     assert!(end.done < 3_000, "it completed before it could be cancelled");
     assert_eq!(app.db.number("SELECT count(*) FROM products WHERE NOT active").await, end.changed);
     assert_eq!(app.send(Method::POST, &cancel).await.status(), 200, "a second request changes nothing");
@@ -148,15 +149,15 @@ async fn a_job_is_cancelled_before_it_starts_and_while_it_runs() {
     let job = app.begin_job("delete", json!({})).await;
     let cancel = format!("/api/v1/products/jobs/{}/cancel", job.id);
     let cancelled: BulkJob = app.send(Method::POST, &cancel).await.json().await.unwrap();
-    assert_eq!((cancelled.status, cancelled.done), (BulkStatus::Cancelled, 0));
+    assert_eq!((cancelled.status, cancelled.done), (JobStatus::Cancelled, 0));
     let _worker = app.worker(&[]).await;
     let job = app.begin_job("activate", json!({ "q": "nothing" })).await;
-    assert_eq!(app.end_of_job(job.id).await.status, BulkStatus::Completed);
+    assert_eq!(app.end_of_job(job.id).await.status, JobStatus::Completed);
     let late = app.send(Method::POST, &format!("/api/v1/products/jobs/{}/cancel", job.id)).await;
     assert_eq!(problem(late).await.status, 409);
     let list: BulkJobList = serde_json::from_value(app.json("/api/v1/products/jobs").await).unwrap();
     let statuses: Vec<_> = list.items.iter().map(|job| job.status).collect();
-    assert_eq!(statuses, [BulkStatus::Completed, BulkStatus::Cancelled, BulkStatus::Cancelled], "the newest first");
+    assert_eq!(statuses, [JobStatus::Completed, JobStatus::Cancelled, JobStatus::Cancelled], "the newest first");
 }
 
 #[tokio::test]
@@ -175,7 +176,7 @@ async fn a_job_and_an_import_of_the_same_products_both_complete() {
     let import = app.upload(format!("sku,name\n{rows}")).await;
     let job = app.begin_job("deactivate", json!({})).await;
     let end = app.end_of_job(job.id).await;
-    assert_eq!((end.status, end.error, end.done, end.changed), (BulkStatus::Completed, None, 3_000, 3_000));
+    assert_eq!((end.status, end.error, end.done, end.changed), (JobStatus::Completed, None, 3_000, 3_000));
     let import = app.end_of(import.id).await;
     assert_eq!(import.counts.updated, 3_000);
     assert_eq!(app.db.number("SELECT count(*) FROM products WHERE NOT active AND name LIKE 'New tea%'").await, 3_000);
@@ -251,7 +252,7 @@ async fn an_undone_job_leaves_every_product_as_it_was() {
         app.end_of_job(job.id).await
     };
     let undone = undo(job.id).await;
-    assert_eq!((undone.status, undone.undo_of), (BulkStatus::Completed, Some(job.id)));
+    assert_eq!((undone.status, undone.undo_of), (JobStatus::Completed, Some(job.id)));
     assert_eq!((undone.total, undone.done, undone.changed), (80, 80, 78));
     let inactive = || app.db.number("SELECT count(*) FROM products WHERE NOT active");
     assert_eq!(inactive().await, 21);

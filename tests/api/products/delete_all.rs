@@ -5,7 +5,7 @@ use std::time::Instant;
 use nix::sys::signal::Signal;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::import::ImportStatus;
+use shared::job::JobStatus;
 use tests::{TestApp, app::problem, csv::Csv, eventually};
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn a_locked_catalogue_is_waited_for_only_some_seconds() {
 
 #[tokio::test]
 async fn a_running_import_continues_and_its_result_adds_up() {
-    let app = TestApp::serve(&[("IMPORT_BATCH_ROWS", "5"), ("IMPORT_LANES", "1")]).await;
+    let app = TestApp::serve(&[("IMPORT_BATCH_ROWS", "5"), ("IMPORT_WRITERS", "1")]).await;
     let worker = app.worker(&[]).await;
     let file = Csv::random(20_000, 31);
     let mut expected = tests::oracle::Table::default();
@@ -89,6 +89,6 @@ async fn a_running_import_continues_and_its_result_adds_up() {
     .await;
     assert!(deleted > 0 && deleted < counts.created, "{deleted} were deleted: not while the import runs");
     let end = app.end_of(import.id).await;
-    assert_eq!((end.status, end.counts), (ImportStatus::Completed, counts));
+    assert_eq!((end.status, end.counts), (JobStatus::Completed, counts));
     assert_eq!(app.db.number("SELECT count(*) FROM products").await, counts.created - deleted);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use reqwest::Method;
 use serde_json::json;
-use shared::import::ImportStatus;
+use shared::job::JobStatus;
 use tests::{TestApp, app::problem};
 
 /// Everything that a file carries, by SKU.
@@ -75,7 +75,7 @@ async fn an_export_of_hostile_values_is_imported_to_the_same_data() {
     let deleted = app.send(Method::DELETE, &format!("/api/v1/products?confirm={}", before.len())).await;
     assert_eq!(deleted.status(), 200);
     let import = app.import(file).await;
-    assert_eq!((import.status, import.counts.rejected), (ImportStatus::Completed, 0));
+    assert_eq!((import.status, import.counts.rejected), (JobStatus::Completed, 0));
     assert_eq!(content(&app).await, before);
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use nix::sys::signal::Signal;
 use sha2::Digest;
-use shared::import::ImportStatus;
+use shared::job::JobStatus;
 use tests::{
     TestApp, eventually,
     process::Process,
@@ -39,8 +39,8 @@ async fn finish(app: &TestApp, tus: &Tus, upload: &str) {
     let response = tus.patch(upload, offset, FILE[offset..].to_vec()).await;
     assert_eq!(response.status(), 204);
     let import = app.end_of(import_of(&response)).await;
-    assert_eq!((import.status, import.counts.created), (ImportStatus::Completed, 2));
-    assert_eq!(import.sha256, format!("{:x}", sha2::Sha256::digest(FILE)));
+    assert_eq!((import.status, import.counts.created), (JobStatus::Completed, 2));
+    assert_eq!(import.sha256, Some(format!("{:x}", sha2::Sha256::digest(FILE))));
 }
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn a_newer_request_ends_the_older_one_wherever_that_runs() {
         assert!(answer.starts_with("http/1.1 409") && answer.contains("upload-offset: 5\r\n"), "{answer}");
         let whole = newer.patch(&upload, 5, &FILE[5..]).await;
         assert_eq!(whole.status(), 204);
-        assert_eq!(app.end_of(import_of(&whole)).await.status, ImportStatus::Completed);
+        assert_eq!(app.end_of(import_of(&whole)).await.status, JobStatus::Completed);
 
         // PATCH at the offset that its client knows: it hears how far the older one got.
         let upload_2 = tus.create(FILE.len()).await;
@@ -149,7 +149,7 @@ async fn a_process_that_was_killed_does_not_keep_others_from_going_on() {
     assert_eq!(response.status(), 204);
     assert!(asked.elapsed() < SOON, "waited for once: {:?}", asked.elapsed());
     app.base = other_base;
-    assert_eq!(app.end_of(import_of(&response)).await.status, ImportStatus::Completed);
+    assert_eq!(app.end_of(import_of(&response)).await.status, JobStatus::Completed);
 }
 
 #[tokio::test]
@@ -235,7 +235,7 @@ async fn of_a_thousand_racing_requests_on_three_processes_never_two_win_at_one_o
     assert_eq!(response.status(), 204);
     let import = app.end_of(import_of(&response)).await;
     assert_eq!(app.joined_blocks(import.id).await, expected, "the bytes of the winners, in their order");
-    assert_eq!(import.sha256, format!("{:x}", sha2::Sha256::digest(&expected)));
+    assert_eq!(import.sha256, Some(format!("{:x}", sha2::Sha256::digest(&expected))));
     assert_eq!(import.counts.created, i64::try_from(ROUNDS).unwrap() + 1);
     assert_eq!(app.db.number("SELECT count(*) FROM upload_blocks").await, 0);
 }

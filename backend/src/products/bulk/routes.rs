@@ -8,7 +8,8 @@ use actix_web::{
 use diesel_async::{AsyncConnection, SimpleAsyncConnection};
 use shared::{
     auth::Permission,
-    bulk::{BulkAction, BulkJob, BulkJobList, BulkOutcome, BulkRequest, BulkStatus},
+    bulk::{BulkAction, BulkJob, BulkJobList, BulkOutcome, BulkRequest},
+    job::JobStatus,
     problem::Problem,
     search::ProductFilter,
 };
@@ -120,7 +121,7 @@ async fn create_job(app: &App, new: NewJob<'_>, count: Option<i64>, may_delete_a
 
 /// Enqueues a new job and returns the response.
 fn accepted(app: &App, job: BulkJob) -> ApiResult<HttpResponse> {
-    app.queue.ring(Task::RunBulk(job.id));
+    app.queue.enqueue(Task::RunBulk(job.id));
     tracing::info!(job.id, job.total, "Job {}: {} {} products", job.id, job.action.as_str(), job.total);
     let location = format!("/api/v1/products/jobs/{}", job.id);
     Ok(HttpResponse::Accepted().insert_header((header::LOCATION, location)).json(job))
@@ -165,7 +166,7 @@ pub async fn get_job(app: Data<App>, id: Path<i64>) -> ApiResult<Json<BulkJob>> 
 pub async fn cancel_job(app: Data<App>, id: Path<i64>) -> ApiResult<Json<BulkJob>> {
     let job: BulkJob = job::cancel(&mut *app.db().await?, *id).await?.ok_or_else(|| not_found(*id))?.into();
     match job.status {
-        BulkStatus::Completed | BulkStatus::Failed => {
+        JobStatus::Completed | JobStatus::Failed => {
             Err(ApiError::Conflict(format!("job {id} has already ended; it cannot be cancelled")))
         }
         _ => Ok(Json(job)),

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::super::pace::Pace;
+use super::super::throughput::Throughput;
 
 /// Why a file was not imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub struct Upload {
     pub size: i64,
     /// Bytes that have left the browser.
     pub sent: i64,
-    pub pace: Pace,
+    pub pace: Throughput,
     /// When bytes last left.
     pub moved_at: DateTime<Utc>,
     /// It goes on after a reload.
@@ -107,7 +107,7 @@ impl Upload {
     /// The server is asked anew how much it has.
     pub fn connect(&mut self) {
         self.state = State::Connecting;
-        self.pace = Pace::default();
+        self.pace = Throughput::default();
     }
 
     /// Bytes have left.
@@ -115,7 +115,7 @@ impl Upload {
         let sent = sent.min(self.size);
         // The server has less than was thought: what was measured is no more true.
         if sent < self.sent {
-            self.pace = Pace::default();
+            self.pace = Throughput::default();
         }
         (self.state, self.sent, self.moved_at) = (State::Sending, sent, now);
         self.pace.record(now, sent);
@@ -145,7 +145,7 @@ impl Queue {
             file_name,
             size,
             sent: 0,
-            pace: Pace::default(),
+            pace: Throughput::default(),
             moved_at: now,
             is_kept: false,
             state: State::Checking,

@@ -26,19 +26,19 @@ use crate::{
     telemetry::metrics,
 };
 
-/// How often to look without being told: notifications do not come while the listener is without a connection.
-const POLL: Duration = Duration::from_secs(1);
-/// Events that are read at once.
-const PAGE: i64 = 500;
+/// Interval of checks without a notification: none arrive while the listener has no connection.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// Events per query.
+const PAGE_SIZE: i64 = 500;
 
 /// Watch an import.
 ///
-/// Begins with one event `state`, without a number: the import as it is. Then come its numbered events, from the one after
-/// `Last-Event-ID`, or from the first. Behind the last event of a finished import the stream ends, and who comes back
-/// for more gets 204, at which an `EventSource` stops.
+/// Starts with one event `state`, without a number: the import as it is now. Its numbered events follow, from the one after
+/// `Last-Event-ID`, or from the first. The stream ends after the last event of an import that has ended; a client that
+/// reconnects with its number receives 204, at which an `EventSource` stops.
 #[utoipa::path(get, path = "/imports/{id}/events", tag = "imports", params(
-    ("id" = i64, Path, description = "Number of the import"),
-    ("Last-Event-ID" = Option<i64>, Header, description = "Number of the last event that was received"),
+    ("id" = i64, Path, description = "Import id"),
+    ("Last-Event-ID" = Option<i64>, Header, description = "Number of the last event received"),
 ), responses(
     (status = 200, body = shared::event::ImportEvent, content_type = "text/event-stream"),
     (status = 204, description = "The import has ended, and all of its events have been received"),
@@ -47,7 +47,7 @@ const PAGE: i64 = 500;
 ))]
 pub async fn watch_import(app: Data<App>, id: Path<i64>, request: HttpRequest) -> ApiResult<HttpResponse> {
     let seen = last_event_id(&request)?;
-    // Before the first look, so that nothing can happen between the two.
+    // Before the first query, so that no event between the two is missed.
     let wakeups = app.wakeups.subscribe();
     let mut conn = app.db().await?;
     let found = queries::get(&mut conn, *id).await?;
@@ -80,15 +80,15 @@ fn last_event_id(request: &HttpRequest) -> ApiResult<Option<i64>> {
 struct Stream {
     app: Arc<App>,
     import_id: i64,
-    /// Number of the last event that was sent.
+    /// Number of the last event sent.
     seen: i64,
-    /// When the stream was opened, by the clock of the database, to which the times of events belong, and by ours.
+    /// When the stream was opened, by the clock of the database, which events are based on, and by that of this process.
     opened: (DateTime<Utc>, Instant),
     sender: mpsc::Sender<sse::Event>,
 }
 
 impl Stream {
-    /// Ends with the import, with the process, or when nobody reads any more.
+    /// Runs until the import or the process ends, or the client disconnects.
     async fn run(mut self, state: ImportState, mut wakeups: broadcast::Receiver<i64>) {
         let Ok(state) = sse::Data::new_json(state) else { return };
         if self.sender.send(state.event("state").into()).await.is_err() {
@@ -104,12 +104,12 @@ impl Stream {
             tokio::select! {
                 () = self.app.shutdown.cancelled() => return,
                 () = self.sender.closed() => return,
-                _ = timeout(POLL, events::news_of(self.import_id, &mut wakeups)) => {}
+                _ = timeout(POLL_INTERVAL, events::news_of(self.import_id, &mut wakeups)) => {}
             }
         }
     }
 
-    /// Tells how late an event is. Those that are only repeated for who comes later are not.
+    /// Records the lag of an event, unless it is replayed for a client that connected after it.
     fn measure(&self, at: DateTime<Utc>) {
         let (opened, here) = self.opened;
         if at > opened {
@@ -118,15 +118,18 @@ impl Stream {
         }
     }
 
-    /// Sends what has come since. Gives `true` when there is nothing more to come.
+    /// Sends the events since the last one that was sent. Returns whether that was the end.
     async fn catch_up(&mut self) -> anyhow::Result<bool> {
         let mut conn = self.app.pool.get().await?;
         loop {
-            let page = events::after(&mut conn, self.import_id, self.seen, PAGE).await?;
-            let more = i64::try_from(page.len())? == PAGE;
+            let page = events::after(&mut conn, self.import_id, self.seen, PAGE_SIZE).await?;
+            let more = i64::try_from(page.len())? == PAGE_SIZE;
+            let newest = page.last().map(|event| event.seq);
             for event in page {
                 self.seen = event.seq;
-                let last = matches!(event.kind.as_str(), "completed" | "failed" | "cancelled");
+                // A failed import may have been retried: only its newest event can be its end.
+                let ends = matches!(event.kind.as_str(), "completed" | "failed" | "cancelled");
+                let last = ends && !more && newest == Some(event.seq);
                 let data = sse::Data::new_json(event.data)?.event(event.kind).id(event.seq.to_string());
                 if self.sender.send(data.into()).await.is_err() {
                     return Ok(true);

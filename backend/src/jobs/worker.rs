@@ -1,4 +1,4 @@
-//! Running a task, whatever brought it.
+//! Runs a task, however it arrived.
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
@@ -6,53 +6,61 @@ use futures_util::FutureExt;
 use tokio::sync::{Semaphore, mpsc};
 use tracing::{Instrument, Span};
 
-use crate::{app::App, imports, jobs::Task, products, webhooks};
+use crate::{
+    app::App,
+    imports,
+    jobs::{Progress, Task},
+    products, webhooks,
+};
 
-/// Runs a task to its end. Never fails and never panics: what goes wrong is logged, and the row says what comes next.
+/// Runs a task to its end. Never fails and never panics: errors are logged, and the row says what comes next.
 pub async fn run(app: &Arc<App>, task: Task) {
     let work = async {
         match task {
             Task::ProcessImport(id) => imports::run_slice(app, id).await,
-            Task::DeliverWebhook(id) => webhooks::deliver(app, id).await,
+            Task::DeliverWebhook(id) => {
+                let more = webhooks::deliver(app, id).await?;
+                Ok(if more { Progress::More } else { Progress::Done })
+            }
             Task::RunBulk(id) => products::run_slice(app, id).await,
         }
     };
     let result = app.running.track_future(AssertUnwindSafe(work).catch_unwind().instrument(span(task))).await;
     match result {
-        Ok(Ok(true)) => app.queue.ring(task),
-        Ok(Ok(false)) => {}
-        Ok(Err(error)) => tracing::error!(?task, "{task:?} failed, and is tried again: {error:#}"),
-        // The panic has written its own message. The lease of the row ends, and attempts without progress are counted.
+        Ok(Ok(Progress::More)) => app.queue.enqueue(task),
+        Ok(Ok(Progress::Done)) => {}
+        Ok(Err(error)) => tracing::error!(?task, "{task:?} failed; it is retried after its lease: {error:#}"),
+        // The panic has logged its own message. The lease of the row expires, and attempts without progress are counted.
         Err(_) => tracing::error!(?task, "{task:?} panicked"),
     }
 }
 
-/// Names what a line of the log is about.
+/// Says what a line of the log is about.
 fn span(task: Task) -> Span {
     match task {
         Task::ProcessImport(id) => tracing::info_span!("import", import.id = id),
-        // It makes attempts for others, too; each has a span of its own.
-        Task::DeliverWebhook(_) => tracing::info_span!("courier"),
+        // It makes the attempts of other deliveries, too; each has a span of its own.
+        Task::DeliverWebhook(_) => tracing::info_span!("deliveries"),
         Task::RunBulk(id) => tracing::info_span!("job", job.id = id),
     }
 }
 
 /// Runs the tasks of an embedded queue until the process stops.
 pub async fn run_embedded(app: Arc<App>, mut tasks: mpsc::UnboundedReceiver<Task>) {
-    let places = Arc::new(Semaphore::new(app.config.import_concurrency.into()));
+    let slots = Arc::new(Semaphore::new(app.config.import_concurrency.into()));
     loop {
         let task = tokio::select! {
             () = app.shutdown.cancelled() => return,
             task = tasks.recv() => task,
         };
         let Some(task) = task else { return };
-        let (app, places) = (Arc::clone(&app), Arc::clone(&places));
+        let (app, slots) = (Arc::clone(&app), Arc::clone(&slots));
         tokio::spawn(async move {
             // Deliveries have a limit of their own, and must not wait for imports.
             let wanted = u32::from(!matches!(task, Task::DeliverWebhook(_)));
             tokio::select! {
                 () = app.shutdown.cancelled() => {}
-                _place = places.acquire_many(wanted) => run(&app, task).await,
+                _slot = slots.acquire_many(wanted) => run(&app, task).await,
             }
         });
     }

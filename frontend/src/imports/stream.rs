@@ -1,4 +1,4 @@
-//! The stream of events of one import: one `EventSource` per tab, closed when the page is left.
+//! The event stream of one import, closed when the page is left.
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
@@ -9,51 +9,53 @@ use wasm_bindgen::{JsCast, closure::Closure};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{EventSource, MessageEvent};
 
-use crate::{api, auth};
+use super::requests::events_url;
+use crate::auth;
 
-/// Messages that arrive within this time are handed on together: a reload replays all of them at once.
-const GATHER: Duration = Duration::from_millis(50);
-/// Pause before the stream is opened anew, where the browser itself has given up (an answer other than 200).
-const REOPEN: Duration = Duration::from_secs(3);
+/// Messages that arrive within this time are passed on together: after a reload, all of them are replayed at once.
+const BATCH_WINDOW: Duration = Duration::from_millis(50);
+/// Pause before the stream is reopened after the browser has given up (a status other than 200).
+const REOPEN_DELAY: Duration = Duration::from_secs(3);
 
-/// A connection that is back within this time was not lost: the server ends it after the last event, too.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// A connection that is back within this time was not lost: the server also ends it after the last event.
+const LOST_AFTER: Duration = Duration::from_secs(1);
 
-/// What the server says about an import.
+/// A message of the stream.
 #[derive(Debug, Clone)]
 pub enum Message {
     /// The import as it is now; first on every connection.
     State(Box<ImportState>),
-    /// A numbered event. After a new connection those of before may come again.
+    /// A numbered event. After a reconnection, earlier ones may arrive again.
     Event(Box<ImportEvent>),
 }
 
-/// How the stream is doing.
+/// State of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Connection {
     Connecting,
     Open,
-    /// Broken off; it is being opened again.
+    /// Interrupted; it is being reopened.
     Lost,
-    /// The import has ended and every event is here.
+    /// The import has ended, and all events have arrived.
     Finished,
 }
 
-/// Hands on what the server says about an import, until that is all or the page is left.
+/// Receives the messages of an import until its last event, or until the page is left.
 ///
-/// `hear` gets the messages in order, at most some twenty times a second, and tells whether there is more to come.
-pub fn follow_import(id: i64, hear: impl Fn(Vec<Message>) -> bool + 'static) -> Signal<Connection> {
+/// `receive` gets the messages in order, at most about twenty times per second, and returns whether more are expected.
+pub fn follow_import(id: i64, receive: impl Fn(Vec<Message>) -> bool + 'static) -> Signal<Connection> {
     let connection = RwSignal::new(Connection::Connecting);
     let stream = StoredValue::new_local(None);
-    let listener = Rc::new(Listener { id, connection, stream, hear: Box::new(hear), waiting: RefCell::default() });
+    let listener =
+        Rc::new(Listener { id, connection, stream, receive: Box::new(receive), waiting: RefCell::default() });
     listener.open();
     connection.into()
 }
 
-/// An open stream. Dropping it closes it, and with the page everything in its stored values is dropped.
+/// An open stream. Dropping it closes it; the page drops it with its stored values.
 struct Stream {
     source: EventSource,
-    /// They must live as long as the source calls them.
+    /// They must live as long as the source can call them.
     _handlers: Vec<Closure<dyn FnMut(MessageEvent)>>,
 }
 
@@ -69,13 +71,13 @@ struct Listener {
     id: i64,
     connection: RwSignal<Connection>,
     stream: StoredValue<Option<Stream>, LocalStorage>,
-    hear: Box<dyn Fn(Vec<Message>) -> bool>,
+    receive: Box<dyn Fn(Vec<Message>) -> bool>,
     waiting: RefCell<Vec<Message>>,
 }
 
 impl Listener {
     fn open(self: &Rc<Self>) {
-        let Ok(source) = EventSource::new(&api::events_url(self.id)) else {
+        let Ok(source) = EventSource::new(&events_url(self.id)) else {
             self.reopen_later();
             return;
         };
@@ -91,7 +93,7 @@ impl Listener {
         let listener = Rc::clone(self);
         let failing = source.clone();
         let failed = Closure::<dyn FnMut(MessageEvent)>::new(move |_| {
-            listener.tell_if_lost(failing.clone());
+            listener.report_if_lost(failing.clone());
             if failing.ready_state() == EventSource::CLOSED {
                 listener.reopen_later();
             }
@@ -99,11 +101,11 @@ impl Listener {
         source.set_onerror(Some(failed.as_ref().unchecked_ref()));
         handlers.extend([opened, failed]);
 
-        // Where the page has been left meanwhile, the stream is dropped, and so closed, at once.
+        // If the page has been left, the stream is dropped, and so closed, at once.
         let _ = self.stream.try_set_value(Some(Stream { source, _handlers: handlers }));
     }
 
-    /// Calls for the messages of one name.
+    /// Registers a handler for the messages of one name.
     fn on<T: DeserializeOwned + 'static>(
         self: &Rc<Self>,
         source: &EventSource,
@@ -114,42 +116,42 @@ impl Listener {
         let handler = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             let data = event.data().as_string().unwrap_or_default();
             match serde_json::from_str(&data) {
-                Ok(value) => listener.gather(message(value)),
-                Err(error) => leptos::logging::warn!("an event of import {} cannot be read: {error}", listener.id),
+                Ok(value) => listener.collect(message(value)),
+                Err(error) => leptos::logging::warn!("an event of import {} cannot be decoded: {error}", listener.id),
             }
         });
-        // It fails only where the handler is no function.
+        // It fails only if the handler is not a function.
         let _ = source.add_event_listener_with_callback(name, handler.as_ref().unchecked_ref());
         handler
     }
 
-    fn gather(self: &Rc<Self>, message: Message) {
+    fn collect(self: &Rc<Self>, message: Message) {
         self.waiting.borrow_mut().push(message);
         if self.waiting.borrow().len() == 1 {
             let listener = Rc::clone(self);
-            set_timeout(move || listener.hand_on(), GATHER);
+            set_timeout(move || listener.deliver(), BATCH_WINDOW);
         }
     }
 
-    fn hand_on(&self) {
+    fn deliver(&self) {
         if self.connection.is_disposed() {
             return;
         }
         let messages = self.waiting.take();
-        if !(self.hear)(messages) {
+        if !(self.receive)(messages) {
             self.set(Connection::Finished);
             let _ = self.stream.try_set_value(None);
         }
     }
 
-    fn tell_if_lost(self: &Rc<Self>, source: EventSource) {
+    fn report_if_lost(self: &Rc<Self>, source: EventSource) {
         let listener = Rc::clone(self);
-        let tell = move || {
+        let report = move || {
             if source.ready_state() != EventSource::OPEN {
                 listener.set(Connection::Lost);
             }
         };
-        set_timeout(tell, PATIENCE);
+        set_timeout(report, LOST_AFTER);
     }
 
     fn reopen_later(self: &Rc<Self>) {
@@ -163,7 +165,7 @@ impl Listener {
                 listener.open();
             }
         };
-        set_timeout(move || spawn_local(again), REOPEN);
+        set_timeout(move || spawn_local(again), REOPEN_DELAY);
     }
 
     fn is_wanted(&self) -> bool {

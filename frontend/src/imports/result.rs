@@ -1,4 +1,4 @@
-//! The balance sheet: what became of the rows, as an equation that adds up in front of the reader.
+//! The result of an import: an equation that accounts for every row.
 
 use leptos::prelude::*;
 use shared::import::Counts;
@@ -9,31 +9,41 @@ use crate::ui::{Glyph, Icon};
 
 /// One term of the equation.
 struct Term {
-    /// The word of the API; also the name of its colour.
+    /// Name of the field in the API; also of its colour.
     key: &'static str,
     label: &'static str,
-    /// What it means, as a tooltip.
+    /// Tooltip.
     meaning: &'static str,
     count: fn(&Counts) -> i64,
 }
 
 const TERMS: [Term; 5] = [
-    Term { key: "created", label: "Created", meaning: "Made a new product", count: |c| c.created },
+    Term { key: "created", label: "Created", meaning: "Created a product", count: |c| c.created },
     Term { key: "updated", label: "Updated", meaning: "Changed a product", count: |c| c.updated },
-    Term { key: "unchanged", label: "Unchanged", meaning: "The product was so already", count: |c| c.unchanged },
-    Term { key: "repeated", label: "Repeated", meaning: "A later row has the same SKU", count: |c| c.repeated },
+    Term {
+        key: "unchanged",
+        label: "Unchanged",
+        meaning: "The product already had these values",
+        count: |c| c.unchanged,
+    },
+    Term {
+        key: "duplicates",
+        label: "Duplicate SKU",
+        meaning: "A later row has the same SKU",
+        count: |c| c.duplicates,
+    },
     Term { key: "rejected", label: "Rejected", meaning: "Could not be imported", count: |c| c.rejected },
 ];
 
 #[component]
-pub fn Balance(run: RwSignal<Run>) -> impl IntoView {
+pub fn ResultCard(run: RwSignal<Run>) -> impl IntoView {
     let counts = Memo::new(move |_| run.with(|run| run.import.counts));
     let ended = Memo::new(move |_| run.with(|run| run.import.status.is_final()));
     let read = move || counts.with(|counts| counts.read);
     view! {
-        <section class="card balance" aria-labelledby="balance-title" data-testid="balance">
+        <section class="card result" aria-labelledby="result-title" data-testid="result">
             <header class="card-head">
-                <h2 id="balance-title">"What became of the rows"</h2>
+                <h2 id="result-title">"Results"</h2>
                 <Verdict counts ended />
             </header>
             <Shares counts />
@@ -59,7 +69,7 @@ pub fn Balance(run: RwSignal<Run>) -> impl IntoView {
     }
 }
 
-/// Whether the equation holds; said at the end only.
+/// Whether the equation holds; shown after the end only.
 #[component]
 fn Verdict(counts: Memo<Counts>, ended: Memo<bool>) -> impl IntoView {
     let verdict = move || match (ended.get(), counts.with(Counts::adds_up)) {
@@ -74,7 +84,7 @@ fn Verdict(counts: Memo<Counts>, ended: Memo<bool>) -> impl IntoView {
     view! { {verdict} }
 }
 
-/// The terms as shares of one bar; the equation below says the same in figures.
+/// The terms as shares of one bar; the equation below has the same figures.
 #[component]
 fn Shares(counts: Memo<Counts>) -> impl IntoView {
     view! {
