@@ -46,9 +46,9 @@ pub fn LivePage() -> impl IntoView {
             <Suspense fallback=|| view! { <Skeleton rows=8 /> }>
                 {move || Suspend::new(async move {
                     match import.await {
-                        Ok(import) => {
+                        Ok(found) => {
                             let on_retry = Callback::new(move |()| import.refetch());
-                            view! { <LiveImport import on_retry /> }.into_any()
+                            view! { <LiveImport import=found on_retry /> }.into_any()
                         }
                         Err(problem) if problem.code == ErrorCode::NotFound => view! { <NoSuchImport problem /> }.into_any(),
                         Err(problem) => view! { <ProblemNotice problem retry=move || import.refetch() /> }.into_any(),

@@ -44,7 +44,7 @@ pub fn ProgressCard(run: RwSignal<Run>) -> impl IntoView {
 
 fn bar_state(status: JobStatus) -> BarState {
     match status {
-        JobStatus::Queued | JobStatus::Running => BarState::Moving,
+        JobStatus::Queued | JobStatus::Running | JobStatus::Unknown => BarState::Moving,
         JobStatus::Completed => BarState::Done,
         JobStatus::Failed | JobStatus::Cancelled => BarState::Stopped,
     }
