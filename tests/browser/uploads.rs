@@ -1,4 +1,4 @@
-//! Files on their way to the server, in a tab that is reloaded and beside others.
+//! Uploads of files, in a tab that is reloaded and next to other tabs.
 
 mod hindered;
 
@@ -12,8 +12,8 @@ use crate::{
     browser::Browser,
 };
 
-/// Bytes per second on a line so slow that a test can look on: a file of [`ROWS`] rows takes some seconds.
-const SLOW: i64 = 700_000;
+/// Bytes per second of a slow connection: a file of [`ROWS`] rows takes some seconds.
+const SLOW_BYTES_PER_SECOND: i64 = 700_000;
 /// About three megabytes.
 const ROWS: usize = 60_000;
 
@@ -23,12 +23,12 @@ struct Sent {
     method: String,
     /// `Upload-Offset` of a PATCH.
     offset: Option<i64>,
-    /// Of its body.
+    /// Size of its body.
     bytes: i64,
 }
 
 impl Browser {
-    /// Writes down each request of an upload from now on, across reloads.
+    /// Records each request of an upload from now on, across reloads.
     async fn record_uploads(&self) {
         let source = "
             const { open, setRequestHeader, send } = XMLHttpRequest.prototype;
@@ -62,8 +62,8 @@ impl Browser {
         sent.as_array().unwrap().iter().map(read).collect()
     }
 
-    /// How fast bytes leave the browser, per second; -1 as fast as they can. Nothing comes or goes where it is offline.
-    async fn line(&self, bytes_per_second: i64, offline: bool) {
+    /// Sets the bytes per second that the browser can send (-1: no limit), or disconnects it.
+    async fn network(&self, bytes_per_second: i64, offline: bool) {
         let conditions = json!({
             "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes_per_second,
         });
@@ -82,11 +82,11 @@ impl Browser {
         self.until(&format!("the upload to be {state}"), asked).await;
     }
 
-    /// Waits until the page has heard from the server that so much of the file is there, in percent.
-    async fn until_kept(&self, percent: i64) -> i64 {
+    /// Waits until the server has confirmed at least `percent` of the file. Returns the offset.
+    async fn until_stored(&self, percent: i64) -> i64 {
         let read = "return JSON.parse(localStorage.getItem('loadify.uploads') ?? '[]')
-            .map(kept => [kept.offset, kept.size])[0] ?? [0, 1]";
-        self.until("a part to be there", async || {
+            .map(stored => [stored.offset, stored.size])[0] ?? [0, 1]";
+        self.until("a part to be stored", async || {
             let (offset, size): (i64, i64) = serde_json::from_value(self.script(read).await).unwrap();
             (offset * 100 >= size * percent).then_some(offset)
         })
@@ -105,7 +105,7 @@ impl Browser {
     }
 }
 
-/// The offsets of the blocks: they begin at 0 once, and no block goes back behind one that was taken.
+/// The offsets of the chunks: none begins before the end of one that was stored.
 fn offsets(sent: &[Sent]) -> Vec<i64> {
     let offsets: Vec<_> = sent.iter().filter_map(|request| request.offset).collect();
     assert!(offsets.windows(2).all(|pair| pair[0] <= pair[1]), "{offsets:?}");
@@ -116,7 +116,7 @@ fn count(sent: &[Sent], method: &str) -> usize {
     sent.iter().filter(|request| request.method == method).count()
 }
 
-/// A file, and what the catalogue must be after it.
+/// A file, and the products after its import.
 fn products(browser: &Browser, seed: u64) -> (PathBuf, Table) {
     let csv = Csv::random(ROWS, seed);
     let mut expected = Table::default();
@@ -124,8 +124,8 @@ fn products(browser: &Browser, seed: u64) -> (PathBuf, Table) {
     (browser.file("products.csv", csv.as_slice()), expected)
 }
 
-/// A page, at an app or what stands before it, that sends a file over a slow line and writes down its requests. A tenth of
-/// the file is there.
+/// A page, at an app or a proxy in front of it, that sends a file over a slow connection and records its requests. A tenth of
+/// the file is stored.
 async fn sending(base: &str, seed: u64) -> (Browser, PathBuf, Table) {
     sending_by(Browser::open_at(base, "/").await, seed).await
 }
@@ -134,13 +134,13 @@ async fn sending_by(browser: Browser, seed: u64) -> (Browser, PathBuf, Table) {
     browser.record_uploads().await;
     let (file, expected) = products(&browser, seed);
     browser.wait_for("drop-zone").await;
-    browser.line(SLOW, false).await;
+    browser.network(SLOW_BYTES_PER_SECOND, false).await;
     browser.pick("file-input", &[&file]).await;
-    browser.until_kept(10).await;
+    browser.until_stored(10).await;
     (browser, file, expected)
 }
 
-/// Waits until the server counts no upload of which this is true.
+/// Waits until no upload meets the condition.
 async fn until_none(app: &TestApp, browser: &Browser, condition: &str) {
     let sql = format!("SELECT count(*) FROM uploads WHERE {condition}");
     let asked = async || (app.db.number(&sql).await == 0).then_some(());
@@ -148,32 +148,32 @@ async fn until_none(app: &TestApp, browser: &Browser, condition: &str) {
 }
 
 #[tokio::test]
-async fn an_upload_goes_on_after_a_reload_with_the_same_file() {
+async fn an_upload_resumes_after_a_reload_with_the_same_file() {
     let app = TestApp::start().await;
     let (browser, file, expected) = sending(&app.base, 41).await;
-    let kept = browser.until_kept(20).await;
+    let stored = browser.until_stored(20).await;
 
     browser.reload().await;
-    let notice = browser.until_text("unfinished", "is already here").await;
+    let notice = browser.until_text("unfinished", "uploaded").await;
     assert!(notice.starts_with("products.csv: ") && notice.contains("Choose the same file again"), "{notice}");
     let before = browser.sent().await.len();
-    browser.line(-1, false).await;
+    browser.network(-1, false).await;
     browser.pick("unfinished-input", &[&file]).await;
     browser.wait_for("products-link").await;
 
     let sent = browser.sent().await;
     assert_eq!(count(&sent, "POST"), 1, "the upload is the same: {sent:?}");
     let after = offsets(&sent[before..]);
-    assert!(after[0] >= kept, "it went on at {} and the server had {kept}", after[0]);
+    assert!(after[0] >= stored, "it resumed at {} and the server had {stored}", after[0]);
     offsets(&sent);
     app.table().await.assert_equals(&expected);
     browser.go("/").await;
     browser.settled().await;
-    assert_eq!(browser.count("[data-testid=unfinished]").await, 0, "nothing is left to be done");
+    assert_eq!(browser.count("[data-testid=unfinished]").await, 0, "nothing is left to resume");
 }
 
 #[tokio::test]
-async fn what_was_begun_can_be_discarded_after_a_reload() {
+async fn an_unfinished_upload_can_be_discarded_after_a_reload() {
     let app = TestApp::start().await;
     let (browser, ..) = sending(&app.base, 42).await;
     browser.reload().await;
@@ -187,21 +187,21 @@ async fn what_was_begun_can_be_discarded_after_a_reload() {
 }
 
 #[tokio::test]
-async fn an_upload_is_paused_and_goes_on_where_it_was() {
+async fn a_paused_upload_resumes_at_its_offset() {
     let app = TestApp::start().await;
     let (browser, _, expected) = sending(&app.base, 43).await;
     browser.pause().await;
-    assert_eq!(browser.text("upload-course").await, "Paused");
+    assert_eq!(browser.text("upload-status").await, "Paused");
     let sent = browser.sent().await.len();
 
-    // It stays so while one looks around, and every page tells.
+    // It stays paused on other pages, which show that.
     browser.script("document.querySelector('nav a[href=\"/products\"]').click()").await;
     browser.until_text("upload-pill", "paused").await;
     browser.click("upload-pill").await;
     browser.until_upload_is("paused").await;
-    assert_eq!(browser.sent().await.len(), sent, "nothing was asked meanwhile");
+    assert_eq!(browser.sent().await.len(), sent, "no request was sent in the meantime");
 
-    browser.line(-1, false).await;
+    browser.network(-1, false).await;
     browser.click("upload-control").await;
     browser.wait_for("products-link").await;
     let sent = browser.sent().await;
@@ -219,21 +219,21 @@ async fn several_files_are_sent_one_after_another() {
     let wrong = browser.file("wrong.csv", b"id,title\n1,x\n");
     let second = browser.file("second.csv", b"sku,name\nfrom-second,b\n");
     let removed = browser.file("removed.csv", b"sku,name\nfrom-removed,c\n");
-    browser.line(SLOW, false).await;
+    browser.network(SLOW_BYTES_PER_SECOND, false).await;
     browser.pick("file-input", &[&first, &wrong, &second]).await;
     browser
         .until("the states", async || (browser.row_states().await == ["sending", "failed", "waiting"]).then_some(()))
         .await;
-    // Another joins them while they are sent, the first one once more is no file more, and one is taken back.
+    // One is added while they are sent, the first one again is not added, and one is removed.
     browser.pick("file-input", &[&removed, &first]).await;
-    browser.until_toast("products.csv is in the list already").await;
+    browser.until_toast("products.csv is already in the list").await;
     browser.until("the fourth", async || (browser.row_states().await.len() == 4).then_some(())).await;
     browser.click_nth("upload-remove", 3, false).await;
     browser.until("three", async || (browser.row_states().await.len() == 3).then_some(())).await;
-    browser.line(-1, false).await;
-    browser.until_text("upload-summary", "2 of 3 arrived, 1 failed").await;
-    assert_eq!(browser.row_states().await, ["arrived", "failed", "arrived"]);
-    assert_eq!(browser.path().await, "/", "with several, one stays");
+    browser.network(-1, false).await;
+    browser.until_text("upload-summary", "2 of 3 uploaded, 1 failed").await;
+    assert_eq!(browser.row_states().await, ["uploaded", "failed", "uploaded"]);
+    assert_eq!(browser.path().await, "/", "with several files, the page stays");
     assert!(
         browser.script("return document.body.innerText").await.as_str().unwrap().contains("No column is called sku")
     );
@@ -248,16 +248,16 @@ async fn several_files_are_sent_one_after_another() {
 }
 
 #[tokio::test]
-async fn an_upload_that_has_expired_begins_anew() {
+async fn an_expired_upload_is_sent_again() {
     let app = TestApp::start().await;
     let (browser, _, expected) = sending(&app.base, 47).await;
     browser.pause().await;
-    // The request that was ended may still write down what came of it.
-    until_none(&app, &browser, "holder IS NOT NULL").await;
+    // The request that was aborted may still record its outcome.
+    until_none(&app, &browser, "lock_owner IS NOT NULL").await;
     app.db.execute("UPDATE uploads SET expires_at = now() - interval '1 hour'").await;
-    browser.line(-1, false).await;
+    browser.network(-1, false).await;
     browser.click("upload-control").await;
-    browser.until_toast("has expired at the server; it begins anew").await;
+    browser.until_toast("has expired on the server; sending it again").await;
     browser.wait_for("products-link").await;
     let sent = browser.sent().await;
     assert_eq!(count(&sent, "POST"), 2, "{sent:?}");
@@ -265,13 +265,13 @@ async fn an_upload_that_has_expired_begins_anew() {
 }
 
 #[tokio::test]
-async fn who_is_elsewhere_when_a_file_arrives_stays_there_and_is_told() {
+async fn a_user_on_another_page_is_notified_when_a_file_is_uploaded() {
     let app = TestApp::start().await;
     let (browser, ..) = sending(&app.base, 49).await;
     browser.script("document.querySelector('nav a[href=\"/products\"]').click()").await;
     browser.wait_for("upload-pill").await;
-    browser.line(-1, false).await;
-    browser.until_toast("products.csv has arrived").await;
+    browser.network(-1, false).await;
+    browser.until_toast("products.csv is uploaded").await;
     assert_eq!(browser.path().await, "/products");
     browser.click("toast-action").await;
     browser.wait_for("products-link").await;
@@ -288,7 +288,7 @@ async fn two_tabs_do_not_send_the_same_upload() {
     let first = browser.open_tab("/").await;
     browser.wait_for("drop-zone").await;
     browser.settled().await;
-    assert_eq!(browser.count("[data-testid=unfinished]").await, 0, "it is in good hands");
+    assert_eq!(browser.count("[data-testid=unfinished]").await, 0, "the other tab is sending it");
     browser.pick("file-input", &[&file]).await;
     browser.until_text("file-problem", "products.csv is being sent in another tab").await;
 
@@ -300,15 +300,15 @@ async fn two_tabs_do_not_send_the_same_upload() {
 }
 
 #[tokio::test]
-async fn what_is_shown_of_uploads_is_accessible_and_fits_in_light_and_dark() {
+async fn uploads_are_accessible_and_fit_in_light_and_dark() {
     let app = TestApp::start().await;
     let (axe, browser) = (axe(), Browser::open(&app, "/").await);
     let (file, _) = products(&browser, 48);
     let wrong = browser.file("wrong.csv", b"id,title\n1,x\n");
     let waiting = browser.file(&format!("{}.csv", "a-long-name-".repeat(9)), b"sku,name\na,b\n");
-    browser.line(SLOW, false).await;
+    browser.network(SLOW_BYTES_PER_SECOND, false).await;
     browser.pick("file-input", &[&file, &wrong, &waiting]).await;
-    browser.until_kept(10).await;
+    browser.until_stored(10).await;
     browser.pause().await;
     everywhere(&browser, &axe, "a queue that is paused").await;
     // The list would be lost; the browser asks, and the answer is yes.
@@ -316,10 +316,10 @@ async fn what_is_shown_of_uploads_is_accessible_and_fits_in_light_and_dark() {
     browser.reload().await;
     browser.wait_for("unfinished").await;
     browser.settled().await;
-    everywhere(&browser, &axe, "what can go on").await;
+    everywhere(&browser, &axe, "an unfinished upload").await;
     browser.pick("file-input", &[&wrong]).await;
     browser.wait_for("file-problem").await;
-    everywhere(&browser, &axe, "a file that is refused").await;
+    everywhere(&browser, &axe, "a rejected file").await;
 }
 
 async fn everywhere(browser: &Browser, axe: &str, what: &str) {

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::from_url::FromUrl;
 use super::table::ImportList;
-use super::upload::{DropZone, FileProblem, Queue, State, UnfinishedUploads, UploadList, UploadPanel, Uploads};
+use super::upload::{DropZone, FileErrorNotice, Queue, State, UnfinishedUploads, UploadList, UploadPanel, Uploads};
 use crate::ui::format::percent;
 use crate::ui::{PageHead, page_title};
 
@@ -15,7 +15,7 @@ const MAX_RECENT: u32 = 5;
 #[component]
 pub fn StartPage() -> impl IntoView {
     let queue = Uploads::expect().queue();
-    let is_busy = Memo::new(move |_| queue.with(|queue| !queue.is_settled()));
+    let is_busy = Memo::new(move |_| queue.with(|queue| !queue.is_finished()));
     page_title(move || queue.with(title).unwrap_or_else(|| "Import products".to_owned()));
     view! {
         <div class="page">
@@ -23,7 +23,7 @@ pub fn StartPage() -> impl IntoView {
                 title="Import products"
                 lead="Half a million rows are fine. Watch progress live. You can close this tab after the upload."
             />
-            <FileProblem />
+            <FileErrorNotice />
             <UnfinishedUploads />
             <div class="start">
                 <div class="start-files">
@@ -48,7 +48,7 @@ pub fn StartPage() -> impl IntoView {
 
 /// Title of the tab while a file is uploaded.
 fn title(queue: &Queue) -> Option<String> {
-    let upload = queue.shown()?;
+    let upload = queue.displayed()?;
     let state = if matches!(upload.state, State::Paused(_)) { "paused" } else { "uploaded" };
     Some(format!("{} {state} · {}", percent(upload.share()), upload.file_name))
 }

@@ -27,7 +27,7 @@ pub fn ImportList(
     #[prop(optional)]
     paged: bool,
 ) -> impl IntoView {
-    let arrived = Uploads::expect().arrived();
+    let arrived = Uploads::expect().uploaded();
     let imports = LocalResource::new(move || {
         arrived.track();
         list_imports(before.get(), limit)

@@ -1,5 +1,4 @@
-//! Files on their way to the server, which something gets in the way of: a line that breaks, a server in between with limits
-//! of its own, the end of a session.
+//! Uploads that are interrupted: by a broken connection, a proxy with its own limits, the end of a session.
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
@@ -11,18 +10,18 @@ use tests::{
     proxy::Proxy,
 };
 
-use super::{SLOW, count, offsets, products, sending, sending_by};
+use super::{SLOW_BYTES_PER_SECOND, count, offsets, products, sending, sending_by};
 use crate::browser::Browser;
 
 #[tokio::test]
-async fn an_upload_waits_while_offline_and_goes_on_by_itself() {
+async fn an_upload_waits_while_offline_and_resumes_by_itself() {
     let app = TestApp::start().await;
     let (browser, _, expected) = sending(&app.base, 45).await;
-    browser.line(SLOW, true).await;
-    browser.until_upload_is("broken").await;
-    let told = browser.until_text("upload-course", "trying again").await;
-    assert!(told.starts_with("You are offline"), "{told}");
-    browser.line(-1, false).await;
+    browser.network(SLOW_BYTES_PER_SECOND, true).await;
+    browser.until_upload_is("interrupted").await;
+    let status = browser.until_text("upload-status", "retrying").await;
+    assert!(status.starts_with("You are offline"), "{status}");
+    browser.network(-1, false).await;
     browser.wait_for("products-link").await;
     let sent = browser.sent().await;
     assert_eq!(count(&sent, "POST"), 1, "{sent:?}");
@@ -36,13 +35,13 @@ async fn a_lost_connection_is_told_and_can_be_tried_at_once() {
     let proxy = Proxy::to(app.base.trim_start_matches("http://")).await;
     let (browser, _, expected) = sending(&format!("http://{}", proxy.address), 46).await;
     proxy.cut();
-    browser.until_text("upload-course", "Connection lost, trying again in").await;
+    browser.until_text("upload-status", "Connection lost, retrying in").await;
     proxy.mend();
-    browser.line(-1, false).await;
-    // It may go on by itself before the click.
+    browser.network(-1, false).await;
+    // It may resume by itself before the click.
     browser
         .until("the import", async || {
-            if browser.attribute("upload-progress", "data-state").await.as_deref() == Some("broken") {
+            if browser.attribute("upload-progress", "data-state").await.as_deref() == Some("interrupted") {
                 browser.click("upload-control").await;
             }
             browser.path().await.starts_with("/imports/").then_some(())
@@ -53,7 +52,7 @@ async fn a_lost_connection_is_told_and_can_be_tried_at_once() {
 }
 
 #[tokio::test]
-async fn a_line_that_ends_each_request_after_three_seconds_carries_the_file() {
+async fn a_file_arrives_although_each_request_is_ended_after_three_seconds() {
     let app = TestApp::start().await;
     let faults = Faults {
         latency: Duration::from_millis(20),
@@ -69,8 +68,8 @@ async fn a_line_that_ends_each_request_after_three_seconds_carries_the_file() {
     browser.pick("file-input", &[&file]).await;
     browser.until("the import", async || browser.path().await.starts_with("/imports/").then_some(())).await;
     let (bytes, size) = (proxy.tally.from_client_bytes.load(Relaxed) - before, file.metadata().unwrap().len());
-    // Chromium repeats a request by itself, from its first byte on, where a connection that it has used before breaks. The
-    // server refuses that at once, but what is in the browser's buffers by then comes.
+    // Chromium repeats a request by itself, from its first byte, if a connection that it has used before breaks. The server
+    // rejects that at once, but receives what is in the browser's buffers by then.
     assert!(bytes < size + size / 10, "{bytes} bytes were sent for {size}");
     let sent = browser.sent().await;
     assert_eq!(count(&sent, "POST"), 1, "{sent:?}");
@@ -95,9 +94,9 @@ async fn a_server_in_between_that_takes_no_large_requests_gets_smaller_ones() {
     browser.pick("file-input", &[&file]).await;
     browser.wait_for("products-link").await;
     let sent = browser.sent().await;
-    // nginx takes 1 MiB where its configuration says nothing else.
-    let refused = sent.iter().position(|request| request.bytes > 1 << 20).expect("a block that is too large");
-    assert!(sent[refused + 1..].iter().all(|request| request.bytes < sent[refused].bytes), "{sent:?}");
+    // nginx accepts 1 MiB unless its configuration says otherwise.
+    let rejected = sent.iter().position(|request| request.bytes > 1 << 20).expect("a chunk that is too large");
+    assert!(sent[rejected + 1..].iter().all(|request| request.bytes < sent[rejected].bytes), "{sent:?}");
     assert_eq!(count(&sent, "POST"), 1, "{sent:?}");
     offsets(&sent);
     app.table().await.assert_equals(&expected);
@@ -111,7 +110,7 @@ async fn a_file_that_is_larger_than_the_server_takes_is_told_with_what_it_takes(
     let (file, _) = products(&browser, 53);
     browser.pick("file-input", &[&file]).await;
     browser.until_text("file-problem", "1000000 bytes").await;
-    assert_eq!(browser.count("[data-testid=send-again]").await, 0, "it would be refused again");
+    assert_eq!(browser.count("[data-testid=send-again]").await, 0, "it would be rejected again");
     assert!(browser.sent().await.iter().all(|request| request.method == "POST" && request.bytes == 0));
     // Another file may follow.
     let small = browser.file("small.csv", b"sku,name\na,b\n");
@@ -127,7 +126,7 @@ async fn an_upload_stops_at_the_end_of_the_session_and_goes_on_after_the_next_si
     app.db.execute("DELETE FROM sessions").await;
     browser.wait_for("sign-in-dialog").await;
     browser.until_upload_is("paused").await;
-    browser.line(-1, false).await;
+    browser.network(-1, false).await;
     browser.enter("sign-in-password", ADMIN_PASSWORD).await;
     browser.click("sign-in").await;
     browser.wait_for("products-link").await;

@@ -1,4 +1,4 @@
-//! Where files come in: by the file picker, or dropped anywhere in the window.
+//! Choosing files: by the file picker, or dropped anywhere in the window.
 
 use leptos::{ev, html, prelude::*};
 use leptos_router::NavigateOptions;
@@ -6,7 +6,7 @@ use leptos_router::hooks::{use_location, use_navigate};
 use wasm_bindgen::JsValue;
 use web_sys::DragEvent;
 
-use super::{Refusal, State, Uploads};
+use super::{State, UploadError, Uploads};
 use crate::ui::{Glyph, Icon, Notice, Tone};
 
 /// The large field with the file picker. A drop on it is a drop on the window.
@@ -24,7 +24,7 @@ pub fn DropZone() -> impl IntoView {
     }
 }
 
-/// The input behind each label that lets one choose files. They are one queue, wherever they are chosen.
+/// The input behind each label that opens the file picker. All chosen files go into one queue.
 #[component]
 pub fn FilePicker(
     /// For screen readers.
@@ -36,8 +36,8 @@ pub fn FilePicker(
     let input = NodeRef::<html::Input>::new();
     let chosen = move |_| {
         let Some(input) = input.get_untracked() else { return };
-        uploads.take(input.files());
-        // The same file can be chosen again once it is mended.
+        uploads.add(input.files());
+        // So that the same file can be chosen again once it is fixed.
         input.set_value("");
     };
     view! {
@@ -55,28 +55,28 @@ pub fn FilePicker(
     }
 }
 
-/// Why the only file was not taken. Of several, the list tells.
+/// Why the only file was rejected. If there are several, the list shows it.
 #[component]
-pub fn FileProblem() -> impl IntoView {
+pub fn FileErrorNotice() -> impl IntoView {
     let uploads = Uploads::expect();
     let queue = uploads.queue();
     let failed = Memo::new(move |_| {
         queue.with(|queue| match queue.only() {
             Some(upload) => match &upload.state {
-                State::Failed(refusal) => Some((upload.id, refusal.clone())),
+                State::Failed(error) => Some((upload.id, error.clone())),
                 _ => None,
             },
             None => None,
         })
     });
-    let problem = move |(id, Refusal { title, detail, retry })| {
+    let problem = move |(id, UploadError { title, detail, retry })| {
         view! {
             <Notice tone=Tone::Bad title testid="file-problem">
                 <p>{detail}</p>
                 {retry.then(|| {
                     view! {
                         <button type="button" class="button" data-testid="send-again" on:click=move |_| uploads.retry(id)>
-                            "Send it again"
+                            "Send again"
                         </button>
                     }
                 })}
@@ -86,7 +86,7 @@ pub fn FileProblem() -> impl IntoView {
     move || failed.get().map(problem)
 }
 
-/// Takes a drop anywhere in the window, on every page, and says so while a file is dragged over it.
+/// Accepts a drop anywhere in the window, on every page, and shows that while a file is dragged over it.
 #[component]
 pub fn DropOverlay() -> impl IntoView {
     let uploads = Uploads::expect();
@@ -115,7 +115,7 @@ pub fn DropOverlay() -> impl IntoView {
             if path.get_untracked() != "/" {
                 navigate("/", NavigateOptions::default());
             }
-            uploads.take(event.data_transfer().and_then(|data| data.files()));
+            uploads.add(event.data_transfer().and_then(|data| data.files()));
         }
     });
     on_cleanup(move || {
@@ -133,7 +133,7 @@ pub fn DropOverlay() -> impl IntoView {
     }
 }
 
-/// A text or an image of the page can be dragged, too.
+/// Text and images of the page can be dragged, too.
 fn carries_files(event: &DragEvent) -> bool {
     event.data_transfer().is_some_and(|data| data.types().includes(&JsValue::from_str("Files"), 0))
 }

@@ -5,31 +5,31 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, File};
 
-use super::exchange::whole;
-use super::kept::{self, TAIL_BYTES};
-use super::queue::Refusal;
+use super::queue::UploadError;
+use super::request::whole;
+use super::resumable::{self, TAIL_BYTES};
 
 /// Looks at the beginning of the file, so that what cannot be imported is not sent at all. Gives its fingerprint.
-pub async fn inspect(file: &File) -> Result<String, Refusal> {
+pub async fn inspect(file: &File) -> Result<String, UploadError> {
     let size = size_of(file);
     let head_bytes = i64::try_from(detect::HEAD_BYTES).unwrap_or(i64::MAX);
     let read = async || Ok((bytes(file, 0, head_bytes).await?, bytes(file, size - TAIL_BYTES, size).await?));
     let (head, tail) = read().await.map_err(|_: JsValue| unreadable(file))?;
     match detect::inspect(&head, size <= head_bytes) {
-        Ok(_) => Ok(kept::fingerprint(&file.name(), size, whole(file.last_modified()), &head, &tail)),
-        Err(problem) => Err(Refusal::new(format!("{} cannot be imported", file.name()), problem.detail)),
+        Ok(_) => Ok(resumable::fingerprint(&file.name(), size, whole(file.last_modified()), &head, &tail)),
+        Err(problem) => Err(UploadError::new(format!("{} cannot be imported", file.name()), problem.detail)),
     }
 }
 
 /// Whether the file can still be read: it may have been moved, changed or unplugged since it was chosen. While it is sent,
 /// that would look like a broken line.
-pub async fn check(file: &File, offset: i64) -> Result<(), Refusal> {
+pub async fn check(file: &File, offset: i64) -> Result<(), UploadError> {
     bytes(file, offset, offset + 1).await.map(drop).map_err(|_| unreadable(file))
 }
 
-fn unreadable(file: &File) -> Refusal {
+fn unreadable(file: &File) -> UploadError {
     let detail = "The browser cannot read it. If it is a folder, choose a file in it; if it was moved or changed, choose it again.";
-    Refusal::new(format!("{} cannot be read", file.name()), detail)
+    UploadError::new(format!("{} cannot be read", file.name()), detail)
 }
 
 pub fn size_of(file: &File) -> i64 {

@@ -2,21 +2,21 @@
 
 use leptos::prelude::*;
 
-use super::panel::course;
-use super::queue::{Queue, Refusal, State, Upload};
-use super::{Uploads, focus_first};
+use super::panel::status;
+use super::queue::{Queue, State, Upload, UploadError};
+use super::{Uploads, focus_next_control};
 use crate::ui::format::{bytes, percent};
 use crate::ui::{Glyph, Icon};
 
-/// All files, as soon as they are several.
+/// All files, if there is more than one.
 #[component]
 pub fn UploadList() -> impl IntoView {
     let uploads = Uploads::expect();
     let queue = uploads.queue();
-    let shown = Memo::new(move |_| queue.with(is_worth_a_list));
+    let shown = Memo::new(move |_| queue.with(needs_list));
     let ids = Memo::new(move |_| queue.with(|queue| queue.uploads().iter().map(|u| u.id).collect::<Vec<_>>()));
     let summary = Memo::new(move |_| queue.with(summary));
-    let settled = Memo::new(move |_| queue.with(Queue::is_settled));
+    let finished = Memo::new(move |_| queue.with(Queue::is_finished));
     view! {
         <Show when=move || shown.get()>
             <section class="card upload-list" aria-labelledby="upload-list">
@@ -25,14 +25,14 @@ pub fn UploadList() -> impl IntoView {
                     <p class="card-note" role="status" data-testid="upload-summary">
                         {move || summary.get()}
                     </p>
-                    <Show when=move || settled.get()>
+                    <Show when=move || finished.get()>
                         <button
                             type="button"
                             class="button"
                             data-testid="upload-clear"
                             on:click=move |_| uploads.clear()
                         >
-                            "Clear the list"
+                            "Clear list"
                         </button>
                     </Show>
                 </header>
@@ -44,16 +44,16 @@ pub fn UploadList() -> impl IntoView {
     }
 }
 
-/// One file has its panel, and the notice of its failure; only after its arrival it needs a place.
-fn is_worth_a_list(queue: &Queue) -> bool {
-    queue.uploads().len() > 1 || queue.arrived() > 0
+/// A single file has its panel, or the notice of its failure; it needs a row only after it is uploaded.
+fn needs_list(queue: &Queue) -> bool {
+    queue.uploads().len() > 1 || queue.uploaded() > 0
 }
 
-/// `2 of 5 have arrived`, and what there is beside.
+/// For example `2 of 5 uploaded, 1 failed`.
 fn summary(queue: &Queue) -> String {
     let failed = queue.uploads().iter().filter(|upload| matches!(upload.state, State::Failed(_))).count();
-    let arrived = format!("{} of {} arrived", queue.arrived(), queue.uploads().len());
-    if failed > 0 { format!("{arrived}, {failed} failed") } else { arrived }
+    let uploaded = format!("{} of {} uploaded", queue.uploaded(), queue.uploads().len());
+    if failed > 0 { format!("{uploaded}, {failed} failed") } else { uploaded }
 }
 
 #[component]
@@ -66,20 +66,20 @@ fn UploadRow(id: u32) -> impl IntoView {
         return ().into_any();
     };
     let remove = format!("Remove {name}");
-    let removed = move |_| {
+    let remove_file = move |_| {
         uploads.remove(id);
-        focus_first();
+        focus_next_control();
     };
     let title = name.clone();
     let outcome = move || {
         match state.get() {
-        Some(State::Arrived(import)) => view! {
+        Some(State::Uploaded(import)) => view! {
             <a class="button" href=format!("/imports/{import}") aria-label=format!("Show import of {name}") data-testid="upload-link">
                 "Show import"
             </a>
         }
         .into_any(),
-        Some(State::Failed(Refusal { retry: true, .. })) => view! {
+        Some(State::Failed(UploadError { retry: true, .. })) => view! {
             <button type="button" class="button" aria-label=format!("Send again: {name}") on:click=move |_| uploads.retry(id)>
                 "Send again"
             </button>
@@ -89,7 +89,7 @@ fn UploadRow(id: u32) -> impl IntoView {
     }
     };
     let reason = move || match state.get() {
-        Some(State::Failed(refusal)) => Some(view! { <p class="upload-row-reason">{refusal.detail}</p> }),
+        Some(State::Failed(error)) => Some(view! { <p class="upload-row-reason">{error.detail}</p> }),
         _ => None,
     };
     view! {
@@ -100,7 +100,7 @@ fn UploadRow(id: u32) -> impl IntoView {
         >
             <span class="upload-row-name" title=title.clone()>{title.clone()}</span>
             <span class="upload-row-size">{bytes(size)}</span>
-            <span class="upload-row-state">{move || upload.with(|u| u.as_ref().map(word).unwrap_or_default())}</span>
+            <span class="upload-row-state">{move || upload.with(|u| u.as_ref().map(label).unwrap_or_default())}</span>
             <span class="upload-row-actions">
                 {outcome}
                 <button
@@ -109,7 +109,7 @@ fn UploadRow(id: u32) -> impl IntoView {
                     aria-label=remove.clone()
                     title=remove.clone()
                     data-testid="upload-remove"
-                    on:click=removed
+                    on:click=remove_file
                 >
                     <Icon glyph=Glyph::Cross />
                 </button>
@@ -120,43 +120,44 @@ fn UploadRow(id: u32) -> impl IntoView {
     .into_any()
 }
 
-/// The state in a word or two; the panel tells more of the file that is sent.
-fn word(upload: &Upload) -> String {
+/// The state in a word or two; the panel shows more about the file that is sent.
+fn label(upload: &Upload) -> String {
     match upload.state {
         State::Sending => format!("Sending, {}", percent(upload.share())),
-        State::Broken { .. } => format!("Interrupted, {}", percent(upload.share())),
+        State::Interrupted { .. } => format!("Interrupted, {}", percent(upload.share())),
         State::Paused(_) => format!("Paused, {}", percent(upload.share())),
-        _ => course(upload, upload.moved_at),
+        _ => status(upload, upload.progressed_at),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::queue::{Pause, tests::queue};
+    use super::super::queue::{PauseReason, tests::queue};
     use super::*;
 
     fn failed() -> State {
-        State::Failed(Refusal::new("x", "y"))
+        State::Failed(UploadError::new("x", "y"))
     }
 
     #[test]
-    fn one_file_is_no_list_before_it_has_arrived() {
-        assert!(!is_worth_a_list(&queue(&[State::Sending])));
-        assert!(!is_worth_a_list(&queue(&[failed()])));
-        assert!(is_worth_a_list(&queue(&[State::Arrived(1)])));
-        assert!(is_worth_a_list(&queue(&[State::Sending, State::Waiting])));
+    fn a_single_file_has_no_list_before_it_is_uploaded() {
+        assert!(!needs_list(&queue(&[State::Sending])));
+        assert!(!needs_list(&queue(&[failed()])));
+        assert!(needs_list(&queue(&[State::Uploaded(1)])));
+        assert!(needs_list(&queue(&[State::Sending, State::Waiting])));
     }
 
     #[test]
-    fn the_summary_counts_what_ended() {
-        assert_eq!(summary(&queue(&[State::Arrived(1), State::Waiting])), "1 of 2 arrived");
-        assert_eq!(summary(&queue(&[State::Arrived(1), failed()])), "1 of 2 arrived, 1 failed");
+    fn the_summary_counts_finished_files() {
+        assert_eq!(summary(&queue(&[State::Uploaded(1), State::Waiting])), "1 of 2 uploaded");
+        assert_eq!(summary(&queue(&[State::Uploaded(1), failed()])), "1 of 2 uploaded, 1 failed");
     }
 
     #[test]
-    fn each_state_has_its_word() {
-        let states = [State::Checking, State::Waiting, State::Sending, State::Paused(Pause::Asked), State::Arrived(7)];
-        let words: Vec<_> = queue(&states).uploads().iter().map(word).collect();
-        assert_eq!(words, ["Looking at the file …", "Waiting", "Sending, 0 %", "Paused, 0 %", "Arrived"]);
+    fn each_state_has_a_label() {
+        let states =
+            [State::Checking, State::Waiting, State::Sending, State::Paused(PauseReason::ByUser), State::Uploaded(7)];
+        let labels: Vec<_> = queue(&states).uploads().iter().map(label).collect();
+        assert_eq!(labels, ["Checking the file …", "Waiting", "Sending, 0 %", "Paused, 0 %", "Uploaded"]);
     }
 }

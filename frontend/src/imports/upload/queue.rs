@@ -1,4 +1,4 @@
-//! The files that were chosen, in their order, and where each stands. One at a time is sent.
+//! The files that were chosen, in their order, with their states. One at a time is sent.
 
 use chrono::{DateTime, Utc};
 
@@ -6,15 +6,15 @@ use super::super::throughput::Throughput;
 
 /// Why a file was not imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct UploadError {
     pub title: String,
     pub detail: String,
-    /// Sending the same file again may go better.
+    /// Sending the same file again may succeed.
     pub retry: bool,
 }
 
-impl Refusal {
-    /// One that stays the same however often the file is sent.
+impl UploadError {
+    /// An error that will not change, however often the file is sent.
     pub fn new(title: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { title: title.into(), detail: detail.into(), retry: false }
     }
@@ -22,57 +22,57 @@ impl Refusal {
 
 /// Why nothing is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pause {
-    /// The person wants it so.
-    Asked,
-    /// One has to sign in again.
+pub enum PauseReason {
+    /// The user paused it.
+    ByUser,
+    /// The user has to sign in again.
     SignedOut,
 }
 
-/// Where a file stands.
+/// The state of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// It is looked at.
+    /// Its beginning is being checked.
     Checking,
-    /// Others are before it.
+    /// Other files come first.
     Waiting,
-    /// The server is asked where to go on.
+    /// The server is asked for the offset.
     Connecting,
     Sending,
-    /// The line is broken; it goes on by itself.
-    Broken {
+    /// The connection is broken; it is retried automatically.
+    Interrupted {
         why: String,
-        again_at: DateTime<Utc>,
+        retry_at: DateTime<Utc>,
     },
-    Paused(Pause),
-    Failed(Refusal),
-    /// It has become this import.
-    Arrived(i64),
+    Paused(PauseReason),
+    Failed(UploadError),
+    /// It is complete; this is the id of its import.
+    Uploaded(i64),
 }
 
 impl State {
-    /// It is this file's turn.
+    /// Whether this is the file that is sent now.
     const fn is_current(&self) -> bool {
-        matches!(self, Self::Connecting | Self::Sending | Self::Broken { .. } | Self::Paused(_))
+        matches!(self, Self::Connecting | Self::Sending | Self::Interrupted { .. } | Self::Paused(_))
     }
 
-    /// The word that the style sheet and the tests know it by.
+    /// The name of the state in the style sheet and in tests.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Checking => "checking",
             Self::Waiting => "waiting",
             Self::Connecting => "connecting",
             Self::Sending => "sending",
-            Self::Broken { .. } => "broken",
+            Self::Interrupted { .. } => "interrupted",
             Self::Paused(_) => "paused",
             Self::Failed(_) => "failed",
-            Self::Arrived(_) => "arrived",
+            Self::Uploaded(_) => "uploaded",
         }
     }
 
-    /// Nothing will become of it any more by itself.
-    pub const fn is_settled(&self) -> bool {
-        matches!(self, Self::Failed(_) | Self::Arrived(_))
+    /// Nothing more happens to the file by itself.
+    pub const fn is_finished(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Uploaded(_))
     }
 }
 
@@ -85,11 +85,11 @@ pub struct Upload {
     pub size: i64,
     /// Bytes that have left the browser.
     pub sent: i64,
-    pub pace: Throughput,
+    pub throughput: Throughput,
     /// When bytes last left.
-    pub moved_at: DateTime<Utc>,
-    /// It goes on after a reload.
-    pub is_kept: bool,
+    pub progressed_at: DateTime<Utc>,
+    /// It can be resumed after a reload.
+    pub is_resumable: bool,
     pub state: State,
 }
 
@@ -99,30 +99,30 @@ impl Upload {
         if self.size > 0 { self.sent as f64 / self.size as f64 } else { 0.0 }
     }
 
-    /// All bytes are gone; the server has yet to answer.
+    /// All bytes have left; the server has yet to respond.
     pub fn is_sent(&self) -> bool {
         self.sent >= self.size
     }
 
-    /// The server is asked anew how much it has.
+    /// The server is asked for the offset again.
     pub fn connect(&mut self) {
         self.state = State::Connecting;
-        self.pace = Throughput::default();
+        self.throughput = Throughput::default();
     }
 
-    /// Bytes have left.
-    pub fn move_to(&mut self, sent: i64, now: DateTime<Utc>) {
+    /// Records that bytes have left.
+    pub fn advance_to(&mut self, sent: i64, now: DateTime<Utc>) {
         let sent = sent.min(self.size);
-        // The server has less than was thought: what was measured is no more true.
+        // The server has less than was assumed: what was measured is no longer true.
         if sent < self.sent {
-            self.pace = Throughput::default();
+            self.throughput = Throughput::default();
         }
-        (self.state, self.sent, self.moved_at) = (State::Sending, sent, now);
-        self.pace.record(now, sent);
+        (self.state, self.sent, self.progressed_at) = (State::Sending, sent, now);
+        self.throughput.record(now, sent);
     }
 }
 
-/// All files of the tab since the last time that nothing was under way.
+/// All files of the tab since the last time that nothing was in progress.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Queue {
     uploads: Vec<Upload>,
@@ -134,9 +134,9 @@ impl Queue {
         &self.uploads
     }
 
-    /// Adds a file. What ended before anything else was under way is forgotten.
+    /// Adds a file. Files that ended before are removed if nothing is in progress.
     pub fn add(&mut self, file_name: String, size: i64, now: DateTime<Utc>) -> u32 {
-        if self.is_settled() {
+        if self.is_finished() {
             self.uploads.clear();
         }
         self.last_id += 1;
@@ -145,9 +145,9 @@ impl Queue {
             file_name,
             size,
             sent: 0,
-            pace: Throughput::default(),
-            moved_at: now,
-            is_kept: false,
+            throughput: Throughput::default(),
+            progressed_at: now,
+            is_resumable: false,
             state: State::Checking,
         });
         self.last_id
@@ -165,12 +165,12 @@ impl Queue {
         self.uploads.retain(|upload| upload.id != id);
     }
 
-    /// The file whose turn it is.
+    /// The file that is sent now.
     pub fn current(&self) -> Option<&Upload> {
         self.uploads.iter().find(|upload| upload.state.is_current())
     }
 
-    /// The file that can be sent now. One that is paused holds up those behind it: who pauses wants the line.
+    /// The file that can be sent next. A paused one blocks those behind it: whoever pauses wants the bandwidth.
     pub fn next(&self) -> Option<u32> {
         if self.current().is_some() {
             return None;
@@ -178,17 +178,17 @@ impl Queue {
         self.uploads.iter().find(|upload| upload.state == State::Waiting).map(|upload| upload.id)
     }
 
-    /// The file that is shown large: the one whose turn it is, or will be.
-    pub fn shown(&self) -> Option<&Upload> {
-        self.current().or_else(|| self.uploads.iter().find(|upload| !upload.state.is_settled()))
+    /// The file that the panel shows: the current one, or the next.
+    pub fn displayed(&self) -> Option<&Upload> {
+        self.current().or_else(|| self.uploads.iter().find(|upload| !upload.state.is_finished()))
     }
 
-    /// Nothing is under way.
-    pub fn is_settled(&self) -> bool {
-        self.uploads.iter().all(|upload| upload.state.is_settled())
+    /// Nothing is in progress.
+    pub fn is_finished(&self) -> bool {
+        self.uploads.iter().all(|upload| upload.state.is_finished())
     }
 
-    /// The file, where it is the only one.
+    /// The file, if it is the only one.
     pub fn only(&self) -> Option<&Upload> {
         match &self.uploads[..] {
             [only] => Some(only),
@@ -196,17 +196,17 @@ impl Queue {
         }
     }
 
-    pub fn arrived(&self) -> usize {
-        self.uploads.iter().filter(|upload| matches!(upload.state, State::Arrived(_))).count()
+    pub fn uploaded(&self) -> usize {
+        self.uploads.iter().filter(|upload| matches!(upload.state, State::Uploaded(_))).count()
     }
 
-    /// Something would have to be done anew if the tab were closed: files that wait are forgotten, and so is one whose
-    /// upload the browser did not keep.
+    /// Something would be lost if the tab were closed: files that wait are forgotten, and so is one whose upload the browser
+    /// could not save.
     pub fn would_be_lost(&self) -> bool {
         let lost = |upload: &Upload| match upload.state {
             State::Checking | State::Waiting => true,
-            State::Failed(_) | State::Arrived(_) => false,
-            _ => !upload.is_kept && !upload.is_sent(),
+            State::Failed(_) | State::Uploaded(_) => false,
+            _ => !upload.is_resumable && !upload.is_sent(),
         };
         self.uploads.iter().any(lost)
     }
@@ -228,63 +228,65 @@ pub mod tests {
     }
 
     fn failed() -> State {
-        State::Failed(Refusal::new("1.csv cannot be imported", "It is a PDF."))
+        State::Failed(UploadError::new("1.csv cannot be imported", "It is a PDF."))
     }
 
     #[test]
     fn files_are_sent_one_after_another() {
-        let mut queue = queue(&[State::Arrived(1), State::Sending, State::Waiting, State::Checking]);
+        let mut queue = queue(&[State::Uploaded(1), State::Sending, State::Waiting, State::Checking]);
         assert_eq!(queue.next(), None);
         queue.get_mut(2).expect("there").state = failed();
-        assert_eq!((queue.next(), queue.shown().map(|u| u.id)), (Some(3), Some(3)));
+        assert_eq!((queue.next(), queue.displayed().map(|u| u.id)), (Some(3), Some(3)));
         queue.remove(3);
-        assert_eq!((queue.next(), queue.shown().map(|u| u.id)), (None, Some(4)), "it is still looked at");
+        assert_eq!((queue.next(), queue.displayed().map(|u| u.id)), (None, Some(4)), "it is still being checked");
     }
 
     #[test]
-    fn one_that_is_paused_or_cut_off_keeps_its_turn() {
-        let again_at = DateTime::UNIX_EPOCH;
-        for state in [State::Paused(Pause::Asked), State::Broken { why: "Connection lost".to_owned(), again_at }] {
+    fn a_paused_or_interrupted_file_stays_current() {
+        let retry_at = DateTime::UNIX_EPOCH;
+        for state in
+            [State::Paused(PauseReason::ByUser), State::Interrupted { why: "Connection lost".to_owned(), retry_at }]
+        {
             let queue = queue(&[state, State::Waiting]);
             assert_eq!((queue.next(), queue.current().map(|u| u.id)), (None, Some(1)));
         }
     }
 
     #[test]
-    fn a_new_choice_takes_the_place_of_what_has_ended() {
-        let mut queue = queue(&[failed(), State::Arrived(3)]);
+    fn new_files_replace_finished_ones() {
+        let mut queue = queue(&[failed(), State::Uploaded(3)]);
         queue.add("new.csv".to_owned(), 1, DateTime::UNIX_EPOCH);
-        assert_eq!(queue.only().map(|upload| upload.id), Some(3), "and has a number of its own");
+        assert_eq!(queue.only().map(|upload| upload.id), Some(3), "with an id of its own");
         queue.add("more.csv".to_owned(), 1, DateTime::UNIX_EPOCH);
         assert_eq!((queue.uploads().len(), queue.only()), (2, None));
     }
 
     #[test]
-    fn what_goes_on_after_a_reload_is_not_lost() {
-        let mut queue = queue(&[State::Sending, State::Arrived(1), failed()]);
+    fn an_upload_that_can_be_resumed_is_not_lost() {
+        let mut queue = queue(&[State::Sending, State::Uploaded(1), failed()]);
         assert!(queue.would_be_lost());
-        queue.get_mut(1).expect("there").is_kept = true;
+        queue.get_mut(1).expect("there").is_resumable = true;
         assert!(!queue.would_be_lost());
         queue.add("next.csv".to_owned(), 1, DateTime::UNIX_EPOCH);
         assert!(queue.would_be_lost());
     }
 
     #[test]
-    fn more_bytes_on_the_wire_than_in_the_file_are_not_shown() {
+    fn at_most_the_size_of_the_file_is_shown_as_sent() {
         let mut queue = queue(&[State::Connecting]);
         let upload = queue.get_mut(1).expect("there");
-        upload.move_to(260, DateTime::UNIX_EPOCH);
+        upload.advance_to(260, DateTime::UNIX_EPOCH);
         assert_eq!((upload.sent, upload.is_sent(), upload.state.clone()), (200, true, State::Sending));
     }
 
     #[test]
-    fn the_speed_is_measured_anew_where_the_server_has_less_than_was_thought() {
+    fn the_throughput_is_measured_again_if_the_server_has_less_than_assumed() {
         let at = |seconds| DateTime::from_timestamp(seconds, 0).expect("a moment");
         let mut queue = queue(&[State::Connecting]);
         let upload = queue.get_mut(1).expect("there");
         for (second, sent) in [(0, 0), (1, 100), (2, 40), (3, 50)] {
-            upload.move_to(sent, at(second));
+            upload.advance_to(sent, at(second));
         }
-        assert_eq!(upload.pace.current(at(3)), Some(10.0));
+        assert_eq!(upload.throughput.current(at(3)), Some(10.0));
     }
 }

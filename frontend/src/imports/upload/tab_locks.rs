@@ -1,17 +1,17 @@
-//! Which uploads other tabs of this browser have in hand. Two that send the same one would cut each other off.
+//! Locks on uploads between the tabs of this browser. Two tabs that send the same upload would interrupt each other.
 //!
-//! By the Web Locks API: a lock ends with its tab, however that ends. Where it is missing (a page without TLS on another
-//! host), each tab thinks that it is alone; the server keeps the bytes right in any case.
+//! By the Web Locks API: a lock ends with its tab, however that ends. If it is missing (a page without TLS on another host),
+//! every tab gets every lock; the server keeps the bytes correct in any case.
 
 use js_sys::{Array, Function, Object, Promise, Reflect};
 use leptos::prelude::window;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::JsFuture;
 
-/// Holds an upload for this tab until it is dropped.
-pub struct Claim(Option<Function>);
+/// A lock on an upload, held until it is dropped.
+pub struct TabLock(Option<Function>);
 
-impl Drop for Claim {
+impl Drop for TabLock {
     fn drop(&mut self) {
         if let Some(release) = self.0.take() {
             // It is the function of a promise, which does not fail.
@@ -20,14 +20,14 @@ impl Drop for Claim {
     }
 }
 
-/// Takes an upload for this tab; `None` where another has it.
-pub async fn claim(url: &str) -> Option<Claim> {
-    // Without locks, nobody holds one.
-    request(url).await.unwrap_or(Some(Claim(None)))
+/// Acquires the lock on an upload for this tab; `None` if another tab has it.
+pub async fn acquire(url: &str) -> Option<TabLock> {
+    // Without the API, no tab has one.
+    request(url).await.unwrap_or(Some(TabLock(None)))
 }
 
-/// The URLs of the uploads that are in hand, here or elsewhere.
-pub async fn claimed() -> Vec<String> {
+/// The URLs of the uploads that are locked, by this tab or another.
+pub async fn held() -> Vec<String> {
     query().await.unwrap_or_default()
 }
 
@@ -44,25 +44,25 @@ fn method(of: &JsValue, name: &str) -> Result<Function, JsValue> {
     Reflect::get(of, &name.into())?.dyn_into()
 }
 
-async fn request(url: &str) -> Result<Option<Claim>, JsValue> {
+async fn request(url: &str) -> Result<Option<TabLock>, JsValue> {
     let locks = locks()?;
     let options = Object::new();
     Reflect::set(&options, &"ifAvailable".into(), &JsValue::TRUE)?;
     // The lock is held for as long as this promise is open.
     let (held, release) = promise();
-    let (answer, tell) = promise();
+    let (answer, resolve_answer) = promise();
     let granted = Closure::once_into_js(move |lock: JsValue| {
         // It is the function of a promise, which does not fail.
-        let _ = tell.call1(&JsValue::NULL, &JsValue::from_bool(!lock.is_null()));
+        let _ = resolve_answer.call1(&JsValue::NULL, &JsValue::from_bool(!lock.is_null()));
         if lock.is_null() { JsValue::UNDEFINED } else { held.into() }
     });
     method(&locks, "request")?.call3(&locks, &name(url).into(), &options, &granted)?;
-    Ok(JsFuture::from(answer).await?.is_truthy().then_some(Claim(Some(release))))
+    Ok(JsFuture::from(answer).await?.is_truthy().then_some(TabLock(Some(release))))
 }
 
 /// A promise, and the function that fulfils it.
 fn promise() -> (Promise, Function) {
-    // Not begun with a default: that would be a function made of a text, which the page's policy forbids.
+    // Not created with a default: that would be a function made of text, which the content security policy forbids.
     let mut fulfil = None;
     let promise = Promise::new(&mut |resolve, _| fulfil = Some(resolve));
     (promise, fulfil.expect("a promise calls its executor at once"))
