@@ -53,7 +53,7 @@ impl App {
         let pool = db::pool(&config)?;
         let courier = Courier::new(&config)?;
         let fetcher = Fetcher::new(&config)?;
-        let storage = Storage::open(&config.storage_url)?;
+        let storage = Storage::open(&config.storage_url, config.storage_min_free_bytes)?;
         let access = Access::new(&config.access)?;
         Ok(Arc::new(Self {
             search_slots: Semaphore::new((pool.status().max_size / 2).max(1)),

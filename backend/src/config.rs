@@ -64,6 +64,23 @@ pub struct Config {
     #[arg(long, env, default_value_t = default_storage(), value_parser = storage_url)]
     pub storage_url: Url,
 
+    /// Most bytes that the files of one user may take in storage: unfinished uploads, and files of imports until they are
+    /// removed (50 GiB); without accounts, everyone together is one user
+    #[arg(long, env, default_value_t = 50 << 30)]
+    pub storage_quota_per_user_bytes: u64,
+
+    /// Most bytes that all files together may take in storage (200 GiB)
+    #[arg(long, env, default_value_t = 200 << 30)]
+    pub storage_quota_bytes: u64,
+
+    /// Free space that is left on the disk of `file://` storage, in bytes (1 GiB)
+    #[arg(long, env, default_value_t = 1 << 30)]
+    pub storage_min_free_bytes: u64,
+
+    /// Minutes after which files and chunks are removed whose writer died, and files that no upload and no import owns
+    #[arg(long, env, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=10_080))]
+    pub storage_grace_minutes: u32,
+
     /// Address and port that the web server listens on
     #[arg(long, env, default_value = "127.0.0.1:8000")]
     pub bind: SocketAddr,
@@ -108,7 +125,7 @@ pub struct Config {
     #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     pub upload_idle_seconds: u32,
 
-    /// Hours after its last byte for which an unfinished upload is kept
+    /// Hours after its last byte after which an unfinished upload is deleted
     #[arg(long, env, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=8_760))]
     pub upload_expiry_hours: u32,
 
@@ -312,6 +329,12 @@ impl Config {
 
     pub fn drain(&self) -> Duration {
         Duration::from_millis(self.drain_ms.into())
+    }
+
+    /// Longer than a writer that is alive may be idle, which is all the time that it does not renew its lease.
+    pub fn storage_grace(&self) -> Duration {
+        let idle = self.upload_idle_seconds.max(self.import_url_idle_seconds.into());
+        Duration::from_secs(u64::from(self.storage_grace_minutes) * 60).max(Duration::from_secs(u64::from(idle) * 2))
     }
 
     pub fn lease(&self) -> Duration {

@@ -123,6 +123,7 @@ diesel::table! {
         details_removed_at -> Nullable<Timestamptz>,
         source_url -> Nullable<Text>,
         bytes_fetched -> BigInt,
+        user_id -> Nullable<BigInt>,
     }
 }
 
@@ -286,16 +287,28 @@ diesel::joinable!(sessions -> people (person_id));
 diesel::allow_tables_to_appear_in_same_query!(people, sessions);
 
 diesel::table! {
+    stored_files (object_key) {
+        object_key -> Text,
+        user_id -> Nullable<BigInt>,
+        bytes -> BigInt,
+        remove_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     uploads (id) {
         id -> Text,
+        object_key -> Text,
         file_name -> Text,
         metadata -> Nullable<Text>,
         length -> Nullable<BigInt>,
         received -> BigInt,
-        hash -> Binary,
+        tail -> Binary,
+        hash_state -> Binary,
         layout -> Nullable<Jsonb>,
-        writer -> BigInt,
-        holder -> Nullable<BigInt>,
+        lock_token -> BigInt,
+        lock_owner -> Nullable<BigInt>,
         status -> Text,
         problem -> Nullable<Jsonb>,
         import_id -> Nullable<BigInt>,
@@ -305,12 +318,12 @@ diesel::table! {
 }
 
 diesel::table! {
-    upload_blocks (object_key) {
+    upload_chunks (object_key) {
         object_key -> Text,
-        upload_id -> Nullable<Text>,
+        upload_id -> Text,
         start -> BigInt,
         size -> BigInt,
         accepted -> Bool,
-        created_at -> Timestamptz,
+        renewed_at -> Timestamptz,
     }
 }

@@ -31,6 +31,7 @@ CREATE TABLE imports (
     details_removed_at timestamptz,
     source_url         text,
     bytes_fetched      bigint NOT NULL DEFAULT 0,
+    user_id            bigint,
     CONSTRAINT imports_add_up CHECK (
         rows_read = created + updated + unchanged + duplicates + rejected
         AND (status <> 'completed' OR rows_read = rows_total)
@@ -71,10 +72,11 @@ COMMENT ON COLUMN imports.error IS 'Why it failed, or what it waits for.';
 COMMENT ON COLUMN imports.created_at IS 'When the file was stored, or its URL was submitted.';
 COMMENT ON COLUMN imports.started_at IS 'When a worker first claimed it.';
 COMMENT ON COLUMN imports.finished_at IS 'When it became completed, failed or cancelled.';
-COMMENT ON COLUMN imports.file_removed_at IS 'When the file was removed from storage, FILE_RETENTION_DAYS after the end of the import.';
+COMMENT ON COLUMN imports.file_removed_at IS 'When the file was released, FILE_RETENTION_DAYS after the end of the import; it is removed from storage soon after.';
 COMMENT ON COLUMN imports.details_removed_at IS 'When its partitions, rejected rows and events but the last one were removed, IMPORT_DETAILS_RETENTION_DAYS after its end.';
 COMMENT ON COLUMN imports.source_url IS 'URL of the file, if it was not uploaded; without its query, which may hold secrets, as soon as that is not needed any more.';
 COMMENT ON COLUMN imports.bytes_fetched IS 'Bytes of the file that were fetched from source_url.';
+COMMENT ON COLUMN imports.user_id IS 'The user whose storage quota the file from source_url counts against; null for uploaded files, and in open mode.';
 
 CREATE TABLE import_partitions (
     import_id    bigint NOT NULL REFERENCES imports (id) ON DELETE CASCADE,

@@ -1,2 +1,4 @@
-DROP TABLE upload_blocks;
+DROP INDEX imports_file;
+DROP TABLE upload_chunks;
 DROP TABLE uploads;
+DROP TABLE stored_files;

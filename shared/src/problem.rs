@@ -51,6 +51,12 @@ pub enum ErrorCode {
     ChecksumMismatch,
     /// It was here, and has expired.
     Gone,
+    /// The files of this user in storage leave no room for another: cancel unfinished uploads, or wait.
+    UserQuotaExceeded,
+    /// All files in storage together leave no room for another.
+    StorageQuotaExceeded,
+    /// The disk of the file storage is almost full.
+    DiskFull,
     /// A part that is needed does not answer; try again after `Retry-After` seconds.
     Unavailable,
     Internal,

@@ -27,7 +27,7 @@ async fn half_sent(app: &TestApp) -> TcpStream {
     );
     peer.write_all((head + &BODY[..10]).as_bytes()).await.unwrap();
     // The handler has begun when it has made a place for the file.
-    let count = || app.storage.path().join("imports").read_dir().map_or(0, Iterator::count);
+    let count = || app.stored_files();
     eventually("the upload to be in hand", || async { (count() > 1).then_some(()) }).await;
     peer
 }

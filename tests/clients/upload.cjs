@@ -1,6 +1,6 @@
 // The official JavaScript client, unchanged, against the server in ENDPOINT with the file in FILE. Uploads the file with its
-// length deferred; uploads it with an abort in the middle and a resume; begins it a third time, and gives it up. Prints one
-// line of JSON with what it saw.
+// length deferred; uploads it with an abort in the middle and a resume; starts it a third time, and terminates it. Prints one
+// line of JSON with the results.
 const fs = require("node:fs");
 const os = require("node:os");
 const path = require("node:path");
@@ -37,7 +37,7 @@ function send(options, source) {
   });
 }
 
-// Aborts once so many bytes are sent; `terminate` deletes the upload as well.
+// Aborts once `at` bytes are sent; `terminate` deletes the upload as well.
 function aborting(at, terminate) {
   return (upload, resolve) => {
     let aborted = false;
@@ -55,7 +55,7 @@ function aborting(at, terminate) {
 async function main() {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "tus-"));
   try {
-    // A stream without an end that the client could know.
+    // A stream whose length the client does not know.
     const endless = fs.createReadStream(file).pipe(new PassThrough());
     seen.deferred = (await send(() => ({ uploadLengthDeferred: true }), endless)).imported;
 
@@ -63,16 +63,16 @@ async function main() {
     const storing = { urlStorage, fingerprint: async () => "the file", removeFingerprintOnSuccess: true };
     const stream = () => fs.createReadStream(file);
     const first = await send((upload, resolve) => ({ ...storing, ...aborting(20 << 20, false)(upload, resolve) }), stream());
-    let begunAt = null;
+    let startedAt = null;
     const again = await send(() => ({
       ...storing,
       onBeforeRequest: (request) => {
-        if (request.getMethod() === "PATCH") begunAt ??= Number(request.getHeader("Upload-Offset"));
+        if (request.getMethod() === "PATCH") startedAt ??= Number(request.getHeader("Upload-Offset"));
       },
     }), stream());
-    if (again.url !== first.url) throw new Error(`begun anew: ${first.url}, ${again.url}`);
+    if (again.url !== first.url) throw new Error(`created again: ${first.url}, ${again.url}`);
     seen.resumed = again.imported;
-    seen.resumedAt = begunAt;
+    seen.resumedAt = startedAt;
 
     seen.deleted = (await send(aborting(10 << 20, true))).url;
   } finally {

@@ -1,6 +1,6 @@
 """The official Python client, unchanged, against the server in ENDPOINT with the file in FILE. Uploads the file with a
-checksum for each block; uploads it again with a stop in the middle, and goes on with another uploader that finds the first
-one's address. Prints one line of JSON with what it saw."""
+checksum for each chunk; uploads it again with a stop in the middle, and resumes with another uploader that finds the URL of
+the first. Prints one line of JSON with the results."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from tusclient.storage import filestorage
 
 ENDPOINT, FILE, NAME = (os.environ[name] for name in ("ENDPOINT", "FILE", "NAME"))
 METADATA = {"filename": NAME, "filetype": "text/csv"}
-BLOCK = 8 << 20
+CHUNK = 8 << 20
 
 
 def imported(url):
@@ -23,12 +23,12 @@ def imported(url):
 
 
 tus = client.TusClient(ENDPOINT)
-checked = tus.uploader(FILE, chunk_size=BLOCK, metadata=METADATA, upload_checksum=True)
+checked = tus.uploader(FILE, chunk_size=CHUNK, metadata=METADATA, upload_checksum=True)
 checked.upload()
 
 with tempfile.TemporaryDirectory() as folder:
     storage = filestorage.FileStorage(os.path.join(folder, "urls"))
-    options = dict(chunk_size=BLOCK, metadata=METADATA, store_url=True, url_storage=storage, retries=3)
+    options = dict(chunk_size=CHUNK, metadata=METADATA, store_url=True, url_storage=storage, retries=3)
     first = tus.uploader(FILE, **options)
     first.upload(stop_at=20 << 20)
     second = tus.uploader(FILE, fingerprinter=fingerprint.Fingerprint(), **options)

@@ -1,5 +1,7 @@
 //! A whole Loadify for a test, and what a user would do with it.
 
+use std::path::{Path, PathBuf};
+
 use bytes::Bytes;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
@@ -268,24 +270,31 @@ impl TestApp {
         Table::read(&self.db).await
     }
 
-    /// The file of an import that arrived in blocks, put together by hand.
-    pub async fn joined_blocks(&self, import: i64) -> Vec<u8> {
+    /// The bytes of the file of an import, read from its chunks in storage.
+    pub async fn stored_bytes(&self, import: i64) -> Vec<u8> {
         let sql = "SELECT object_key FROM imports WHERE id = $1";
         let key: String = self.db.client.query_one(sql, &[&import]).await.unwrap().get(0);
-        let list: Value = serde_json::from_slice(&std::fs::read(self.storage.path().join(key)).unwrap()).unwrap();
+        let manifest: Value = serde_json::from_slice(&std::fs::read(self.storage.path().join(key)).unwrap()).unwrap();
         let mut file = Vec::new();
-        for piece in list.as_array().unwrap() {
-            let bytes = std::fs::read(self.storage.path().join(piece["key"].as_str().unwrap())).unwrap();
-            assert_eq!(u64::try_from(bytes.len()).ok(), piece["size"].as_u64());
+        for chunk in manifest.as_array().unwrap() {
+            let bytes = std::fs::read(self.storage.path().join(chunk["key"].as_str().unwrap())).unwrap();
+            assert_eq!(u64::try_from(bytes.len()).ok(), chunk["size"].as_u64());
             file.extend_from_slice(&bytes);
         }
         file
     }
 
-    /// Files that lie in storage.
+    /// Number of files in storage, complete or not.
     pub fn stored_files(&self) -> usize {
-        let folder = self.storage.path().join("imports");
-        folder.read_dir().map_or(0, Iterator::count)
+        self.storage.path().join("files").read_dir().map_or(0, Iterator::count)
+    }
+
+    /// The objects in storage, of all files: chunks and manifests.
+    pub fn stored_objects(&self) -> Vec<PathBuf> {
+        let entries = |folder: &Path| -> Vec<PathBuf> {
+            folder.read_dir().into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
+        };
+        entries(&self.storage.path().join("files")).iter().flat_map(|folder| entries(folder)).collect()
     }
 
     /// Imports `file` and compares the catalogue with what the file says, row by row.

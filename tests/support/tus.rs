@@ -1,4 +1,4 @@
-//! What a client of the tus protocol sends, request by request.
+//! A client of the tus protocol, request by request.
 
 use std::{fmt::Write, time::Duration};
 
@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::{PATIENCE, TestApp};
 
-/// What bytes to append are declared as.
+/// `Content-Type` of a body with bytes to append.
 pub const OFFSET_STREAM: (&str, &str) = ("Content-Type", "application/offset+octet-stream");
 
 /// A client of one web process.
@@ -28,14 +28,19 @@ impl Tus {
     }
 
     pub fn at(base: &str) -> Self {
-        Self { base: base.to_owned(), client: reqwest::Client::new() }
+        Self::with(base, &reqwest::Client::new())
+    }
+
+    /// With the headers of an HTTP client, for example of a session.
+    pub fn with(base: &str, client: &reqwest::Client) -> Self {
+        Self { base: base.to_owned(), client: client.clone() }
     }
 
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
 
-    /// A request as it is given, without what a client would add.
+    /// Sends a request with only the given headers.
     pub async fn bare(&self, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Response {
         let mut request = self.client.request(method, self.url(path)).timeout(Duration::from_secs(50));
         for (name, value) in headers {
@@ -54,7 +59,7 @@ impl Tus {
         self.send(Method::POST, "/api/v1/uploads", headers, body).await
     }
 
-    /// Begins an upload. Gives its path.
+    /// Creates an upload. Returns its path.
     pub async fn create(&self, length: usize) -> String {
         let response = self.create_with(&[("Upload-Length", &length.to_string())], "").await;
         assert_eq!(response.status(), StatusCode::CREATED);
@@ -82,7 +87,7 @@ impl Tus {
         self.send(Method::HEAD, path, &[], "").await
     }
 
-    /// Where the upload is, by HEAD.
+    /// The offset of the upload, by HEAD.
     pub async fn offset(&self, path: &str) -> usize {
         let response = self.head(path).await;
         assert_eq!(response.status(), StatusCode::OK);
@@ -98,15 +103,15 @@ pub fn header(response: &Response, name: &str) -> Option<String> {
     response.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
 }
 
-/// `Upload-Offset` of an answer.
+/// `Upload-Offset` of a response.
 pub fn offset_of(response: &Response) -> usize {
     header(response, "upload-offset").expect("an Upload-Offset").parse().unwrap()
 }
 
-/// The number of the import that an answer names.
+/// The id of the import in a response.
 pub fn import_of(response: &Response) -> i64 {
     let address = header(response, "loadify-import").expect("a Loadify-Import");
-    address.strip_prefix("/api/v1/imports/").expect("the address of an import").parse().unwrap()
+    address.strip_prefix("/api/v1/imports/").expect("the path of an import").parse().unwrap()
 }
 
 /// A pair of `Upload-Metadata`.
@@ -114,9 +119,9 @@ pub fn pair(key: &str, value: &str) -> String {
     format!("{key} {}", STANDARD.encode(value))
 }
 
-/// A PATCH that is sent bit by bit.
+/// A PATCH whose body is sent in parts.
 pub struct OpenPatch {
-    line: TcpStream,
+    connection: TcpStream,
 }
 
 impl OpenPatch {
@@ -130,25 +135,47 @@ impl OpenPatch {
         for (name, value) in headers {
             write!(head, "{name}: {value}\r\n").unwrap();
         }
-        let mut line = TcpStream::connect(address).await.unwrap();
-        line.write_all(format!("{head}\r\n").as_bytes()).await.unwrap();
-        Self { line }
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        connection.write_all(format!("{head}\r\n").as_bytes()).await.unwrap();
+        Self { connection }
     }
 
     pub async fn send(&mut self, bytes: &[u8]) {
-        self.line.write_all(bytes).await.unwrap();
+        self.connection.write_all(bytes).await.unwrap();
     }
 
-    /// Hangs up without a word.
+    /// Resets the connection.
     pub fn reset(self) {
-        self.line.set_zero_linger().unwrap();
+        self.connection.set_zero_linger().unwrap();
     }
 
-    /// The whole answer; ends when the server closes the line.
-    pub async fn answer(mut self) -> String {
-        let mut answer = Vec::new();
-        let read = tokio::time::timeout(PATIENCE, self.line.read_to_end(&mut answer)).await;
-        read.expect("the server closes the line").unwrap();
-        String::from_utf8_lossy(&answer).to_lowercase()
+    /// The whole response; ends when the server closes the connection.
+    pub async fn response(mut self) -> String {
+        let mut response = Vec::new();
+        let read = tokio::time::timeout(PATIENCE, self.connection.read_to_end(&mut response)).await;
+        read.expect("the server closes the connection").unwrap();
+        String::from_utf8_lossy(&response).to_lowercase()
+    }
+}
+
+/// A POST of a file whose body is sent in parts.
+pub struct OpenPost {
+    connection: TcpStream,
+}
+
+impl OpenPost {
+    /// Sends the head, for a body of `length` bytes.
+    pub async fn begin(base: &str, path: &str, length: usize) -> Self {
+        let address = base.trim_start_matches("http://");
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: text/csv\r\nContent-Length: {length}\r\n\r\n"
+        );
+        connection.write_all(head.as_bytes()).await.unwrap();
+        Self { connection }
+    }
+
+    pub async fn send(&mut self, bytes: &[u8]) {
+        self.connection.write_all(bytes).await.unwrap();
     }
 }

@@ -56,6 +56,14 @@ impl Caller {
         }
     }
 
+    /// The user whose quotas apply. `None` in open mode.
+    pub fn user_id(&self) -> Option<i64> {
+        match self {
+            Self::Person(person) => Some(person.id),
+            Self::Anyone | Self::Stranger | Self::Key { .. } => None,
+        }
+    }
+
     /// What requests and streams are counted by; `address` for those that have no name.
     pub fn account(&self, address: &str) -> String {
         match self {

@@ -16,7 +16,11 @@ use shared::{
     problem::{ErrorCode, FieldError, Problem},
 };
 
-use crate::{db, telemetry};
+use crate::{
+    db,
+    storage::{ReserveError, StorageError},
+    telemetry,
+};
 
 /// A status of the checksum extension of tus; HTTP has none for it.
 const CHECKSUM_MISMATCH: u16 = 460;
@@ -72,6 +76,9 @@ pub enum ApiError {
     File(#[from] FileProblem),
     #[error("the connection ended after {received} bytes; send the file again")]
     UploadIncomplete { received: u64 },
+    /// There is no room for a file; the code says why.
+    #[error("{detail}")]
+    InsufficientStorage { code: ErrorCode, detail: String },
     #[error("{0} does not answer at the moment; nothing was changed, try again in a few seconds")]
     Unavailable(&'static str),
     #[error("something went wrong on our side; it has been logged{}", by_id())]
@@ -105,6 +112,7 @@ impl ApiError {
             Self::TooLarge { .. } => ErrorCode::PayloadTooLarge,
             Self::File(problem) => problem.code,
             Self::UploadIncomplete { .. } | Self::Silent { .. } => ErrorCode::UploadIncomplete,
+            Self::InsufficientStorage { code, .. } => *code,
             Self::Unavailable(_) => ErrorCode::Unavailable,
             Self::Internal(_) => ErrorCode::Internal,
         }
@@ -144,6 +152,7 @@ impl ResponseError for ApiError {
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::InsufficientStorage { .. } => StatusCode::INSUFFICIENT_STORAGE,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -199,6 +208,33 @@ impl From<object_store::Error> for ApiError {
     fn from(error: object_store::Error) -> Self {
         tracing::error!("Storage failed: {error}");
         Self::Unavailable("the file storage")
+    }
+}
+
+impl From<StorageError> for ApiError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::DiskFull { .. } => {
+                tracing::error!("{error}");
+                Self::InsufficientStorage { code: ErrorCode::DiskFull, detail: error.to_string() }
+            }
+            StorageError::Damaged { .. } => {
+                tracing::error!("Storage failed: {error}");
+                Self::Unavailable("the file storage")
+            }
+            StorageError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReserveError> for ApiError {
+    fn from(error: ReserveError) -> Self {
+        let code = match error {
+            ReserveError::UserQuota { .. } => ErrorCode::UserQuotaExceeded,
+            ReserveError::TotalQuota { .. } => ErrorCode::StorageQuotaExceeded,
+            ReserveError::Database(error) => return error.into(),
+        };
+        Self::InsufficientStorage { code, detail: error.to_string() }
     }
 }
 

@@ -130,5 +130,5 @@ async fn broker(app: &App) -> anyhow::Result<()> {
 }
 
 async fn storage(app: &App) -> anyhow::Result<()> {
-    app.storage.probe().await.map_err(|error| anyhow::anyhow!("{}: {error}", app.storage.place()))
+    app.storage.probe().await.map_err(|error| anyhow::anyhow!("{}: {error}", app.storage.location()))
 }

@@ -14,7 +14,7 @@ use crate::{
     components(schemas(shared::problem::Problem, shared::event::ImportState, shared::event::ImportEvent)),
     tags(
         (name = "imports", description = "Files on their way into the catalogue"),
-        (name = "uploads", description = "Files in pieces, by the tus protocol 1.0.0: an upload that is cut goes on where it was"),
+        (name = "uploads", description = "Resumable uploads by the tus protocol 1.0.0"),
         (name = "products", description = "The catalogue"),
         (name = "webhooks", description = "Other systems that are told of changes"),
         (name = "access", description = "People, their sessions, keys, and the audit log"),

@@ -24,7 +24,7 @@ pub fn is_asked_for(request: &HttpRequest) -> bool {
 ///
 /// # Errors
 /// When the URL is not valid or leads to an address that is not allowed, as far as that is known now.
-pub async fn create(app: &App, request: &HttpRequest, body: Payload) -> ApiResult<HttpResponse> {
+pub async fn create(app: &App, user_id: Option<i64>, request: &HttpRequest, body: Payload) -> ApiResult<HttpResponse> {
     let wanted = Json::<ImportFromUrl>::from_request(request, &mut body.into_inner()).await?.into_inner();
     if wanted.url.len() > MAX_URL_BYTES {
         return Err(ApiError::invalid("url", format!("must have at most {MAX_URL_BYTES} bytes")));
@@ -32,7 +32,7 @@ pub async fn create(app: &App, request: &HttpRequest, body: Payload) -> ApiResul
     let url = webhooks::parse_url(&wanted.url).map_err(|refused| ApiError::invalid("url", refused.0))?;
     app.fetcher.check(&url).await.map_err(|reason| ApiError::invalid("url", reason))?;
     let file_name = routes::kept_name(&wanted.file_name.clone().unwrap_or_else(|| name(&url)));
-    let import: Import = queries::insert_url(&mut *app.db().await?, &file_name, url.as_str()).await?.into();
+    let import: Import = queries::insert_url(&mut *app.db().await?, user_id, &file_name, url.as_str()).await?.into();
     app.queue.enqueue(Task::ProcessImport(import.id));
     tracing::info!(import.id, "Import {}: will be fetched from {}", import.id, url.host_str().unwrap_or_default());
     Ok(routes::created(&import))

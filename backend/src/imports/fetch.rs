@@ -32,9 +32,10 @@ use crate::{
     app::App,
     config::Config,
     imports::{
-        intake::{Intake, Refusal, Stored},
+        file_writer::{Stored, StoredFileWriter, WriteError},
         records::Unreadable,
     },
+    storage::{ReserveError, StorageError},
     webhooks::{Connector, Failure},
 };
 
@@ -69,7 +70,7 @@ enum Trouble {
     #[error("{0}")]
     Passing(String),
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] WriteError),
 }
 
 impl Trouble {
@@ -77,12 +78,18 @@ impl Trouble {
     fn explain(self) -> anyhow::Error {
         match self {
             Self::Lasting(reason) => Unreadable(reason).into(),
-            Self::Refused(Refusal::TooLarge { max_bytes }) => {
+            Self::Refused(WriteError::TooLarge { max_bytes }) => {
                 let limit = "which is the most that is taken here";
                 Unreadable(format!("The file is larger than {max_bytes} bytes, {limit}.")).into()
             }
-            Self::Refused(Refusal::File(problem)) => Unreadable(problem.detail).into(),
-            Self::Refused(Refusal::Storage(error)) => anyhow::Error::from(error).context("the storage does not answer"),
+            Self::Refused(WriteError::File(problem)) => Unreadable(problem.detail).into(),
+            Self::Refused(WriteError::NoConnection(error)) => error.into(),
+            Self::Refused(WriteError::Reserve(ReserveError::Database(error))) => error.into(),
+            Self::Refused(WriteError::Reserve(error)) => {
+                Unreadable(format!("There is no room for the file: {error}.")).into()
+            }
+            Self::Refused(WriteError::Storage(StorageError::Store(error))) => error.into(),
+            Self::Refused(WriteError::Storage(error)) => error.into(),
             Self::Passing(reason) => anyhow::Error::msg(reason),
         }
     }
@@ -118,37 +125,38 @@ impl Fetcher {
     pub async fn fetch(
         &self,
         app: &App,
+        user_id: Option<i64>,
         url: &str,
         progress: &Progress,
         stop: &CancellationToken,
     ) -> anyhow::Result<Option<Stored>> {
-        let mut intake = Intake::begin(app).await?;
+        let created = StoredFileWriter::create(app, user_id, None).await;
+        let mut writer = created.map_err(|error| Trouble::from(error).explain())?;
         let received = tokio::select! {
             () = stop.cancelled() => None,
-            result = tokio::time::timeout(self.overall, self.receive(url, &mut intake, progress)) => Some(result),
+            result = tokio::time::timeout(self.overall, self.receive(url, &mut writer, progress)) => Some(result),
         };
         let trouble = match received {
             Some(Ok(Ok(()))) => {
-                let stored = intake.finish().await.map_err(|refusal| Trouble::from(refusal).explain())?;
+                let stored = writer.finish().await.map_err(|refusal| Trouble::from(refusal).explain())?;
                 return Ok(Some(stored));
             }
             Some(Ok(Err(trouble))) => Some(trouble),
             Some(Err(_)) => {
-                let (seconds, bytes) = (self.overall.as_secs(), intake.size());
+                let (seconds, bytes) = (self.overall.as_secs(), writer.size());
                 Some(Trouble::Passing(format!("The file did not come within {seconds} s; {bytes} bytes of it did.")))
             }
             None => None,
         };
-        intake.abort().await;
         trouble.map_or(Ok(None), |trouble| Err(trouble.explain()))
     }
 
-    async fn receive(&self, url: &str, intake: &mut Intake, progress: &Progress) -> Result<(), Trouble> {
+    async fn receive(&self, url: &str, writer: &mut StoredFileWriter, progress: &Progress) -> Result<(), Trouble> {
         let mut url = Url::parse(url).map_err(|error| Trouble::Lasting(format!("The URL is none: {error}.")))?;
         for _ in 0..=MAX_REDIRECTS {
             let response = self.ask(&url).await?;
             if !response.status().is_redirection() {
-                return self.store(response, intake, progress).await;
+                return self.store(response, writer, progress).await;
             }
             let next = redirected(&url, &response)?;
             tracing::info!("Redirected from {} to {}", host(&url), host(&next));
@@ -183,33 +191,38 @@ impl Fetcher {
             .map_err(|_| Trouble::Passing(format!("The {who} was silent for {} s.", self.idle.as_secs())))
     }
 
-    async fn store(&self, mut response: Response, intake: &mut Intake, progress: &Progress) -> Result<(), Trouble> {
+    async fn store(
+        &self,
+        mut response: Response,
+        writer: &mut StoredFileWriter,
+        progress: &Progress,
+    ) -> Result<(), Trouble> {
         expect_file(response.status(), response.headers())?;
         let mut decoder = decoder(response.headers())?;
         let announced = text(response.headers(), &CONTENT_LENGTH).parse().unwrap_or(0);
         if decoder.is_none() {
-            intake.expect(announced)?;
+            writer.expect(announced).await?;
             progress.announced.store(announced, Relaxed);
         }
         loop {
             let chunk = self.in_time("server", response.chunk()).await?.map_err(|_| {
-                let bytes = intake.size();
+                let bytes = writer.size();
                 Trouble::Passing(format!("The connection was cut in the middle of the file, after {bytes} bytes."))
             })?;
             let Some(data) = chunk else { break };
             match &mut decoder {
-                None => intake.take(data).await?,
+                None => writer.write(data).await?,
                 Some(decoder) => {
                     for part in data.chunks(DECODED_AT_ONCE) {
                         decoder.write_all(part).map_err(|error| garbled(&error))?;
-                        intake.take(std::mem::take(decoder.get_mut()).into()).await?;
+                        writer.write(std::mem::take(decoder.get_mut()).into()).await?;
                     }
                 }
             }
-            progress.bytes.store(intake.size(), Relaxed);
+            progress.bytes.store(writer.size(), Relaxed);
         }
         if let Some(decoder) = decoder {
-            intake.take(decoder.finish().map_err(|error| garbled(&error))?.into()).await?;
+            writer.write(decoder.finish().map_err(|error| garbled(&error))?.into()).await?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Imports: from a stored file to products, in slices that may end at any moment.
 //!
-//! `routes` is the HTTP side, `upload` and `by_url` accept new files by way of `intake`, `stream` sends the events.
+//! `routes` is the HTTP side, `request_body` and `by_url` accept new files by way of `file_writer`, `stream` sends the events.
 //! `slice` is the task: `fetch` gets a file of which only the URL is known, `scan` reads it once, `load` reads it again and
 //! partitions its rows for the `writer`s, which write by `upsert`. `records` and `rows` read the file. `claim`, `progress`
 //! and `finish` are the states of an import: each of their functions is one transaction. `retention` removes old files and
@@ -10,20 +10,20 @@ mod by_url;
 mod claim;
 mod duplicates;
 mod fetch;
+mod file_writer;
 mod finish;
-mod intake;
 mod load;
 mod progress;
 mod queries;
 mod records;
 mod rejected;
+mod request_body;
 mod retention;
 mod routes;
 mod rows;
 mod scan;
 mod slice;
 mod stream;
-mod upload;
 mod upsert;
 mod writer;
 

@@ -19,12 +19,13 @@ use crate::{
     imports::{
         claim::Claim,
         fetch,
+        file_writer::Stored,
         finish::sum_partitions,
-        intake::Stored,
         queries::{self, ImportRow},
     },
     jobs::{JobError, lease},
     schema::imports,
+    storage,
 };
 
 /// At most four events per second; slightly longer than a quarter, since after a late tick the next one seems early.
@@ -161,6 +162,10 @@ pub async fn fetched(conn: &mut AsyncPgConnection, claim: &Claim, stored: &Store
     conn.transaction(async |conn| {
         lease::limit_transaction(conn, claim.lease.duration).await?;
         claim.lease.lock(conn).await?;
+        if !storage::claim(conn, &stored.object_key, stored.size_bytes).await? {
+            // It was written too slowly, and may be removed by now: it is fetched again.
+            return Err(diesel::result::Error::NotFound.into());
+        }
         let source = claim.import.source_url.as_deref().map(queries::without_query);
         diesel::update(imports::table.find(id))
             .set((

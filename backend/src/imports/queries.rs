@@ -49,6 +49,7 @@ pub struct ImportRow {
     /// With its query until the file is fetched.
     pub source_url: Option<String>,
     pub bytes_fetched: i64,
+    pub user_id: Option<i64>,
 }
 
 impl ImportRow {
@@ -197,11 +198,17 @@ pub async fn insert(conn: &mut AsyncPgConnection, new: &NewImport<'_>) -> QueryR
 }
 
 /// Adds an import whose file has to be fetched, and its first event.
-pub async fn insert_url(conn: &mut AsyncPgConnection, file_name: &str, url: &str) -> QueryResult<ImportRow> {
+pub async fn insert_url(
+    conn: &mut AsyncPgConnection,
+    user_id: Option<i64>,
+    file_name: &str,
+    url: &str,
+) -> QueryResult<ImportRow> {
     conn.transaction(async |conn| {
         let id: i64 = diesel::insert_into(imports::table)
             .values((
                 imports::file_name.eq(file_name),
+                imports::user_id.eq(user_id),
                 imports::source_url.eq(url),
                 imports::last_enqueued_at.eq(diesel::dsl::now),
             ))

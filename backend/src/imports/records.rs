@@ -225,7 +225,7 @@ async fn open_at(storage: &Storage, object_key: &str, offset: u64) -> anyhow::Re
         // Tried again some times, not failed at once: another worker may see it, or the folder may be mounted late.
         Err(object_store::Error::NotFound { .. }) => bail!(
             "The file of this import is not in the storage that this worker looked in, {}. Web and workers must share one: set STORAGE_URL to the same bucket for all of them, or to the same folder, which all of their machines mount. If the import has failed by then, import the file again.",
-            storage.place()
+            storage.location()
         ),
         Err(error) => Err(error).context("the storage does not answer"),
     }

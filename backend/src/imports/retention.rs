@@ -1,6 +1,6 @@
 //! Removes old files and records of imports. Each has its setting:
 //!
-//! * `FILE_RETENTION_DAYS`: the file in storage,
+//! * `FILE_RETENTION_DAYS`: the file in storage (released here, removed by `storage`),
 //! * `IMPORT_DETAILS_RETENTION_DAYS`: partitions, rejected rows, and all events but the last one,
 //! * `IMPORT_RETENTION_DAYS`: the import itself.
 //!
@@ -19,6 +19,7 @@ use crate::{
     app::App,
     db,
     schema::{import_errors, import_events, import_partitions, imports},
+    storage,
 };
 
 /// Advisory lock, so that one process at a time purges; any number that no other lock has.
@@ -27,14 +28,12 @@ const LOCK: i64 = 0x0F11_E5AF;
 const BATCH_SIZE: i64 = 100;
 /// Rejected rows that one statement deletes.
 const DELETE_BATCH_SIZE: i64 = 10_000;
-/// Pause after all imports were checked; also before files that could not be removed are tried again.
+/// Pause after all imports were checked.
 const PURGE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Purges old imports; one per process.
 #[derive(Default)]
 pub struct Retention {
-    /// The import whose file was checked last: files that cannot be removed do not block the others.
-    after: i64,
     next_at: Option<Instant>,
 }
 
@@ -44,47 +43,21 @@ impl Retention {
         if self.next_at.is_some_and(|next_at| Instant::now() < next_at) {
             return Ok(());
         }
-        let finished = db::alone(app, LOCK, self.purge_batch(app)).await?;
+        let finished = db::alone(app, LOCK, purge_batch(app)).await?;
         if finished.unwrap_or(true) {
-            self.after = 0;
             self.next_at = Some(Instant::now() + PURGE_INTERVAL);
         }
         Ok(())
     }
+}
 
-    /// Returns whether nothing is left.
-    async fn purge_batch(&mut self, app: &App) -> anyhow::Result<bool> {
-        let files = self.remove_files(app).await?;
-        let conn = &mut *app.pool.get().await?;
-        let details = remove_details(conn, app.config.import_details_retention_days).await?;
-        let imports = remove_imports(conn, app.config.import_retention_days).await?;
-        Ok(files && details && imports)
-    }
-
-    async fn remove_files(&mut self, app: &App) -> anyhow::Result<bool> {
-        let conn = &mut *app.pool.get().await?;
-        let days = app.config.file_retention_days;
-        forget_queries(conn, days).await?;
-        let due = files_due(conn, days, self.after).await?;
-        let finished = i64::try_from(due.len())? < BATCH_SIZE;
-        for (id, object_key) in due {
-            if app.shutdown.is_cancelled() {
-                break;
-            }
-            self.after = id;
-            match app.storage.delete(&object_key).await {
-                // Removed by hand, or by a process that died before it could record it.
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => {
-                    diesel::update(imports::table.find(id)).set(imports::file_removed_at.eq(now)).execute(conn).await?;
-                    tracing::info!(import.id = id, "Import {id}: its file was removed, {days} days after its end");
-                }
-                Err(error) => {
-                    tracing::warn!(import.id = id, "Import {id}: its file cannot be removed, retrying: {error}");
-                }
-            }
-        }
-        Ok(finished)
-    }
+/// Returns whether nothing is left.
+async fn purge_batch(app: &App) -> anyhow::Result<bool> {
+    let conn = &mut *app.pool.get().await?;
+    let files = release_files(conn, app.config.file_retention_days).await?;
+    let details = remove_details(conn, app.config.import_details_retention_days).await?;
+    let imports = remove_imports(conn, app.config.import_retention_days).await?;
+    Ok(files && details && imports)
 }
 
 /// SQL of the time `days` days ago.
@@ -106,16 +79,35 @@ async fn forget_queries(conn: &mut AsyncPgConnection, days: u16) -> QueryResult<
         .map(drop)
 }
 
-/// Imports after `after` whose files are due to be removed, with the keys of these.
-async fn files_due(conn: &mut AsyncPgConnection, days: u16, after: i64) -> QueryResult<Vec<(i64, String)>> {
-    imports::table
-        .filter(imports::file_removed_at.is_null().and(imports::finished_at.lt(days_ago(days).nullable())))
-        .filter(imports::id.gt(after).and(imports::object_key.is_not_null()))
-        .select((imports::id, imports::object_key.assume_not_null()))
-        .order(imports::id)
-        .limit(BATCH_SIZE)
-        .load(conn)
-        .await
+/// Releases the files of a batch of imports; storage removes them.
+async fn release_files(conn: &mut AsyncPgConnection, days: u16) -> QueryResult<bool> {
+    forget_queries(conn, days).await?;
+    let released: Vec<(i64, Option<String>)> = conn
+        .transaction(async |conn| {
+            let due: Vec<i64> = imports::table
+                .filter(imports::file_removed_at.is_null().and(imports::finished_at.lt(days_ago(days).nullable())))
+                .filter(imports::object_key.is_not_null())
+                .select(imports::id)
+                .order(imports::id)
+                .limit(BATCH_SIZE)
+                // A retry may be under way.
+                .for_no_key_update()
+                .load(conn)
+                .await?;
+            let released: Vec<(i64, Option<String>)> = diesel::update(imports::table.filter(imports::id.eq_any(due)))
+                .set(imports::file_removed_at.eq(now))
+                .returning((imports::id, imports::object_key))
+                .get_results(conn)
+                .await?;
+            let keys: Vec<String> = released.iter().filter_map(|(_, key)| key.clone()).collect();
+            storage::release(conn, &keys).await?;
+            QueryResult::Ok(released)
+        })
+        .await?;
+    for (id, _) in &released {
+        tracing::info!(import.id = id, "Import {id}: its file was released, {days} days after its end");
+    }
+    Ok(i64::try_from(released.len()).unwrap_or(i64::MAX) < BATCH_SIZE)
 }
 
 /// Removes partitions, rejected rows and events of a batch of imports. The last event stays: it ends the stream of a client

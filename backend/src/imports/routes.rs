@@ -5,6 +5,8 @@ use actix_web::{
     http::header,
     web::{Data, Json, Path, Payload, Query},
 };
+use diesel::QueryResult;
+use diesel_async::AsyncConnection;
 use serde::Deserialize;
 use shared::{
     import::{Import, ImportFromUrl, ImportPage},
@@ -13,7 +15,7 @@ use shared::{
 };
 use utoipa::IntoParams;
 
-use crate::auth::Rule;
+use crate::auth::{Rule, Visit};
 use crate::http::routes::Routes;
 use crate::operation;
 use crate::{
@@ -23,9 +25,10 @@ use crate::{
         by_url,
         finish::{self, RetryError},
         queries::{self, NewImport},
-        rejected, stream, upload,
+        rejected, request_body, stream,
     },
     jobs::{JobError, Task},
+    storage,
 };
 use shared::auth::Permission::{ReadImports, WriteImports};
 
@@ -78,6 +81,7 @@ pub fn kept_name(name: &str) -> String {
     ))]
 pub async fn create_import(
     app: Data<App>,
+    visit: Visit,
     query: Query<CreateImport>,
     request: HttpRequest,
     mut body: Payload,
@@ -87,9 +91,9 @@ pub async fn create_import(
         return Err(error);
     }
     if by_url::is_asked_for(&request) {
-        return by_url::create(&app, &request, body).await;
+        return by_url::create(&app, visit.caller.user_id(), &request, body).await;
     }
-    let stored = upload::receive(&app, &request, body).await?;
+    let stored = request_body::store(&app, visit.caller.user_id(), &request, body).await?;
     let file_name = kept_name(&query.file_name);
     let new = NewImport {
         file_name: &file_name,
@@ -98,17 +102,15 @@ pub async fn create_import(
         sha256: &stored.sha256,
         format: serde_json::to_value(&stored.layout).map_err(|error| ApiError::Internal(error.into()))?,
     };
-    let inserted = async { ApiResult::Ok(queries::insert(&mut *app.db().await?, &new).await?) }.await;
-    let import: Import = match inserted {
-        Ok(row) => row.into(),
-        Err(error) => {
-            // The response says that nothing was changed; an object without an import would be orphaned.
-            if let Err(error) = app.storage.delete(&stored.object_key).await {
-                tracing::warn!("Object {} was not removed: {error}", stored.object_key);
-            }
-            return Err(error);
+    let conn = &mut *app.db().await?;
+    let inserting = conn.transaction(async |conn| {
+        if !storage::claim(conn, &stored.object_key, stored.size_bytes).await? {
+            return QueryResult::Ok(None);
         }
-    };
+        queries::insert(conn, &new).await.map(Some)
+    });
+    // Without an import, the file is removed when its lease ends.
+    let import: Import = inserting.await?.ok_or(ApiError::Unavailable("the file storage"))?.into();
     app.queue.enqueue(Task::ProcessImport(import.id));
     tracing::info!(import.id, stored.size_bytes, "Import {}: {} bytes stored", import.id, stored.size_bytes);
     Ok(created(&import))

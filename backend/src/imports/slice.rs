@@ -95,24 +95,14 @@ async fn fetched(
     let Some(url) = import.source_url.as_ref().filter(|_| !import.is_fetched()) else {
         return Ok(Some(claim.clone()));
     };
-    let Some(stored) = app.fetcher.fetch(app, url, &signals.fetch, stop).await? else {
+    let Some(stored) = app.fetcher.fetch(app, import.user_id, url, &signals.fetch, stop).await? else {
         return Ok(None);
     };
     let recorded = lease::with_connection(&app.pool, lease::TRANSACTION_TIMEOUT, async |conn| {
         progress::fetched(conn, claim, &stored).await
     });
-    let import = match recorded.await {
-        Ok(import) => import,
-        Err(error) => {
-            // After any other error it may have been recorded nevertheless.
-            if matches!(error, JobError::Fenced)
-                && let Err(error) = app.storage.delete(&stored.object_key).await
-            {
-                tracing::warn!(import.id, "Object {} was not removed: {error}", stored.object_key);
-            }
-            return Err(error.into());
-        }
-    };
+    // If that fails, the file is removed when its lease ends, unless it was recorded nevertheless.
+    let import = recorded.await?;
     tracing::info!(import.id, stored.size_bytes, "Import {}: {} bytes fetched", import.id, stored.size_bytes);
     Ok(Some(claim.with(import)))
 }

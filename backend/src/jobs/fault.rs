@@ -5,7 +5,7 @@
 
 use diesel::result::{DatabaseErrorKind, Error};
 
-use crate::{db::GetConnectionError, jobs::JobError};
+use crate::{db::GetConnectionError, jobs::JobError, storage::StorageError};
 
 /// Why a slice of work failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,9 @@ impl Fault {
         }
         if error.is::<GetConnectionError>() {
             return Self::Surroundings(DATABASE_UNREACHABLE.into());
+        }
+        if let Some(error) = error.downcast_ref::<StorageError>() {
+            return Self::Surroundings(format!("The file could not be stored: {error}."));
         }
         match error.downcast_ref::<object_store::Error>() {
             Some(object_store::Error::NotFound { .. }) => {}

@@ -9,7 +9,7 @@ use crate::{
         JobError, Task,
         lease::{self, JobTable},
     },
-    products, uploads, webhooks,
+    products, storage, uploads, webhooks,
 };
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -78,12 +78,14 @@ async fn run_maintenance(app: &App) {
     }
 }
 
-/// Purges unfinished uploads, whose objects take their time to be deleted, and sessions that ended long ago.
+/// Purges unfinished uploads, files in storage that are due, which may take long, and sessions that ended long ago.
 async fn purge_expired(app: &App) {
     let mut auth_purged: Option<Instant> = None;
+    let mut storage_maintenance = storage::Maintenance::default();
     while !app.shutdown.is_cancelled() {
         let purged = async {
-            uploads::tend(app).await?;
+            uploads::expire(app).await?;
+            storage_maintenance.run(app).await?;
             if auth_purged.is_none_or(|at| at.elapsed() >= AUTH_PURGE_INTERVAL) {
                 auth::tend(app).await?;
                 auth_purged = Some(Instant::now());
@@ -91,7 +93,7 @@ async fn purge_expired(app: &App) {
             anyhow::Ok(())
         };
         if let Err(error) = purged.await {
-            tracing::warn!("Scheduler: purging expired uploads and sessions failed, retrying: {error:#}");
+            tracing::warn!("Scheduler: purging expired uploads, files and sessions failed, retrying: {error:#}");
         }
         next_tick(app).await;
     }

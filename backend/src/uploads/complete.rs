@@ -8,58 +8,55 @@ use crate::{
     http::{ApiError, ApiResult},
     imports::{self, NewImport},
     jobs::Task,
-    storage::{self, Piece},
+    storage::{Chunk, StorageError},
     uploads::{
-        blocks,
+        chunks,
         digest::Running,
         queries::{self, Progress, UploadRow},
     },
 };
 
-/// Makes the import of a file whose last blocks are `pending`. Upload, import and the blocks' new owner are committed
-/// together; afterwards the import is the only one that has them. `None` where another request was faster.
+/// Makes the import of a file whose last chunks are `pending`. The end of the upload, the import and the new owner of the
+/// file are committed together. `None` if another request was faster.
+///
+/// # Errors
+/// 410 if chunks of the file are damaged or missing in storage; then the client has to send it again.
 pub async fn complete(
     app: &App,
     upload: &UploadRow,
     to: &Progress,
-    pending: &[Piece],
+    pending: &[Chunk],
     hash: Running,
 ) -> ApiResult<Option<UploadRow>> {
-    let mut pieces = blocks::accepted(&mut *app.db().await?, &upload.id).await?;
-    pieces.extend_from_slice(pending);
-    let size: u64 = pieces.iter().map(|piece| piece.size).sum();
+    let mut all = chunks::accepted(&mut *app.db().await?, &upload.id).await?;
+    all.extend_from_slice(pending);
+    let size: u64 = all.iter().map(|chunk| chunk.size).sum();
     if size != to.received.unsigned_abs() {
-        // Another request has moved the offset meanwhile; or blocks are missing, which must not become an import.
-        tracing::warn!("Upload {}: {size} bytes are in its blocks, {} were counted", upload.id, to.received);
+        // Another request has advanced the offset; or chunks are missing, which must not become an import.
+        tracing::warn!("Upload {}: its chunks have {size} bytes, {} were received", upload.id, to.received);
         return Ok(None);
     }
-    let key = storage::list_key(&format!("imports/{:032x}", rand::random::<u128>()));
-    let list = Piece { key, size: 0 };
-    if !blocks::announce(&mut *app.db().await?, &upload.id, upload.received, to.received, &list).await? {
-        return Ok(None);
-    }
-    let joined = app.storage.join(&list.key, &pieces).await;
-    pieces.push(list.clone());
-    let committed = match joined {
-        Ok(()) => commit(app, upload, to, &pieces, hash).await,
+    match app.storage.write_manifest(&upload.object_key, &all).await {
+        Ok(()) => commit(app, upload, to, pending, hash).await,
+        Err(error @ StorageError::Damaged { .. }) => {
+            tracing::error!("Upload {}: {error}; the client has to send the file again", upload.id);
+            queries::expire_now(&mut *app.db().await?, &upload.id).await?;
+            let advice = "received bytes are missing in storage; create a new upload and send the file again";
+            Err(ApiError::Gone(format!("upload {} cannot be completed: {advice}", upload.id)))
+        }
         Err(error) => Err(error.into()),
-    };
-    if !matches!(committed, Ok(Some(_))) {
-        blocks::discard(app, &[list]).await;
     }
-    committed
 }
 
-/// `pieces` are the blocks, and last the list of them.
 async fn commit(
     app: &App,
     upload: &UploadRow,
     to: &Progress,
-    pieces: &[Piece],
+    pending: &[Chunk],
     hash: Running,
 ) -> ApiResult<Option<UploadRow>> {
     let layout = to.layout.clone().ok_or_else(|| ApiError::Internal(anyhow::anyhow!("a file without a layout")))?;
-    let (sha256, object_key) = (hash.hex(), pieces.last().map_or("", |list| &list.key));
+    let (sha256, object_key) = (hash.hex(), upload.object_key.as_str());
     let new = NewImport {
         file_name: &upload.file_name,
         object_key,
@@ -70,15 +67,16 @@ async fn commit(
     let (id, from) = (&upload.id, upload.received);
     let conn = &mut *app.db().await?;
     let committed = conn.transaction(async |conn| {
-        // First, so that of several requests one makes an import and the others wait here, and then find nothing.
-        if !queries::lock(conn, id, from).await? {
+        // First, so that of several requests one makes an import, and the others wait here and then find nothing.
+        if !queries::lock_row(conn, id, from).await? {
             return QueryResult::Ok(None);
         }
+        chunks::accept(conn, pending).await?;
         let import = imports::insert(conn, &new).await?;
-        blocks::hand_over(conn, pieces).await?;
+        chunks::hand_over(conn, id).await?;
         queries::complete(conn, id, to, import.id).await.map(Some)
     });
-    let committed = committed.await?;
+    let committed = chunks::unless_orphaned(committed.await)?;
     if let Some(UploadRow { import_id: Some(import_id), .. }) = committed {
         app.queue.enqueue(Task::ProcessImport(import_id));
         let bytes = to.received;

@@ -1,4 +1,4 @@
-//! Hashes: one over the file, which goes on in whatever process has the next block, and one over a body.
+//! Hashes: one over the file, which any process continues with the next chunk, and one over a body.
 
 use std::{fmt, str::FromStr};
 
@@ -11,14 +11,14 @@ use sha2_state::{
 
 /// The SHA-256 over the bytes of a file so far.
 ///
-/// Its state is kept with the offset. So the digest of the file is known with its last byte: nothing is read again while
-/// the client waits, however large the file is.
+/// Its state is stored with the offset. So the digest of the file is known with its last byte: nothing is read again while the
+/// client waits, however large the file is.
 #[derive(Debug, Clone, Default)]
 pub struct Running(Sha256);
 
 impl Running {
     pub fn restore(state: &[u8]) -> anyhow::Result<Self> {
-        let state = SerializedState::<Sha256>::try_from(state).context("the state of the hash has another size")?;
+        let state = SerializedState::<Sha256>::try_from(state).context("the state of the hash has the wrong size")?;
         Sha256::deserialize(&state).map(Self).map_err(|_| anyhow::anyhow!("the state of the hash is damaged"))
     }
 
@@ -36,7 +36,7 @@ impl Running {
     }
 }
 
-/// What `Upload-Checksum` may name.
+/// The algorithms of `Upload-Checksum`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
     Sha1,
@@ -47,7 +47,7 @@ impl Algorithm {
     /// `Tus-Checksum-Algorithm`.
     pub const ALL: &str = "sha1,sha256";
 
-    /// Size of a digest.
+    /// Size of a digest, in bytes.
     pub fn bytes(self) -> usize {
         match self {
             Self::Sha1 => 20,
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hash_goes_on_from_its_state_wherever_it_was_cut() {
+    fn a_hash_continues_from_its_state_wherever_it_was_cut() {
         let text: Vec<u8> = (0..200_u8).collect();
         let mut whole = Running::default();
         whole.update(&text);
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_that_is_none_is_refused() {
+    fn an_invalid_state_is_rejected() {
         assert!(Running::restore(&[]).is_err());
         assert!(Running::restore(&[0xff; 1000]).is_err());
     }

@@ -7,11 +7,11 @@ use chrono::{DateTime, Utc};
 
 use crate::uploads::digest::Algorithm;
 
-/// The only version that is spoken here.
+/// The only version that is supported.
 pub const VERSION: &str = "1.0.0";
 /// `Tus-Extension`.
 pub const EXTENSIONS: &str = "creation,creation-defer-length,creation-with-upload,checksum,expiration,termination";
-/// What a body of bytes to append is declared as.
+/// `Content-Type` of a body with bytes to append.
 pub const CONTENT_TYPE: &str = "application/offset+octet-stream";
 
 pub const TUS_RESUMABLE: &str = "Tus-Resumable";
@@ -27,52 +27,52 @@ pub const UPLOAD_CHECKSUM: &str = "Upload-Checksum";
 pub const UPLOAD_CONCAT: &str = "Upload-Concat";
 pub const UPLOAD_EXPIRES: &str = "Upload-Expires";
 pub const METHOD_OVERRIDE: &str = "X-HTTP-Method-Override";
-/// Not of tus: the address of the import that a complete upload has become.
+/// Not of tus: the path of the import of a complete upload.
 pub const IMPORT: &str = "Loadify-Import";
 
-/// Longest metadata that are kept, in bytes: a name of 255 characters takes at most 1,360.
+/// Longest `Upload-Metadata`, in bytes: a name of 255 characters takes at most 1,360.
 const MAX_METADATA_BYTES: usize = 8 << 10;
 
-/// A header that is not as the protocol wants it: 400.
+/// A header that does not follow the protocol: 400.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{header} {fault}")]
-pub struct BadHeader {
+pub struct HeaderError {
     header: &'static str,
     fault: String,
 }
 
-fn bad<T>(header: &'static str, fault: impl Into<String>) -> Result<T, BadHeader> {
-    Err(BadHeader { header, fault: fault.into() })
+fn invalid<T>(header: &'static str, fault: impl Into<String>) -> Result<T, HeaderError> {
+    Err(HeaderError { header, fault: fault.into() })
 }
 
-/// How large the new file is.
+/// Size of a new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Length {
     Known(i64),
     Deferred,
 }
 
-/// A number of bytes: digits only, so not `+1`, and not more than a file can have.
-pub fn bytes(header: &'static str, value: &str) -> Result<i64, BadHeader> {
+/// A number of bytes: digits only, so not `+1`, and at most what a file can have.
+pub fn bytes(header: &'static str, value: &str) -> Result<i64, HeaderError> {
     let digits = value.bytes().all(|byte| byte.is_ascii_digit());
     match value.parse() {
         Ok(bytes) if digits => Ok(bytes),
-        _ => bad(header, format!("must be a number of bytes, not \"{value}\"")),
+        _ => invalid(header, format!("must be a number of bytes, not \"{value}\"")),
     }
 }
 
-/// Of a request that creates an upload: exactly one of the two headers.
-pub fn length(length: Option<&str>, deferred: Option<&str>) -> Result<Length, BadHeader> {
+/// The size of the file in a request that creates an upload: exactly one of the two headers must be there.
+pub fn length(length: Option<&str>, deferred: Option<&str>) -> Result<Length, HeaderError> {
     match (length, deferred) {
         (Some(value), None) => bytes(UPLOAD_LENGTH, value).map(Length::Known),
         (None, Some("1")) => Ok(Length::Deferred),
-        (None, Some(other)) => bad(UPLOAD_DEFER_LENGTH, format!("can only be 1, not \"{other}\"")),
-        (None, None) => bad(UPLOAD_LENGTH, "is missing; send the size of the file, or Upload-Defer-Length: 1"),
-        (Some(_), Some(_)) => bad(UPLOAD_LENGTH, "and Upload-Defer-Length exclude each other"),
+        (None, Some(other)) => invalid(UPLOAD_DEFER_LENGTH, format!("can only be 1, not \"{other}\"")),
+        (None, None) => invalid(UPLOAD_LENGTH, "is missing; send the size of the file, or Upload-Defer-Length: 1"),
+        (Some(_), Some(_)) => invalid(UPLOAD_LENGTH, "and Upload-Defer-Length exclude each other"),
     }
 }
 
-/// What is said about the file.
+/// The metadata of a file that have a meaning here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metadata {
     pub filename: Option<String>,
@@ -80,10 +80,10 @@ pub struct Metadata {
 }
 
 /// Key-value pairs, separated by commas: a key of visible ASCII without comma, then, if the value is not empty, a space
-/// and the value in base64. No key may come twice. Pairs with other keys than ours are checked, and have no effect.
-pub fn metadata(value: &str) -> Result<Metadata, BadHeader> {
+/// and the value in base64. No key may occur twice. Pairs with other keys are checked, and have no effect.
+pub fn metadata(value: &str) -> Result<Metadata, HeaderError> {
     if value.len() > MAX_METADATA_BYTES {
-        return bad(UPLOAD_METADATA, format!("is longer than {MAX_METADATA_BYTES} bytes"));
+        return invalid(UPLOAD_METADATA, format!("is longer than {MAX_METADATA_BYTES} bytes"));
     }
     let mut found = Metadata::default();
     let mut keys = Vec::new();
@@ -91,31 +91,31 @@ pub fn metadata(value: &str) -> Result<Metadata, BadHeader> {
         let pair = pair.trim_matches(' ');
         let (key, encoded) = pair.split_once(' ').unwrap_or((pair, ""));
         if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return bad(UPLOAD_METADATA, "has a key that is empty or not ASCII");
+            return invalid(UPLOAD_METADATA, "has a key that is empty or not ASCII");
         }
         if keys.contains(&key) {
-            return bad(UPLOAD_METADATA, format!("has the key {key} twice"));
+            return invalid(UPLOAD_METADATA, format!("has the key {key} twice"));
         }
         keys.push(key);
         let Ok(decoded) = STANDARD.decode(encoded) else {
-            return bad(UPLOAD_METADATA, format!("has a value for {key} that is not base64"));
+            return invalid(UPLOAD_METADATA, format!("has a value for {key} that is not base64"));
         };
-        let ours = match key {
+        let field = match key {
             "filename" => &mut found.filename,
             "filetype" => &mut found.filetype,
             _ => continue,
         };
         match String::from_utf8(decoded) {
-            Ok(text) => *ours = Some(text),
+            Ok(text) => *field = Some(text),
             Err(_) => {
-                return bad(UPLOAD_METADATA, format!("has a value for {key} that is not UTF-8 inside its base64"));
+                return invalid(UPLOAD_METADATA, format!("has a value for {key} that is not UTF-8 inside its base64"));
             }
         }
     }
     Ok(found)
 }
 
-/// What the body must hash to.
+/// The digest that the body must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checksum {
     pub algorithm: Algorithm,
@@ -123,25 +123,25 @@ pub struct Checksum {
 }
 
 /// The name of an algorithm, a space, and the digest in base64.
-pub fn checksum(value: &str) -> Result<Checksum, BadHeader> {
+pub fn checksum(value: &str) -> Result<Checksum, HeaderError> {
     let Some((name, encoded)) = value.split_once(' ') else {
-        return bad(UPLOAD_CHECKSUM, "must be an algorithm, a space, and the digest in base64");
+        return invalid(UPLOAD_CHECKSUM, "must be an algorithm, a space, and the digest in base64");
     };
     let Ok(algorithm) = Algorithm::from_str(name) else {
-        return bad(UPLOAD_CHECKSUM, format!("names {name}, which is not one of {}", Algorithm::ALL));
+        return invalid(UPLOAD_CHECKSUM, format!("names {name}, which is not one of {}", Algorithm::ALL));
     };
     match STANDARD.decode(encoded) {
         Ok(digest) if digest.len() == algorithm.bytes() => Ok(Checksum { algorithm, digest }),
-        _ => bad(UPLOAD_CHECKSUM, format!("has no digest of {} bytes in base64", algorithm.bytes())),
+        _ => invalid(UPLOAD_CHECKSUM, format!("has no digest of {} bytes in base64", algorithm.bytes())),
     }
 }
 
-/// Whether a `Content-Type` announces bytes to append; it has no parameters that would mean anything.
+/// Whether a `Content-Type` declares bytes to append; parameters have no meaning.
 pub fn is_offset_stream(content_type: &str) -> bool {
     content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(CONTENT_TYPE)
 }
 
-/// `Upload-Expires`, as RFC 9110, section 5.6.7, writes dates.
+/// The value of `Upload-Expires`: a date as in RFC 9110, section 5.6.7.
 pub fn expires(at: DateTime<Utc>) -> String {
     httpdate::fmt_http_date(at.into())
 }
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_are_read_in_any_script() {
+    fn metadata_is_read_in_any_script() {
         let name = "Товары 商品 ñ.csv";
         let value = format!("filename {},filetype dGV4dC9jc3Y=, relativePath bnVsbA==,is_final", STANDARD.encode(name));
         let read = metadata(&value).expect("well-formed");
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_that_are_not_well_formed_are_refused() {
+    fn malformed_metadata_is_rejected() {
         for wrong in [
             "",
             ",",
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_content_type_may_have_any_case_but_no_other_meaning() {
+    fn the_content_type_may_have_any_case_but_no_other_value() {
         assert!(is_offset_stream("application/offset+octet-stream"));
         assert!(is_offset_stream("Application/Offset+Octet-Stream; charset=utf-8"));
         assert!(!is_offset_stream("application/octet-stream"));

@@ -1,4 +1,4 @@
-//! Clients of other people's making upload a large file, and the official server answers the same requests.
+//! Third-party clients upload a large file, and the official server responds to the same requests.
 
 use std::{path::Path, process::Stdio};
 
@@ -37,7 +37,7 @@ fn command(program: &str, script: &str) -> Command {
     command
 }
 
-/// Lets a client do its work with `file`. Gives what it saw.
+/// Runs a client with `file`. Returns its report.
 async fn run(app: &TestApp, program: &str, script: &str, file: &Path) -> Value {
     let mut client = command(program, script);
     client.env("ENDPOINT", app.url("/api/v1/uploads")).env("FILE", file).env("NAME", NAME);
@@ -46,17 +46,17 @@ async fn run(app: &TestApp, program: &str, script: &str, file: &Path) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The import at an address that a client was told has the file, byte for byte.
+/// Asserts that the import whose path a client received has the file, byte for byte.
 async fn assert_arrived(app: &TestApp, address: &Value, file: &Bytes) {
     let address = address.as_str().unwrap_or_else(|| panic!("no import: {address}"));
     let id = address.strip_prefix("/api/v1/imports/").unwrap().parse().unwrap();
     let import = app.import_now(id).await;
     assert_eq!(import.file_name, NAME);
     assert_eq!(import.sha256, Some(format!("{:x}", sha2::Sha256::digest(file))));
-    assert!(app.joined_blocks(id).await == file[..], "{address} has other bytes");
+    assert!(app.stored_bytes(id).await == file[..], "{address} has other bytes");
 }
 
-/// A web process, and the file on disk. No worker: what is asked is whether the file arrives.
+/// A web process, and the file on disk. No worker: the question is whether the file arrives.
 async fn start() -> (TestApp, Bytes, tempfile::NamedTempFile) {
     let app = TestApp::serve(&[]).await;
     let bytes = large_file();
@@ -66,7 +66,7 @@ async fn start() -> (TestApp, Bytes, tempfile::NamedTempFile) {
 }
 
 #[tokio::test]
-async fn the_official_client_for_javascript_uploads_resumes_and_gives_up() {
+async fn the_official_client_for_javascript_uploads_resumes_and_terminates() {
     let (app, bytes, file) = start().await;
     let seen = run(&app, "node", "upload.cjs", file.path()).await;
     assert_arrived(&app, &seen["deferred"], &bytes).await;
@@ -89,7 +89,7 @@ async fn the_official_client_for_python_uploads_with_checksums_and_resumes() {
     assert_eq!(app.db.number("SELECT count(*) FROM imports").await, 2);
 }
 
-/// The official server, where it is, and where it keeps its files.
+/// The official server, with its URL and the folder of its files.
 pub struct Reference {
     _process: Child,
     _folder: tempfile::TempDir,

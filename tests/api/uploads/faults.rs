@@ -1,4 +1,4 @@
-//! A large file through a line on which nothing lasts.
+//! A large file over a connection that breaks all the time.
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
@@ -13,10 +13,10 @@ use tests::{
 };
 
 const FILE_BYTES: usize = 40_000_000;
-/// How a client hands its file to the line.
-const PIECE_BYTES: usize = 16 << 10;
+/// Size of the writes of a client.
+const WRITE_BYTES: usize = 16 << 10;
 
-/// A file of products whose bytes do not repeat, so that one that is misplaced is seen.
+/// A file of products whose bytes do not repeat, so that a misplaced byte is noticed.
 fn file(seed: u64) -> Bytes {
     let mut random = StdRng::seed_from_u64(seed);
     let mut file = b"sku,name\n".to_vec();
@@ -30,7 +30,7 @@ fn file(seed: u64) -> Bytes {
     file.into()
 }
 
-/// A client that sends all that is missing in one request, and after each failure asks where to go on.
+/// A client that sends all missing bytes in one request, and asks for the offset after each failure.
 struct Client {
     base: String,
     upload: String,
@@ -39,7 +39,7 @@ struct Client {
 }
 
 impl Client {
-    /// Each request has a connection of its own, so that none is used that has died.
+    /// Each request has a connection of its own, so that none is used that is broken.
     fn http() -> reqwest::Client {
         reqwest::Client::builder().pool_max_idle_per_host(0).timeout(Duration::from_secs(30)).build().unwrap()
     }
@@ -48,7 +48,7 @@ impl Client {
         Self::http().request(method, format!("{}{}", self.base, self.upload)).header("Tus-Resumable", "1.0.0")
     }
 
-    /// Where the upload is, however often one has to ask.
+    /// The offset of the upload, however often the request fails.
     async fn offset(&mut self) -> usize {
         loop {
             self.requests += 1;
@@ -59,24 +59,24 @@ impl Client {
         }
     }
 
-    /// Sends from `offset` to the end. Gives the import, if it came to that.
+    /// Sends from `offset` to the end. Returns the import, if the file is complete.
     async fn send(&mut self, offset: usize) -> Option<i64> {
         self.requests += 1;
         let missing = self.file.slice(offset..);
         let size = missing.len();
-        let pieces = (0..size)
-            .step_by(PIECE_BYTES)
-            .map(move |start| std::io::Result::Ok(missing.slice(start..(start + PIECE_BYTES).min(size))));
+        let writes = (0..size)
+            .step_by(WRITE_BYTES)
+            .map(move |start| std::io::Result::Ok(missing.slice(start..(start + WRITE_BYTES).min(size))));
         let request = self
             .request(reqwest::Method::PATCH)
             .header("Content-Type", "application/offset+octet-stream")
             .header("Content-Length", size)
             .header("Upload-Offset", offset)
-            .body(reqwest::Body::wrap_stream(stream::iter(pieces)));
+            .body(reqwest::Body::wrap_stream(stream::iter(writes)));
         let response = request.send().await.ok()?;
         match response.status().as_u16() {
             204 => header(&response, "loadify-import").map(|_| import_of(&response)),
-            // The request before has been found to have got further.
+            // The request before had stored more than was known.
             409 | 400 => None,
             status => panic!("{status}"),
         }
@@ -86,7 +86,7 @@ impl Client {
         let mut before = 0;
         loop {
             let offset = self.offset().await;
-            assert!(offset >= before, "an upload never runs back");
+            assert!(offset >= before, "the offset never decreases");
             before = offset;
             if offset == self.file.len() {
                 let response = self.request(reqwest::Method::HEAD).send().await;
@@ -103,14 +103,14 @@ impl Client {
 }
 
 #[tokio::test]
-async fn forty_megabytes_arrive_through_cuts_and_resets_and_hardly_a_byte_is_sent_twice() {
+async fn forty_megabytes_survive_cuts_and_resets_and_hardly_a_byte_is_sent_twice() {
     let seed = std::env::var("FAULT_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().unwrap());
     println!("FAULT_SEED={seed}");
     let app = TestApp::serve(&[]).await;
     let file = file(seed);
     let faults = Faults {
         latency: Duration::from_millis(20),
-        // So slow that some requests are cut and others reset, whatever the seed.
+        // Slow enough that some requests are cut and others reset, whatever the seed.
         bytes_per_second: Some(1_500_000),
         cut_requests_after: Some(Duration::from_secs(3)),
         mean_time_to_reset: Some(Duration::from_secs(3)),
@@ -124,14 +124,14 @@ async fn forty_megabytes_arrive_through_cuts_and_resets_and_hardly_a_byte_is_sen
     let sent = proxy.tally.from_client_bytes.load(Relaxed);
     let (cuts, resets) = (proxy.tally.cuts.load(Relaxed), proxy.tally.resets.load(Relaxed));
     println!("{sent} bytes for {FILE_BYTES}, {} requests, {cuts} cuts, {resets} resets", client.requests);
-    assert!(cuts >= 1 && resets >= 1, "the line was too good: {cuts} cuts, {resets} resets");
+    assert!(cuts >= 1 && resets >= 1, "the connection was too good: {cuts} cuts, {resets} resets");
     assert!(sent * 10 < FILE_BYTES as u64 * 11, "more than a tenth was sent twice: {sent}");
     assert_eq!(app.import_now(import).await.sha256, Some(format!("{:x}", sha2::Sha256::digest(&file))));
-    assert!(app.joined_blocks(import).await == file[..], "other bytes than were sent");
+    assert!(app.stored_bytes(import).await == file[..], "other bytes than were sent");
 }
 
 #[tokio::test]
-async fn a_line_that_never_carries_more_than_a_megabyte_carries_a_file_of_forty() {
+async fn a_file_of_forty_megabytes_survives_a_cut_after_each_megabyte() {
     let app = TestApp::serve(&[]).await;
     let file = file(7);
     let faults = Faults { cut_after_bytes: Some(1_000_000), ..Faults::default() };

@@ -2,8 +2,10 @@
 
 mod clients;
 mod faults;
+mod quotas;
 mod races;
 mod reference;
+mod storage;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::{Method, Response};
@@ -27,22 +29,38 @@ async fn start() -> (TestApp, Tus) {
     (app, tus)
 }
 
-/// Objects in storage, of uploads and of imports.
-fn objects(app: &TestApp) -> usize {
-    ["blocks", "imports"]
-        .iter()
-        .map(|folder| app.storage.path().join(folder).read_dir().map_or(0, Iterator::count))
-        .sum()
+/// Bytes that become a chunk in storage; fewer are stored in the row of their upload.
+const MIN_CHUNK_BYTES: usize = 64 << 10;
+
+/// A file of `size` bytes, and of one product per row.
+fn file_of(size: usize) -> Vec<u8> {
+    let rows = (0..).map(|row| format!("sku-{row},Name of product {row}\n").into_bytes());
+    let mut file: Vec<u8> = b"sku,name\n".to_vec();
+    for row in rows {
+        file.extend_from_slice(&row);
+        if file.len() >= size {
+            break;
+        }
+    }
+    file.truncate(size);
+    file
 }
 
-async fn refused(response: Response, status: u16, code: ErrorCode) {
-    assert_eq!(header(&response, "tus-resumable").as_deref(), Some("1.0.0"), "each answer names the version");
+/// Waits until nothing of any file is left in storage, nor in the database.
+async fn until_no_files(app: &TestApp) {
+    let rows = "SELECT (SELECT count(*) FROM stored_files) + (SELECT count(*) FROM upload_chunks)";
+    let empty = || async { (app.stored_files() == 0 && app.db.number(rows).await == 0).then_some(()) };
+    eventually("the files to be removed", empty).await;
+}
+
+async fn rejected(response: Response, status: u16, code: ErrorCode) {
+    assert_eq!(header(&response, "tus-resumable").as_deref(), Some("1.0.0"), "each response names the version");
     let problem = problem(response).await;
     assert_eq!((problem.status, problem.code), (status, code), "{}", problem.detail);
 }
 
 #[tokio::test]
-async fn options_tell_what_is_spoken_whatever_the_version_of_the_request() {
+async fn options_report_the_capabilities_whatever_the_version_of_the_request() {
     let app = TestApp::start_with(&[("MAX_UPLOAD_BYTES", "1000")]).await;
     let tus = Tus::of(&app);
     for path in ["/api/v1/uploads", NOT_KNOWN] {
@@ -60,7 +78,7 @@ async fn options_tell_what_is_spoken_whatever_the_version_of_the_request() {
 }
 
 #[tokio::test]
-async fn a_request_of_another_version_is_refused_with_ours_and_changes_nothing() {
+async fn a_request_of_another_version_is_rejected_with_ours_and_changes_nothing() {
     let (app, tus) = start().await;
     let upload = tus.create(FILE.len()).await;
     for version in [None, Some("0.2.2"), Some("1.0"), Some("1.0.0, 2.0.0")] {
@@ -77,7 +95,7 @@ async fn a_request_of_another_version_is_refused_with_ours_and_changes_nothing()
             assert_eq!(response.status(), 412, "{method} {version:?}");
             assert_eq!(header(&response, "tus-version").as_deref(), Some("1.0.0"));
             if method != Method::HEAD {
-                refused(response, 412, ErrorCode::UnsupportedVersion).await;
+                rejected(response, 412, ErrorCode::UnsupportedVersion).await;
             }
         }
     }
@@ -86,7 +104,7 @@ async fn a_request_of_another_version_is_refused_with_ours_and_changes_nothing()
 }
 
 #[tokio::test]
-async fn a_file_in_three_pieces_becomes_an_import() {
+async fn a_file_in_three_requests_becomes_an_import() {
     let (app, tus) = start().await;
     let name = "Товары 商品 ñ.csv";
     let metadata = format!("{},{}", pair("filename", name), pair("filetype", "text/csv"));
@@ -117,33 +135,33 @@ async fn a_file_in_three_pieces_becomes_an_import() {
     assert_eq!((import.status, import.counts.created), (JobStatus::Completed, 2));
     assert_eq!((import.file_name.as_str(), import.size_bytes), (name, Some(i64::try_from(FILE.len()).unwrap())));
     assert_eq!(import.sha256, Some(format!("{:x}", sha2::Sha256::digest(FILE))));
-    // A client that has not heard the answer finds it.
+    // A client that missed the response gets it again.
     let head = tus.head(&upload).await;
     assert_eq!((offset_of(&head), import_of(&head)), (FILE.len(), id));
-    assert_eq!(header(&head, "upload-expires"), None, "what is whole does not expire");
+    assert_eq!(header(&head, "upload-expires"), None, "a complete upload does not expire");
     let nothing = tus.patch(&upload, FILE.len(), "").await;
     assert_eq!((nothing.status().as_u16(), import_of(&nothing)), (204, id));
-    refused(tus.patch(&upload, FILE.len(), "x").await, 413, ErrorCode::PayloadTooLarge).await;
+    rejected(tus.patch(&upload, FILE.len(), "x").await, 413, ErrorCode::PayloadTooLarge).await;
     assert_eq!(app.db.number("SELECT count(*) FROM imports").await, 1);
-    assert_eq!(app.db.number("SELECT count(*) FROM upload_blocks").await, 0, "the import has them now");
-    assert_eq!(objects(&app), 4, "three blocks and their list");
+    assert_eq!(app.db.number("SELECT count(*) FROM upload_chunks").await, 0, "the import owns them");
+    assert_eq!(app.stored_objects().len(), 2, "a chunk and the manifest");
 }
 
 #[tokio::test]
-async fn a_body_at_another_offset_is_refused_with_the_right_one() {
+async fn a_body_at_another_offset_is_rejected_with_the_right_one() {
     let (_app, tus) = start().await;
     let upload = tus.create(FILE.len()).await;
     tus.patch(&upload, 0, &FILE[..5]).await;
     for offset in [0, 4, 6, 1_000] {
         let response = tus.patch(&upload, offset, "12345").await;
         assert_eq!(offset_of(&response), 5);
-        refused(response, 409, ErrorCode::Conflict).await;
+        rejected(response, 409, ErrorCode::Conflict).await;
     }
     assert_eq!(tus.offset(&upload).await, 5);
 }
 
 #[tokio::test]
-async fn headers_that_are_not_as_they_must_be_are_refused() {
+async fn invalid_headers_are_rejected() {
     let (app, tus) = start().await;
     let concat = [("Upload-Length", "21"), ("Upload-Concat", "partial")];
     for headers in [
@@ -178,15 +196,15 @@ async fn headers_that_are_not_as_they_must_be_are_refused() {
         assert_eq!(response.status(), status, "{headers:?}");
     }
     let response = tus.create_with(&[("Upload-Length", "21"), ("Content-Type", "text/csv")], "sku").await;
-    refused(response, 415, ErrorCode::UnsupportedMediaType).await;
+    rejected(response, 415, ErrorCode::UnsupportedMediaType).await;
     assert_eq!(tus.offset(&upload).await, 0);
-    // The protocol's own length again is no change.
+    // The same length again is no change.
     let response = tus.patch_with(&upload, 0, &[("Upload-Length", "21")], FILE).await;
     assert_eq!(response.status(), 204);
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_404_and_without_an_offset() {
+async fn an_unknown_upload_is_404_and_without_an_offset() {
     let (_app, tus) = start().await;
     for (method, headers) in
         [(Method::HEAD, &[][..]), (Method::PATCH, &[OFFSET_STREAM, ("Upload-Offset", "0")]), (Method::DELETE, &[])]
@@ -200,19 +218,19 @@ async fn what_is_not_there_is_404_and_without_an_offset() {
 }
 
 #[tokio::test]
-async fn a_client_without_patch_says_what_it_means_in_a_header() {
+async fn a_client_without_patch_names_the_method_in_a_header() {
     let (app, tus) = start().await;
     let upload = tus.create(FILE.len()).await;
-    let meant = |method| [("X-HTTP-Method-Override", method), OFFSET_STREAM, ("Upload-Offset", "0")];
-    let response = tus.send(Method::POST, &upload, &meant("PATCH"), &FILE[..5]).await;
+    let override_by = |method| [("X-HTTP-Method-Override", method), OFFSET_STREAM, ("Upload-Offset", "0")];
+    let response = tus.send(Method::POST, &upload, &override_by("PATCH"), &FILE[..5]).await;
     assert_eq!((response.status().as_u16(), offset_of(&response)), (204, 5));
-    assert_eq!(offset_of(&tus.send(Method::GET, &upload, &meant("HEAD"), "").await), 5);
-    assert_eq!(tus.send(Method::POST, &upload, &meant("OPTIONS"), "").await.status(), 204);
-    refused(tus.send(Method::POST, &upload, &meant("no method"), "").await, 400, ErrorCode::BadRequest).await;
+    assert_eq!(offset_of(&tus.send(Method::GET, &upload, &override_by("HEAD"), "").await), 5);
+    assert_eq!(tus.send(Method::POST, &upload, &override_by("OPTIONS"), "").await.status(), 204);
+    rejected(tus.send(Method::POST, &upload, &override_by("no method"), "").await, 400, ErrorCode::BadRequest).await;
     // The method of the request itself does not count any more.
-    assert_eq!(tus.send(Method::PATCH, &upload, &meant("DELETE"), "").await.status(), 204);
+    assert_eq!(tus.send(Method::PATCH, &upload, &override_by("DELETE"), "").await.status(), 204);
     assert_eq!(tus.head(&upload).await.status(), 404);
-    // It is a rule of tus, not of everything.
+    // It applies to uploads, not to other paths.
     let import = app.upload(FILE).await;
     let path = format!("/api/v1/imports/{}", import.id);
     assert_eq!(tus.bare(Method::GET, &path, &[("X-HTTP-Method-Override", "DELETE")], "").await.status(), 200);
@@ -227,17 +245,17 @@ async fn a_length_may_come_later_once() {
     let head = tus.head(&upload).await;
     assert_eq!(header(&head, "upload-defer-length").as_deref(), Some("1"));
     assert_eq!(header(&head, "upload-length"), None);
-    refused(tus.patch_with(&upload, 5, &[("Upload-Length", "4")], "").await, 400, ErrorCode::BadRequest).await;
+    rejected(tus.patch_with(&upload, 5, &[("Upload-Length", "4")], "").await, 400, ErrorCode::BadRequest).await;
     let whole = FILE.len().to_string();
     let response = tus.patch_with(&upload, 5, &[("Upload-Length", &whole)], &FILE[5..8]).await;
     assert_eq!((response.status().as_u16(), offset_of(&response)), (204, 8));
     let head = tus.head(&upload).await;
     assert_eq!(header(&head, "upload-defer-length"), None);
     assert_eq!(header(&head, "upload-length").as_deref(), Some(whole.as_str()));
-    refused(tus.patch_with(&upload, 8, &[("Upload-Length", "100")], "").await, 400, ErrorCode::BadRequest).await;
+    rejected(tus.patch_with(&upload, 8, &[("Upload-Length", "100")], "").await, 400, ErrorCode::BadRequest).await;
     let response = tus.patch(&upload, 8, &FILE[8..]).await;
     assert_eq!(app.end_of(import_of(&response)).await.counts.created, 2);
-    // All bytes first, and then that these are all.
+    // All bytes first, and then the length.
     let response = tus.create_with(&[("Upload-Defer-Length", "1"), OFFSET_STREAM], FILE).await;
     assert_eq!((response.status().as_u16(), offset_of(&response)), (201, FILE.len()));
     let upload = header(&response, "location").unwrap();
@@ -247,7 +265,7 @@ async fn a_length_may_come_later_once() {
 }
 
 #[tokio::test]
-async fn an_upload_may_begin_with_bytes_or_be_done_with_the_first_request() {
+async fn an_upload_may_begin_with_bytes_or_be_complete_with_the_first_request() {
     let (app, tus) = start().await;
     let length = FILE.len().to_string();
     let response = tus.create_with(&[("Upload-Length", &length), OFFSET_STREAM], &FILE[..7]).await;
@@ -267,7 +285,7 @@ fn checksums(body: &str) -> [String; 2] {
 }
 
 #[tokio::test]
-async fn a_body_with_another_checksum_is_460_and_nothing_of_it_is_kept() {
+async fn a_body_with_another_checksum_is_460_and_nothing_of_it_is_stored() {
     let (app, tus) = start().await;
     let upload = tus.create(FILE.len()).await;
     let mut offset = 0;
@@ -275,70 +293,73 @@ async fn a_body_with_another_checksum_is_460_and_nothing_of_it_is_kept() {
         let (body, right) = (&FILE[offset..end], &checksums(&FILE[offset..end])[no]);
         for wrong in checksums("something else") {
             let response = tus.patch_with(&upload, offset, &[("Upload-Checksum", &wrong)], body).await;
-            refused(response, 460, ErrorCode::ChecksumMismatch).await;
+            rejected(response, 460, ErrorCode::ChecksumMismatch).await;
             assert_eq!(tus.offset(&upload).await, offset);
         }
         let response = tus.patch_with(&upload, offset, &[("Upload-Checksum", right)], body).await;
         assert_eq!((response.status().as_u16(), offset_of(&response)), (204, end));
         offset = end;
     }
-    // The body that would have made the file whole.
+    // The body that would have completed the file.
     let wrong = &checksums("something else")[0];
     let response = tus.patch_with(&upload, offset, &[("Upload-Checksum", wrong)], &FILE[offset..]).await;
-    refused(response, 460, ErrorCode::ChecksumMismatch).await;
+    rejected(response, 460, ErrorCode::ChecksumMismatch).await;
     let headers = [("Upload-Length", "21"), OFFSET_STREAM, ("Upload-Checksum", wrong.as_str())];
-    refused(tus.create_with(&headers, FILE).await, 460, ErrorCode::ChecksumMismatch).await;
-    assert_eq!(app.db.number("SELECT count(*) FROM uploads").await, 1, "nobody would know its address");
+    rejected(tus.create_with(&headers, FILE).await, 460, ErrorCode::ChecksumMismatch).await;
+    assert_eq!(app.db.number("SELECT count(*) FROM uploads").await, 1, "no client would know its URL");
     let right = &checksums(&FILE[offset..])[1];
     let response = tus.patch_with(&upload, offset, &[("Upload-Checksum", right)], &FILE[offset..]).await;
     assert_eq!(app.end_of(import_of(&response)).await.counts.created, 2);
-    assert_eq!(objects(&app), 4, "three blocks and their list");
+    assert_eq!(app.stored_objects().len(), 2, "a chunk and the manifest");
 }
 
 #[tokio::test]
-async fn a_spoiled_beginning_does_not_condemn_the_file_that_was_meant() {
+async fn a_damaged_beginning_does_not_fail_the_upload() {
     let (app, tus) = start().await;
     let file = format!("sku,name\n{}", "a,b\n".repeat(20_000));
-    let spoiled = vec![0; file.len()];
+    let damaged = vec![0; file.len()];
     let upload = tus.create(file.len()).await;
     let [_, right] = checksums(&file);
-    let response = tus.patch_with(&upload, 0, &[("Upload-Checksum", &right)], spoiled).await;
-    refused(response, 460, ErrorCode::ChecksumMismatch).await;
+    let response = tus.patch_with(&upload, 0, &[("Upload-Checksum", &right)], damaged).await;
+    rejected(response, 460, ErrorCode::ChecksumMismatch).await;
     let response = tus.patch_with(&upload, 0, &[("Upload-Checksum", &right)], file).await;
     assert_eq!(app.end_of(import_of(&response)).await.status, JobStatus::Completed);
 }
 
 #[tokio::test]
-async fn a_file_that_is_too_large_is_refused_before_it_is_sent() {
+async fn a_file_that_is_too_large_is_rejected_before_it_is_sent() {
     let app = TestApp::start_with(&[("MAX_UPLOAD_BYTES", "1000")]).await;
     let tus = Tus::of(&app);
     let response = tus.create_with(&[("Upload-Length", "1001")], "").await;
     assert_eq!(header(&response, "tus-max-size").as_deref(), Some("1000"));
-    refused(response, 413, ErrorCode::PayloadTooLarge).await;
+    rejected(response, 413, ErrorCode::PayloadTooLarge).await;
     assert_eq!(tus.create_with(&[("Upload-Length", "1000")], "").await.status(), 201);
     let response = tus.create_with(&[("Upload-Defer-Length", "1")], "").await;
     let upload = header(&response, "location").unwrap();
-    refused(tus.patch_with(&upload, 0, &[("Upload-Length", "1001")], "").await, 413, ErrorCode::PayloadTooLarge).await;
-    refused(tus.patch(&upload, 0, vec![b'x'; 1001]).await, 413, ErrorCode::PayloadTooLarge).await;
+    rejected(tus.patch_with(&upload, 0, &[("Upload-Length", "1001")], "").await, 413, ErrorCode::PayloadTooLarge).await;
+    rejected(tus.patch(&upload, 0, vec![b'x'; 1001]).await, 413, ErrorCode::PayloadTooLarge).await;
     let upload = tus.create(10).await;
-    refused(tus.patch(&upload, 0, "12345678901").await, 413, ErrorCode::PayloadTooLarge).await;
+    rejected(tus.patch(&upload, 0, "12345678901").await, 413, ErrorCode::PayloadTooLarge).await;
     assert_eq!(tus.offset(&upload).await, 0);
-    assert_eq!(objects(&app), 0);
+    assert_eq!(app.stored_objects().len(), 0);
 }
 
-/// The head of an answer to the head of a request, whose body is never sent.
-async fn answer_to_head(app: &TestApp, head: &str) -> String {
+/// The head of the response to a request whose body is never sent.
+async fn response_to_head(app: &TestApp, head: &str) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let address = app.base.trim_start_matches("http://");
-    let mut line = tokio::net::TcpStream::connect(address).await.unwrap();
-    line.write_all(format!("{head}\r\nHost: {address}\r\nTus-Resumable: 1.0.0\r\n\r\n").as_bytes()).await.unwrap();
+    let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
+    connection
+        .write_all(format!("{head}\r\nHost: {address}\r\nTus-Resumable: 1.0.0\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
     let mut answer = vec![0; 16 << 10];
-    let read = line.read(&mut answer).await.unwrap();
+    let read = connection.read(&mut answer).await.unwrap();
     String::from_utf8_lossy(&answer[..read]).into_owned()
 }
 
 #[tokio::test]
-async fn what_the_head_of_a_request_tells_is_answered_without_its_body() {
+async fn errors_in_the_head_of_a_request_are_reported_without_its_body() {
     let app = TestApp::start_with(&[("MAX_UPLOAD_BYTES", "100000")]).await;
     let tus = Tus::of(&app);
     let upload = tus.create(100).await;
@@ -350,13 +371,13 @@ async fn what_the_head_of_a_request_tells_is_answered_without_its_body() {
         (format!("{patch}\r\nContent-Length: 100"), 400),
         (format!("PATCH {upload} HTTP/1.1\r\nUpload-Offset: 0\r\nContent-Length: 100"), 415),
     ] {
-        let answer = tokio::time::timeout(std::time::Duration::from_secs(10), answer_to_head(&app, &head)).await;
+        let answer = tokio::time::timeout(std::time::Duration::from_secs(10), response_to_head(&app, &head)).await;
         assert!(answer.as_ref().is_ok_and(|answer| answer.starts_with(&format!("HTTP/1.1 {status}"))), "{head}: {answer:?}");
     }
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_imported_is_refused_when_its_head_is_known() {
+async fn a_file_that_cannot_be_imported_is_rejected_when_its_head_is_known() {
     let (app, tus) = start().await;
     let words = app.refused("").await.detail;
     let problem_of_empty = problem(tus.create_with(&[("Upload-Length", "0")], "").await).await;
@@ -364,31 +385,31 @@ async fn a_file_that_cannot_be_imported_is_refused_when_its_head_is_known() {
     assert_eq!(problem_of_empty.detail, words, "the same words as for a file in one request");
     assert_eq!(app.db.number("SELECT count(*) FROM uploads").await, 0);
 
-    // By the end of a short file, in pieces.
+    // By the end of a short file, in several requests.
     let short = "id,title\n1,Tea\n";
     let upload = tus.create(short.len()).await;
     assert_eq!(tus.patch(&upload, 0, &short[..9]).await.status(), 204);
-    refused(tus.patch(&upload, 9, &short[9..]).await, 422, ErrorCode::NoSkuColumn).await;
+    rejected(tus.patch(&upload, 9, &short[9..]).await, 422, ErrorCode::NoSkuColumn).await;
     // By the first 64 KiB of a long one, of which most is not sent.
     let long = format!("id,title\n{}", "1,Tea\n".repeat(20_000));
     let other = tus.create(500 << 20).await;
     assert_eq!(tus.patch(&other, 0, long[..60_000].to_owned()).await.status(), 204);
-    refused(tus.patch(&other, 60_000, long[60_000..70_000].to_owned()).await, 422, ErrorCode::NoSkuColumn).await;
+    rejected(tus.patch(&other, 60_000, long[60_000..70_000].to_owned()).await, 422, ErrorCode::NoSkuColumn).await;
     for upload in [upload, other] {
         assert_eq!(tus.head(&upload).await.status(), 422);
         let again = problem(tus.patch(&upload, 9, "x").await).await;
         assert_eq!((again.status, again.code), (422, ErrorCode::NoSkuColumn));
         assert!(again.detail.contains("id, title"), "{}", again.detail);
     }
-    eventually("the blocks to be cleared away", || async { (objects(&app) == 0).then_some(()) }).await;
+    until_no_files(&app).await;
     assert_eq!(app.db.number("SELECT count(*) FROM imports").await, 0);
     assert_eq!(app.db.number("SELECT count(*) FROM uploads WHERE status = 'failed'").await, 2);
 }
 
-/// A PATCH at the beginning of an upload, in pieces and without a `Content-Length`.
-async fn patch_in_chunks(tus: &Tus, upload: &str, pieces: &'static [&'static str]) -> Response {
+/// A PATCH at the beginning of an upload, in several writes and without a `Content-Length`.
+async fn patch_in_chunks(tus: &Tus, upload: &str, writes: &'static [&'static str]) -> Response {
     let body =
-        reqwest::Body::wrap_stream(futures_util::stream::iter(pieces.iter().map(|piece| std::io::Result::Ok(*piece))));
+        reqwest::Body::wrap_stream(futures_util::stream::iter(writes.iter().map(|bytes| std::io::Result::Ok(*bytes))));
     let request = reqwest::Client::new().patch(tus.url(upload)).header(OFFSET_STREAM.0, OFFSET_STREAM.1);
     request.header("Tus-Resumable", "1.0.0").header("Upload-Offset", "0").body(body).send().await.unwrap()
 }
@@ -398,7 +419,7 @@ async fn a_body_of_unannounced_size_must_end_where_the_file_does_or_before() {
     let (app, tus) = start().await;
     let upload = tus.create(FILE.len()).await;
     let response = patch_in_chunks(&tus, &upload, &["sku,name\n", "a,Tea\n", "b,Cup\nmore"]).await;
-    refused(response, 413, ErrorCode::PayloadTooLarge).await;
+    rejected(response, 413, ErrorCode::PayloadTooLarge).await;
     assert_eq!(tus.offset(&upload).await, 0);
     let response = patch_in_chunks(&tus, &upload, &["sku,name\n", "a,Tea\n", "b,Cup\n"]).await;
     assert_eq!((response.status().as_u16(), offset_of(&response)), (204, FILE.len()));
@@ -406,77 +427,95 @@ async fn a_body_of_unannounced_size_must_end_where_the_file_does_or_before() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_heard_although_the_body_is_still_being_sent() {
+async fn an_error_is_received_although_the_body_is_still_being_sent() {
     let (_app, tus) = start().await;
     let mut file = b"id,title\n".to_vec();
     file.resize(20_000_000, b'x');
     let upload = tus.create(file.len()).await;
-    refused(tus.patch(&upload, 0, file.clone()).await, 422, ErrorCode::NoSkuColumn).await;
+    rejected(tus.patch(&upload, 0, file.clone()).await, 422, ErrorCode::NoSkuColumn).await;
     let length = file.len().to_string();
     let response = tus.create_with(&[("Upload-Length", &length), OFFSET_STREAM], file).await;
-    refused(response, 422, ErrorCode::NoSkuColumn).await;
+    rejected(response, 422, ErrorCode::NoSkuColumn).await;
 }
 
 #[tokio::test]
-async fn a_terminated_upload_is_gone_with_its_blocks() {
+async fn a_terminated_upload_is_gone_with_its_chunks() {
     let (app, tus) = start().await;
-    let upload = tus.create(FILE.len()).await;
-    tus.patch(&upload, 0, &FILE[..5]).await;
-    assert_eq!(objects(&app), 1);
+    let file = file_of(2 * MIN_CHUNK_BYTES);
+    let upload = tus.create(file.len()).await;
+    tus.patch(&upload, 0, file[..MIN_CHUNK_BYTES].to_vec()).await;
+    assert_eq!(app.stored_objects().len(), 1);
     let response = tus.delete(&upload).await;
     assert_eq!(response.status(), 204);
     assert_eq!(header(&response, "tus-resumable").as_deref(), Some("1.0.0"));
     assert_eq!(tus.head(&upload).await.status(), 404);
-    assert_eq!(tus.patch(&upload, 5, &FILE[5..]).await.status(), 404);
+    assert_eq!(tus.patch(&upload, MIN_CHUNK_BYTES, file[MIN_CHUNK_BYTES..].to_vec()).await.status(), 404);
     assert_eq!(tus.delete(&upload).await.status(), 404);
-    eventually("the block to be cleared away", || async { (objects(&app) == 0).then_some(()) }).await;
-    // Of a whole file, only the upload is given up.
+    until_no_files(&app).await;
+    // If the file is complete, its import continues.
     let upload = tus.create(FILE.len()).await;
     let id = import_of(&tus.patch(&upload, 0, FILE).await);
     assert_eq!(tus.delete(&upload).await.status(), 204);
     assert_eq!(app.end_of(id).await.counts.created, 2);
-    assert_eq!(objects(&app), 2);
+    assert_eq!(app.stored_objects().len(), 2);
 }
 
 #[tokio::test]
 async fn an_upload_expires_some_time_after_its_last_byte() {
     let (app, tus) = start().await;
-    let upload = tus.create(FILE.len()).await;
+    let file = file_of(2 * MIN_CHUNK_BYTES);
+    let upload = tus.create(file.len()).await;
     app.db.execute("UPDATE uploads SET expires_at = now() + interval '1 minute'").await;
-    tus.patch(&upload, 0, &FILE[..5]).await;
+    tus.patch(&upload, 0, file[..MIN_CHUNK_BYTES].to_vec()).await;
     let left = "SELECT round(extract(epoch FROM expires_at - now()) / 3600)::bigint FROM uploads";
     assert_eq!(app.db.number(left).await, 24, "hours from the last byte");
     app.db.execute("UPDATE uploads SET expires_at = now() - interval '1 second'").await;
     assert_eq!(tus.head(&upload).await.status(), 410);
-    refused(tus.patch(&upload, 5, &FILE[5..]).await, 410, ErrorCode::Gone).await;
+    let rest = file[MIN_CHUNK_BYTES..].to_vec();
+    rejected(tus.patch(&upload, MIN_CHUNK_BYTES, rest).await, 410, ErrorCode::Gone).await;
+    assert_eq!(app.stored_objects().len(), 1);
     app.db.execute("UPDATE uploads SET expires_at = now() - interval '11 minutes'").await;
-    let rows = "SELECT count(*) FROM upload_blocks";
-    let swept = || async { (objects(&app) == 0 && app.db.number(rows).await == 0).then_some(()) };
-    eventually("the sweep", swept).await;
+    until_no_files(&app).await;
     assert_eq!(tus.head(&upload).await.status(), 404);
 }
 
 #[tokio::test]
-async fn blocks_that_a_dead_process_left_are_cleared_away_and_others_are_not() {
+async fn chunks_of_a_dead_process_are_removed_and_others_are_not() {
     let (app, tus) = start().await;
-    let upload = tus.create(FILE.len()).await;
-    tus.patch(&upload, 0, &FILE[..5]).await;
-    for name in ["old", "new"] {
-        std::fs::write(app.storage.path().join("blocks").join(name), "x").unwrap();
-        let age = if name == "old" { "25 hours" } else { "1 hour" };
+    let file = file_of(2 * MIN_CHUNK_BYTES);
+    let upload = tus.create(file.len()).await;
+    tus.patch(&upload, 0, file[..MIN_CHUNK_BYTES].to_vec()).await;
+    let chunk = app.stored_objects().pop().unwrap();
+    let folder = chunk.parent().unwrap();
+    // The last one was not complete when its process died.
+    for (name, path, age) in
+        [("new", "new", "59 minutes"), ("old", "old", "61 minutes"), ("partial", "partial#1", "2 hours")]
+    {
+        std::fs::write(folder.join(path), "x").unwrap();
+        let key = format!("files/{}/{name}", folder.file_name().unwrap().to_str().unwrap());
         let sql = format!(
-            "INSERT INTO upload_blocks (object_key, upload_id, start, size, created_at) \
-             SELECT 'blocks/{name}', id, 5, 1, now() - interval '{age}' FROM uploads"
+            "INSERT INTO upload_chunks (object_key, upload_id, start, size, renewed_at) \
+             SELECT '{key}', id, {MIN_CHUNK_BYTES}, 1, now() - interval '{age}' FROM uploads"
         );
         app.db.execute(&sql).await;
     }
-    eventually("the sweep", || async { (objects(&app) == 2).then_some(()) }).await;
-    assert!(app.storage.path().join("blocks/new").exists(), "somebody may be writing it");
-    assert_eq!(tus.patch(&upload, 5, &FILE[5..]).await.status(), 204);
+    let rows = "SELECT count(*) FROM upload_chunks";
+    eventually("the orphaned chunks to be removed", || async { (app.db.number(rows).await == 2).then_some(()) }).await;
+    let mut left = app.stored_objects();
+    left.sort_unstable();
+    let mut expected = [chunk.clone(), folder.join("new")];
+    expected.sort_unstable();
+    assert_eq!(left, expected, "a process may be writing the new one");
+    let response = tus.patch(&upload, MIN_CHUNK_BYTES, file[MIN_CHUNK_BYTES..].to_vec()).await;
+    assert_eq!(response.status(), 204);
+    // Once the upload is complete, no chunk can be accepted any more.
+    eventually("the other chunk to be removed", || async { (!folder.join("new").exists()).then_some(()) }).await;
+    assert_eq!(app.end_of(import_of(&response)).await.status, JobStatus::Completed);
+    assert_eq!(app.stored_bytes(import_of(&response)).await, file);
 }
 
 #[tokio::test]
-async fn a_large_file_in_uneven_pieces_is_imported_row_for_row() {
+async fn a_large_file_in_requests_of_all_sizes_is_imported_row_for_row() {
     let (app, tus) = start().await;
     let file = Csv::random(30_000, 51);
     let (bytes, mut offset, mut size) = (file.bytes(), 0, 1);

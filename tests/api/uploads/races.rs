@@ -1,4 +1,4 @@
-//! Uploads whose requests break, fall silent, and get into each other's way, in one process and in several.
+//! Uploads whose requests break, are idle or compete with each other, in one process and in several.
 
 use std::time::{Duration, Instant};
 
@@ -14,23 +14,23 @@ use tests::{
 
 const FILE: &[u8] = b"sku,name\na,Tea\nb,Cup\n";
 
-/// Long before the deadline of a silent body, which is 30 seconds.
-const SOON: Duration = Duration::from_secs(4);
+/// Much less than an idle body may take, which is 30 seconds.
+const PROMPT_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// An upload of [`FILE`], and a request for all of it that has sent five bytes and is in the server's hands.
+/// An upload of [`FILE`], and a request for all of it that has the lock and has sent five bytes.
 async fn half_sent(app: &TestApp, headers: &[(&str, &str)]) -> (Tus, String, OpenPatch) {
     let tus = Tus::of(app);
     let upload = tus.create(FILE.len()).await;
     let mut patch = OpenPatch::begin(&app.base, &upload, 0, FILE.len(), headers).await;
     patch.send(&FILE[..5]).await;
-    held(app).await;
+    locked(app).await;
     (tus, upload, patch)
 }
 
-/// Until a request holds the upload, and so reads.
-async fn held(app: &TestApp) {
-    let sql = "SELECT count(*) FROM uploads WHERE holder IS NOT NULL";
-    eventually("a request to hold the upload", || async { (app.db.number(sql).await == 1).then_some(()) }).await;
+/// Waits until a request has the lock, and so reads.
+async fn locked(app: &TestApp) {
+    let sql = "SELECT count(*) FROM uploads WHERE lock_owner IS NOT NULL";
+    eventually("a request to have the lock", || async { (app.db.number(sql).await == 1).then_some(()) }).await;
 }
 
 /// Sends the rest, and expects an import of the whole file.
@@ -48,7 +48,7 @@ async fn what_arrived_before_a_cut_is_kept() {
     let app = TestApp::start().await;
     let (tus, upload, patch) = half_sent(&app, &[]).await;
     drop(patch);
-    eventually("the bytes to be kept", || async { (tus.offset(&upload).await == 5).then_some(()) }).await;
+    eventually("the bytes to be stored", || async { (tus.offset(&upload).await == 5).then_some(()) }).await;
     finish(&app, &tus, &upload).await;
 }
 
@@ -57,8 +57,8 @@ async fn what_arrived_before_a_reset_is_kept() {
     let app = TestApp::start().await;
     let (tus, upload, patch) = half_sent(&app, &[]).await;
     patch.reset();
-    let kept = "SELECT received FROM uploads";
-    eventually("the bytes to be kept", || async { (app.db.number(kept).await == 5).then_some(()) }).await;
+    let stored = "SELECT received FROM uploads";
+    eventually("the bytes to be stored", || async { (app.db.number(stored).await == 5).then_some(()) }).await;
     finish(&app, &tus, &upload).await;
 }
 
@@ -68,22 +68,22 @@ async fn a_cut_body_with_a_checksum_counts_for_nothing() {
     let checksum = ("Upload-Checksum", "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=");
     let (tus, upload, patch) = half_sent(&app, &[checksum]).await;
     drop(patch);
-    let released = "SELECT count(*) FROM uploads WHERE holder IS NULL";
+    let released = "SELECT count(*) FROM uploads WHERE lock_owner IS NULL";
     eventually("the end of the request", || async { (app.db.number(released).await == 1).then_some(()) }).await;
     assert_eq!(tus.offset(&upload).await, 0);
-    assert_eq!(app.db.number("SELECT count(*) FROM upload_blocks").await, 0);
+    assert_eq!(app.db.number("SELECT count(*) FROM upload_chunks").await, 0);
     finish(&app, &tus, &upload).await;
 }
 
 #[tokio::test]
-async fn a_body_that_falls_silent_is_ended_and_what_arrived_is_kept() {
+async fn an_idle_body_is_ended_and_what_arrived_is_kept() {
     let app = TestApp::start_with(&[("UPLOAD_IDLE_SECONDS", "1")]).await;
     let (tus, upload, patch) = half_sent(&app, &[]).await;
-    let answer = patch.answer().await;
+    let answer = patch.response().await;
     assert!(answer.starts_with("http/1.1 204") && answer.contains("upload-offset: 5\r\n"), "{answer}");
     assert!(answer.contains("connection: close"), "{answer}");
     let nothing = OpenPatch::begin(&app.base, &upload, 5, 16, &[]).await;
-    let answer = nothing.answer().await;
+    let answer = nothing.response().await;
     assert!(answer.starts_with("http/1.1 408"), "{answer}");
     finish(&app, &tus, &upload).await;
 }
@@ -99,43 +99,43 @@ async fn a_newer_request_ends_the_older_one_wherever_that_runs() {
         let (tus, upload, older) = half_sent(&app, &[]).await;
         let asked = Instant::now();
         assert_eq!(newer.offset(&upload).await, 5);
-        assert!(asked.elapsed() < SOON, "{:?}", asked.elapsed());
-        let answer = older.answer().await;
+        assert!(asked.elapsed() < PROMPT_TIMEOUT, "{:?}", asked.elapsed());
+        let answer = older.response().await;
         assert!(answer.starts_with("http/1.1 409") && answer.contains("upload-offset: 5\r\n"), "{answer}");
         let whole = newer.patch(&upload, 5, &FILE[5..]).await;
         assert_eq!(whole.status(), 204);
         assert_eq!(app.end_of(import_of(&whole)).await.status, JobStatus::Completed);
 
-        // PATCH at the offset that its client knows: it hears how far the older one got.
+        // PATCH at the offset that its client knows: the response has the offset that the older one reached.
         let upload_2 = tus.create(FILE.len()).await;
         let mut older = OpenPatch::begin(&app.base, &upload_2, 0, FILE.len(), &[]).await;
         older.send(&FILE[..5]).await;
-        held(&app).await;
+        locked(&app).await;
         let asked = Instant::now();
         let response = newer.patch(&upload_2, 0, FILE).await;
         assert_eq!((response.status().as_u16(), offset_of(&response)), (409, 5));
-        assert!(asked.elapsed() < SOON, "{:?}", asked.elapsed());
-        assert!(older.answer().await.starts_with("http/1.1 409"));
+        assert!(asked.elapsed() < PROMPT_TIMEOUT, "{:?}", asked.elapsed());
+        assert!(older.response().await.starts_with("http/1.1 409"));
         assert_eq!(newer.patch(&upload_2, 5, &FILE[5..]).await.status(), 204);
 
         // One that has sent nothing is replaced.
         let upload_3 = tus.create(FILE.len()).await;
         let older = OpenPatch::begin(&app.base, &upload_3, 0, FILE.len(), &[]).await;
-        held(&app).await;
+        locked(&app).await;
         assert_eq!(newer.patch(&upload_3, 0, FILE).await.status(), 204);
-        assert!(older.answer().await.starts_with("http/1.1 409"));
+        assert!(older.response().await.starts_with("http/1.1 409"));
 
         // DELETE.
         let (_, upload, older) = half_sent(&app, &[]).await;
         assert_eq!(newer.delete(&upload).await.status(), 204);
-        assert!(older.answer().await.starts_with("http/1.1 404"));
+        assert!(older.response().await.starts_with("http/1.1 404"));
     }
-    let litter = "SELECT count(*) FROM upload_blocks";
-    eventually("no block to be left", || async { (app.db.number(litter).await == 0).then_some(()) }).await;
+    let chunks = "SELECT count(*) FROM upload_chunks";
+    eventually("no chunk to be left", || async { (app.db.number(chunks).await == 0).then_some(()) }).await;
 }
 
 #[tokio::test]
-async fn a_process_that_was_killed_does_not_keep_others_from_going_on() {
+async fn an_upload_resumes_on_another_process_after_its_own_was_killed() {
     let mut app = TestApp::serve(&[]).await;
     let _worker = app.worker(&[]).await;
     let (_other, other_base) = app.another_web().await;
@@ -147,7 +147,7 @@ async fn a_process_that_was_killed_does_not_keep_others_from_going_on() {
     let asked = Instant::now();
     let response = tus.patch(&upload, offset, FILE[offset..].to_vec()).await;
     assert_eq!(response.status(), 204);
-    assert!(asked.elapsed() < SOON, "waited for once: {:?}", asked.elapsed());
+    assert!(asked.elapsed() < PROMPT_TIMEOUT, "waited only once: {:?}", asked.elapsed());
     app.base = other_base;
     assert_eq!(app.end_of(import_of(&response)).await.status, JobStatus::Completed);
 }
@@ -159,26 +159,26 @@ async fn a_process_that_is_asked_to_stop_keeps_what_has_arrived() {
     let (_, upload, patch) = half_sent(&app, &[]).await;
     let asked = Instant::now();
     app.web.signal(Signal::SIGTERM);
-    let answer = patch.answer().await;
+    let answer = patch.response().await;
     assert!(answer.starts_with("http/1.1 204") && answer.contains("upload-offset: 5\r\n"), "{answer}");
     assert!(app.web.ended().await.success(), "exit 0");
-    assert!(asked.elapsed() < STOPPED, "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < STOP_TIMEOUT, "{:?}", asked.elapsed());
     assert_eq!(Tus::at(&other_base).offset(&upload).await, 5);
 }
 
-/// A process that is asked to stop has ended after this time.
-const STOPPED: Duration = Duration::from_secs(4);
+/// Time in which a process that is asked to stop has ended.
+const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 const PROCESSES: usize = 3;
 const ROUNDS: usize = 20;
-/// In each round; together they are 1,000.
+/// Requests in each round; together they are 1,000.
 const RACERS: usize = 50;
 
-/// What a racer would write: a row that tells who it was, as long as every other.
+/// The body of a racer: a row that identifies it, as long as every other.
 fn row(round: usize, racer: usize) -> Vec<u8> {
     format!("sku-{round:03}-{racer:03},{}\n", "name of a product ".repeat(20)).into_bytes()
 }
 
-/// [`RACERS`] requests at `offset`, over all processes, at the same time. Gives the racers that were told they won.
+/// Sends [`RACERS`] requests at `offset`, over all processes, at the same time. Returns the racers that succeeded.
 async fn race(webs: &[Tus], upload: &str, offset: usize, round: usize) -> Vec<usize> {
     let racing = (0..RACERS).map(|racer| async move {
         let response = webs[racer % webs.len()].patch(upload, offset, row(round, racer)).await;
@@ -217,12 +217,11 @@ async fn of_a_thousand_racing_requests_on_three_processes_never_two_win_at_one_o
     for round in 0..ROUNDS {
         let offset = expected.len();
         let winners = race(&webs, &upload, offset, round).await;
-        assert!(winners.len() <= 1, "round {round}: {winners:?} all won");
+        assert!(winners.len() <= 1, "round {round}: {winners:?} all succeeded");
         let end = webs[round % PROCESSES].offset(&upload).await;
         match winners.first() {
             Some(racer) => expected.extend_from_slice(&row(round, *racer)),
-            // The one that got furthest was ended by another: its bytes count, whoever it was.
-            None => panic!("round {round} at {offset}: nobody won, the upload is at {end}"),
+            None => panic!("round {round} at {offset}: no request succeeded, the upload is at {end}"),
         }
         assert_eq!(end, expected.len());
         won += winners.len();
@@ -234,8 +233,8 @@ async fn of_a_thousand_racing_requests_on_three_processes_never_two_win_at_one_o
     let response = webs[1].patch_with(&upload, length - tail.len(), &[("Upload-Length", &said)], &tail[..]).await;
     assert_eq!(response.status(), 204);
     let import = app.end_of(import_of(&response)).await;
-    assert_eq!(app.joined_blocks(import.id).await, expected, "the bytes of the winners, in their order");
+    assert_eq!(app.stored_bytes(import.id).await, expected, "the bytes of the winners, in their order");
     assert_eq!(import.sha256, Some(format!("{:x}", sha2::Sha256::digest(&expected))));
     assert_eq!(import.counts.created, i64::try_from(ROUNDS).unwrap() + 1);
-    assert_eq!(app.db.number("SELECT count(*) FROM upload_blocks").await, 0);
+    assert_eq!(app.db.number("SELECT count(*) FROM upload_chunks").await, 0);
 }

@@ -1,5 +1,5 @@
-//! The same requests to this server and to the official one (`@tus/server` with `@tus/file-store`). Each difference in an
-//! answer stands in [`EXPLAINED`], and each line of that is met.
+//! The same requests to this server and to the official one (`@tus/server` with `@tus/file-store`). Each difference in a
+//! response is listed in [`EXPLAINED`], and each line of that occurs.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -26,13 +26,13 @@ const VALUES: [&str; 9] = [
     "upload-metadata",
     "cache-control",
 ];
-/// Headers that must be in both answers or in none.
+/// Headers that must be in both responses or in none.
 const PRESENCE: [&str; 2] = ["upload-expires", "location"];
 
-/// Step, what differs, our answer, theirs, and why.
+/// Step, what differs, our response, theirs, and why.
 #[rustfmt::skip]
 const EXPLAINED: &[(&str, &str, &str, &str, &str)] = &[
-    ("options", "tus-resumable", "-", "1.0.0", "in each answer except those to OPTIONS, says the protocol"),
+    ("options", "tus-resumable", "-", "1.0.0", "in each response except those to OPTIONS, says the protocol"),
     ("options", "tus-extension", "checksum,creation,creation-defer-length,creation-with-upload,expiration,termination",
         "creation,creation-defer-length,creation-with-upload,expiration,termination", CHECKSUM),
     ("no version", "tus-version", "1.0.0", "-", VERSION),
@@ -72,20 +72,20 @@ const EXPLAINED: &[(&str, &str, &str, &str, &str)] = &[
     ("overridden method", "status", "204", "400", OVERRIDE),
 ];
 
-const VERSION: &str = "an answer of 412 must name the versions, says the protocol";
-const MAX: &str = "a client that is told that it is too much learns how much it may be";
-const EMPTY: &str = "a file without a row cannot be imported, and is refused in the words of POST /imports";
-const EXPIRES: &str = "a client that comes back by HEAD learns as well until when it may";
+const VERSION: &str = "a response of 412 must name the versions, says the protocol";
+const MAX: &str = "a client whose file is too large learns the largest size";
+const EMPTY: &str = "a file without a row cannot be imported, and is rejected in the same words as by POST /imports";
+const EXPIRES: &str = "a client that reconnects by HEAD learns as well until when it may";
 const TYPE: &str = "415 for a body of another type, says the protocol";
-const OFFSET: &str = "a client that is told that it is wrong learns where to go on";
+const OFFSET: &str = "a client with the wrong offset learns the right one";
 const CHECKSUM: &str = "the official server does not have this extension and ignores its header";
-const AGAIN: &str = "a client that has not heard that its length was taken may say it again; another length is refused";
-const OVERRIDE: &str = "the protocol demands it, the official server knows the methods of HTTP only";
+const AGAIN: &str = "a client that missed the response may repeat its length; another length is rejected";
+const OVERRIDE: &str = "the protocol demands it, the official server knows only the method of the request";
 
 struct Step {
     name: &'static str,
     method: Method,
-    /// Of the upload that a step of this name began; none is the address of all uploads.
+    /// The upload that a step of this name created; none means `/uploads`.
     upload: Option<&'static str>,
     headers: Vec<(&'static str, &'static str)>,
     body: &'static str,
@@ -184,48 +184,48 @@ fn steps() -> Vec<Step> {
     ]
 }
 
-/// What is compared of an answer.
-fn told(response: &Response) -> BTreeMap<&'static str, String> {
-    let mut told = BTreeMap::from([("status", response.status().as_u16().to_string())]);
+/// What is compared of a response.
+fn compared(response: &Response) -> BTreeMap<&'static str, String> {
+    let mut compared = BTreeMap::from([("status", response.status().as_u16().to_string())]);
     for name in VALUES {
         if let Some(value) = header(response, name) {
-            told.insert(name, value);
+            compared.insert(name, value);
         }
     }
     for name in PRESENCE {
         if response.headers().contains_key(name) {
-            told.insert(name, "there".into());
+            compared.insert(name, "there".into());
         }
     }
-    if let Some(extensions) = told.get_mut("tus-extension") {
+    if let Some(extensions) = compared.get_mut("tus-extension") {
         let mut sorted: Vec<&str> = extensions.split(',').collect();
         sorted.sort_unstable();
         *extensions = sorted.join(",");
     }
-    told
+    compared
 }
 
 /// Sends all steps to a server.
-async fn answers(server: &Tus) -> Vec<BTreeMap<&'static str, String>> {
+async fn responses(server: &Tus) -> Vec<BTreeMap<&'static str, String>> {
     let mut uploads: BTreeMap<&str, String> = BTreeMap::new();
     let mut all = Vec::new();
     for step in steps() {
-        let path = step.upload.map_or("/api/v1/uploads", |name| uploads.get(name).expect("begun before"));
+        let path = step.upload.map_or("/api/v1/uploads", |name| uploads.get(name).expect("created before"));
         let response = server.bare(step.method, path, &step.headers, step.body).await;
         if let Some(location) = header(&response, "location") {
             let path = location.find("/api/").map_or(location.clone(), |start| location[start..].to_owned());
             uploads.insert(step.name, path);
         }
-        all.push(told(&response));
+        all.push(compared(&response));
     }
     all
 }
 
 #[tokio::test]
-async fn answers_are_those_of_the_official_server_but_for_explained_differences() {
+async fn responses_are_those_of_the_official_server_but_for_explained_differences() {
     let app = TestApp::start_with(&[("MAX_UPLOAD_BYTES", &MAX_SIZE.to_string())]).await;
     let reference = Reference::start(MAX_SIZE).await;
-    let (ours, theirs) = (answers(&Tus::of(&app)).await, answers(&Tus::at(&reference.base)).await);
+    let (ours, theirs) = (responses(&Tus::of(&app)).await, responses(&Tus::at(&reference.base)).await);
     let mut unmet: Vec<_> =
         EXPLAINED.iter().map(|(step, field, ours, theirs, _)| (*step, *field, *ours, *theirs)).collect();
     let mut unexplained = String::new();
@@ -233,7 +233,7 @@ async fn answers_are_those_of_the_official_server_but_for_explained_differences(
     for ((step, ours), theirs) in steps().into_iter().zip(&ours).zip(&theirs) {
         for field in VALUES.iter().chain(&PRESENCE).chain(&["status"]) {
             let (ours, theirs) = (ours.get(field).unwrap_or(&none), theirs.get(field).unwrap_or(&none));
-            // All of this API's answers are not to be kept; the protocol demands it of some.
+            // No response of this API may be cached; the protocol demands it of some.
             if ours == theirs || (*field == "cache-control" && ours == "no-store" && *theirs == none) {
                 continue;
             }
@@ -245,7 +245,7 @@ async fn answers_are_those_of_the_official_server_but_for_explained_differences(
             }
         }
     }
-    assert!(unexplained.is_empty(), "differences that nobody has explained:\n{unexplained}");
+    assert!(unexplained.is_empty(), "unexplained differences:\n{unexplained}");
     assert!(unmet.is_empty(), "explained, and no difference any more: {unmet:#?}");
     assert!(EXPLAINED.iter().all(|(.., why)| !why.is_empty()));
 }
