@@ -189,29 +189,29 @@ pub struct Config {
     #[arg(long, env, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=50_000))]
     pub bulk_batch_rows: u32,
 
-    /// Requests to webhooks that one process has under way at the same time
+    /// Requests to webhooks that one process makes at the same time
     #[arg(long, env, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub webhook_concurrency: u16,
 
-    /// How many of them may go to the same webhook, so that one that does not answer does not hold up the others
+    /// Requests to the same webhook at the same time, so that one that does not answer does not hold up the others
     #[arg(long, env, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub webhook_endpoint_concurrency: u16,
 
-    /// Milliseconds that a webhook has for everything: name server, connection, TLS, head and body of its answer
+    /// Deadline of a request to a webhook, in milliseconds: DNS, connection, TLS, head and body of the response
     #[arg(long, env, default_value_t = 15_000, value_parser = clap::value_parser!(u32).range(100..=60_000))]
     pub webhook_deadline_ms: u32,
 
-    /// Days for which messages to webhooks are kept, with what became of them
+    /// Days for which webhook messages and their log are kept
     #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u16).range(7..=3_650))]
     pub webhook_retention_days: u16,
 
-    /// Networks that webhooks may lead to although they are not public, with commas between, such as 10.1.0.0/16
+    /// Networks that webhooks may call although they are not public, separated by commas, such as 10.1.0.0/16
     #[arg(long, env, value_delimiter = ',', value_parser = network)]
     pub webhook_allow_cidrs: Vec<IpNet>,
 
-    /// Name server for the hosts of webhooks, as address:port; without it, those of the system
+    /// Name server for webhooks and imports by URL, as address:port; default: those of the system
     #[arg(long, env)]
-    pub webhook_dns: Option<SocketAddr>,
+    pub outbound_dns: Option<SocketAddr>,
 
     #[command(flatten)]
     pub access: AccessConfig,

@@ -1,4 +1,4 @@
-//! A name server that answers as it is told, and can change its mind.
+//! A name server with programmable answers, which can change.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -26,8 +26,8 @@ impl Drop for NameServer {
 }
 
 impl NameServer {
-    /// Gives, for question number 0, 1, 2 ... for an IPv4 address, the addresses that `answer` says; none where it says
-    /// none. What it says is good for no time at all.
+    /// Starts one that answers query number 0, 1, 2 … for an IPv4 address with the addresses that `answer` returns. The time
+    /// to live of answers is 0.
     pub async fn start(answer: impl Fn(usize) -> Vec<Ipv4Addr> + Send + 'static) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
@@ -45,13 +45,13 @@ impl NameServer {
         Self { address, questions, serving }
     }
 
-    /// Questions for an IPv4 address so far.
+    /// Returns the number of queries for an IPv4 address so far.
     pub fn questions(&self) -> usize {
         self.questions.load(SeqCst)
     }
 }
 
-/// Where the first question ends, behind its name, type and class.
+/// Returns the end of the first question, after its name, type and class.
 fn end_of_question(packet: &[u8]) -> Option<usize> {
     let mut place = 12;
     loop {

@@ -9,7 +9,7 @@ use crate::{
     http::{ApiError, ApiResult, Json},
     imports::{queries, routes},
     jobs::Task,
-    webhooks,
+    net,
 };
 
 /// Longest URL in bytes: presigned ones are long.
@@ -29,7 +29,7 @@ pub async fn create(app: &App, user_id: Option<i64>, request: &HttpRequest, body
     if wanted.url.len() > MAX_URL_BYTES {
         return Err(ApiError::invalid("url", format!("must have at most {MAX_URL_BYTES} bytes")));
     }
-    let url = webhooks::parse_url(&wanted.url).map_err(|refused| ApiError::invalid("url", refused.0))?;
+    let url = net::parse_url(&wanted.url).map_err(|error| ApiError::invalid("url", error.0))?;
     app.fetcher.check(&url).await.map_err(|reason| ApiError::invalid("url", reason))?;
     let file_name = routes::kept_name(&wanted.file_name.clone().unwrap_or_else(|| name(&url)));
     let import: Import = queries::insert_url(&mut *app.db().await?, user_id, &file_name, url.as_str()).await?.into();

@@ -1,30 +1,22 @@
 //! A file from a URL to storage.
 //!
-//! The guard is that of webhooks: a name is resolved once, all of its addresses are vetted, and reqwest is told those and
-//! no others. No proxy is used, and each redirect is vetted anew. Queries of URLs may hold secrets: no message repeats one.
+//! Requests are sent by [`net::Client`], which checks all addresses of a host; redirects are followed here, so that each is
+//! checked like the first URL. Queries of URLs may contain secrets: no message repeats one.
 
 use std::{
-    error::Error,
-    future::{Future, ready},
+    future::Future,
     io::Write,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
 use flate2::write::MultiGzDecoder;
 use reqwest::{
-    Client, Response, StatusCode,
-    dns::{Addrs, Name, Resolve, Resolving},
+    Method, Response, StatusCode,
     header::{
         ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION,
     },
-    redirect::Policy,
 };
-use shared::webhook::{AttemptError, Timings};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -35,8 +27,8 @@ use crate::{
         file_writer::{Stored, StoredFileWriter, WriteError},
         records::Unreadable,
     },
+    net::{Client, ErrorKind, Limits, RequestError, RequestTimings},
     storage::{ReserveError, StorageError},
-    webhooks::{Connector, Failure},
 };
 
 /// Redirects that are followed, as browsers and curl do, only fewer.
@@ -46,7 +38,7 @@ const DECODED_AT_ONCE: usize = 4 << 10;
 
 /// Fetches files; one per process.
 pub struct Fetcher {
-    connector: Connector,
+    client: Client,
     /// How long a server may be silent.
     idle: Duration,
     /// How long all of it may take.
@@ -95,27 +87,36 @@ impl Trouble {
     }
 }
 
-impl From<Failure> for Trouble {
-    fn from(failure: Failure) -> Self {
-        match failure.error {
-            AttemptError::Forbidden => Self::Lasting(failure.message),
-            _ => Self::Passing(failure.message),
+impl From<RequestError> for Trouble {
+    fn from(error: RequestError) -> Self {
+        match error.kind {
+            ErrorKind::Forbidden => Self::Lasting(error.message),
+            ErrorKind::Dns | ErrorKind::Connect | ErrorKind::Http => Self::Passing(error.message),
         }
     }
 }
 
 impl Fetcher {
     pub fn new(config: &Config) -> anyhow::Result<Self> {
+        let idle = Duration::from_secs(config.import_url_idle_seconds.into());
+        let limits = Limits {
+            name_server: config.outbound_dns,
+            allowed: config.import_url_allow_cidrs.clone(),
+            connect_timeout: idle,
+        };
         Ok(Self {
-            connector: Connector::new(config.webhook_dns, config.import_url_allow_cidrs.clone())?,
-            idle: Duration::from_secs(config.import_url_idle_seconds.into()),
+            client: Client::new(limits)?,
+            idle,
             overall: Duration::from_secs(config.import_url_deadline_seconds.into()),
         })
     }
 
-    /// Whether a URL may be fetched from, as far as can be told now; else why not, to end a sentence that begins with it.
+    /// Checks whether a URL may be fetched.
+    ///
+    /// # Errors
+    /// The reason, to follow the name of the field.
     pub async fn check(&self, url: &Url) -> Result<(), String> {
-        self.connector.check(url).await
+        self.client.check(url).await
     }
 
     /// Fetches the file at `url`. `None` when it was stopped. Nothing is left in storage unless it succeeds.
@@ -165,24 +166,16 @@ impl Fetcher {
         Err(Trouble::Lasting(format!("The URL is redirected more than {MAX_REDIRECTS} times.")))
     }
 
-    /// The head of the answer of the server.
+    /// Returns the head of the response.
     async fn ask(&self, url: &Url) -> Result<Response, Trouble> {
-        let mut timings = Timings::default();
-        let addresses = self.in_time("name server", self.connector.addresses(url, &mut timings)).await??;
-        // A client for one request: it knows of no other address.
-        let client = Client::builder()
-            .no_proxy()
-            .redirect(Policy::none())
-            .dns_resolver(Arc::new(Vetted(addresses)))
-            // Shared by the addresses of a host, so that one that does not answer leaves time for the next.
-            .connect_timeout(self.idle)
-            .http1_only()
-            .user_agent(concat!("Loadify/", env!("CARGO_PKG_VERSION")))
+        let request = self
+            .client
+            .request(Method::GET, url.clone())
+            .header(ACCEPT, "text/csv, */*;q=0.5")
+            .header(ACCEPT_ENCODING, "gzip, identity")
             .build()
-            .map_err(|error| Trouble::Passing(format!("No request can be made: {error}.")))?;
-        let request =
-            client.get(url.clone()).header(ACCEPT, "text/csv, */*;q=0.5").header(ACCEPT_ENCODING, "gzip, identity");
-        self.in_time("server", request.send()).await?.map_err(|error| unanswered(host(url), &error))
+            .map_err(|error| Trouble::Lasting(format!("The URL cannot be called: {}.", error.without_url())))?;
+        Ok(self.in_time("server", self.client.send(request, &RequestTimings::default())).await??)
     }
 
     async fn in_time<T>(&self, who: &str, waiting: impl Future<Output = T>) -> Result<T, Trouble> {
@@ -239,37 +232,6 @@ fn host(url: &Url) -> &str {
 /// A header as text; empty where there is none.
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-}
-
-/// The addresses that may be called, whatever the name.
-struct Vetted(Vec<SocketAddr>);
-
-impl Resolve for Vetted {
-    fn resolve(&self, _: Name) -> Resolving {
-        let addresses: Addrs = Box::new(self.0.clone().into_iter());
-        Box::pin(ready(Ok(addresses)))
-    }
-}
-
-/// Why no answer came. Reqwest's own text has the URL in it; its causes do not.
-fn unanswered(host: &str, error: &reqwest::Error) -> Trouble {
-    let causes = std::iter::successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source());
-    let reason = causes.last().map_or_else(|| "nothing more is known".to_owned(), ToString::to_string);
-    Trouble::Passing(match error.is_connect() {
-        true if is_of_tls(error) => format!("No TLS with {host}: {reason}."),
-        true => format!("No connection to {host}: {reason}."),
-        false => format!("{host} gives no answer: {reason}."),
-    })
-}
-
-/// Whether it was TLS that no connection came of: it has an error of its own (one of `std::io` names as its source that of
-/// what it wraps), or met an end in the middle of what it says.
-fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
-    let io = error.downcast_ref::<std::io::Error>();
-    error.is::<rustls::Error>()
-        || io.is_some_and(|io| io.kind() == std::io::ErrorKind::UnexpectedEof)
-        || io.and_then(std::io::Error::get_ref).is_some_and(|inner| is_of_tls(inner))
-        || error.source().is_some_and(is_of_tls)
 }
 
 fn redirected(from: &Url, response: &Response) -> Result<Url, Trouble> {

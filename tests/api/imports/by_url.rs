@@ -1,4 +1,4 @@
-//! Imports of files that are given by a URL.
+//! Imports of files by URL.
 
 use std::{io::Write, net::Ipv4Addr, time::Instant};
 
@@ -21,7 +21,7 @@ use tests::{
     sse::assert_numbered,
 };
 
-/// Lets files come from the servers of the tests, and only from there: 127.0.0.2 is still forbidden.
+/// Allows the servers of the tests, and nothing else: 127.0.0.2 is still forbidden.
 const LOCAL: (&str, &str) = ("IMPORT_URL_ALLOW_CIDRS", "127.0.0.1/32");
 const SMALL: &str = "sku,name\na,b\n";
 
@@ -38,7 +38,7 @@ async fn begin(app: &TestApp, url: &str) -> Import {
     import
 }
 
-/// Why an import failed, once and for all; nothing of it is left in storage.
+/// Returns why an import failed for good; nothing of it is left in storage.
 async fn failure(app: &TestApp, url: &str) -> String {
     let import = begin(app, url).await;
     let end = app.end_of(import.id).await;
@@ -46,7 +46,7 @@ async fn failure(app: &TestApp, url: &str) -> String {
     end.error.unwrap()
 }
 
-/// Why an import was put back, to be tried again.
+/// Returns why an import was interrupted, to be retried.
 async fn interruption(app: &TestApp, id: i64) -> String {
     let mut events = app.watch(id, None).await;
     loop {
@@ -58,7 +58,7 @@ async fn interruption(app: &TestApp, id: i64) -> String {
     }
 }
 
-/// A server that answers each path as it is told.
+/// Starts a server whose response depends on the path.
 async fn server(answer: impl Fn(&str) -> Answer + Send + 'static) -> Receiver {
     Receiver::behaving(move |request| answer(&request.path)).await
 }
@@ -84,7 +84,7 @@ fn gzip(plain: &[u8]) -> Answer {
 }
 
 #[tokio::test]
-async fn a_file_is_fetched_and_imported_as_if_it_had_been_uploaded() {
+async fn a_file_is_fetched_and_imported_like_an_uploaded_one() {
     use EventKind::{Completed, Fetched, Queued, Scanned, Started};
     let app = TestApp::start_with(&[LOCAL, ("HTTP_PROXY", "http://127.0.0.1:9")]).await;
     let csv = Csv::random(3_000, 51);
@@ -99,7 +99,7 @@ async fn a_file_is_fetched_and_imported_as_if_it_had_been_uploaded() {
     app.table().await.assert_equals(&expected);
     let size = i64::try_from(csv.as_slice().len()).unwrap();
     assert_eq!((end.size_bytes, end.bytes_fetched, end.sha256.map_or(0, |hash| hash.len())), (Some(size), size, 64));
-    assert_eq!(end.source_url, Some(at(&server, "/files/Tea%20list.csv")), "without what may be secret");
+    assert_eq!(end.source_url, Some(at(&server, "/files/Tea%20list.csv")), "without the query, which may be secret");
     let events: Vec<ImportEvent> = app.watch(import.id, None).await.to_end().await;
     assert_numbered(&events, 1);
     let kinds: Vec<_> = events.iter().map(|event| event.kind).filter(|kind| *kind != EventKind::Progress).collect();
@@ -109,15 +109,15 @@ async fn a_file_is_fetched_and_imported_as_if_it_had_been_uploaded() {
     assert_eq!(request.path, "/files/Tea%20list.csv?signature=hush");
     assert_eq!(request.headers["host"], server.address.to_string());
     let hushed = app.db.number("SELECT count(*) FROM imports WHERE source_url LIKE '%hush%'").await;
-    assert!(hushed == 0 && !app.web.log().contains("hush"), "neither kept nor told");
+    assert!(hushed == 0 && !app.web.log().contains("hush"), "neither stored nor logged");
     let named = post(&app, &json!({ "url": at(&server, "/x"), "file_name": "a/b/mine.csv" })).await;
     assert_eq!(named.json::<Import>().await.unwrap().file_name, "mine.csv");
 }
 
 #[tokio::test]
-async fn a_url_that_leads_inside_is_refused_at_once() {
+async fn a_url_with_an_internal_address_is_refused_at_once() {
     let names = NameServer::start(|_| vec![Ipv4Addr::new(10, 1, 2, 3)]).await;
-    let app = TestApp::start_with(&[("WEBHOOK_DNS", &names.address.to_string())]).await;
+    let app = TestApp::start_with(&[("OUTBOUND_DNS", &names.address.to_string())]).await;
     for (url, reason) in [
         ("http://127.0.0.1:9/x.csv", "this host itself"),
         ("http://0x7f.1/x.csv", "this host itself"),
@@ -127,7 +127,7 @@ async fn a_url_that_leads_inside_is_refused_at_once() {
         ("ftp://example.com/x.csv", "https://"),
         ("file:///etc/passwd", "https://"),
         ("https://user:secret@example.com/x.csv", "password"),
-        ("products.csv", "not a URL"),
+        ("products.csv", "not a full URL"),
     ] {
         let refused = problem(post(&app, &json!({ "url": url })).await).await;
         assert_eq!((refused.code, refused.errors[0].field.as_str()), (ErrorCode::Invalid, "url"), "{url}");
@@ -140,16 +140,16 @@ async fn a_url_that_leads_inside_is_refused_at_once() {
 }
 
 #[tokio::test]
-async fn a_name_that_leads_inside_only_later_is_not_called() {
-    // Vetted when the URL is given, and again, with the address that is called, when it is fetched.
+async fn a_host_that_becomes_internal_later_is_not_called() {
+    // Checked when the import is created, and again, with the address that is called, when the file is fetched.
     let names = NameServer::start(|question| vec![Ipv4Addr::new(127, 0, 0, if question == 0 { 1 } else { 2 })]).await;
-    let app = TestApp::start_with(&[LOCAL, ("WEBHOOK_DNS", &names.address.to_string())]).await;
+    let app = TestApp::start_with(&[LOCAL, ("OUTBOUND_DNS", &names.address.to_string())]).await;
     let reason = failure(&app, "http://files.example.com:9/x.csv").await;
     assert!(reason.contains("leads to 127.0.0.2"), "{reason}");
 }
 
 #[tokio::test]
-async fn redirects_are_followed_and_each_is_vetted() {
+async fn redirects_are_followed_and_each_is_checked() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let server = server(|path| match path {
         "/a" => redirect("b?x=1"),
@@ -179,7 +179,7 @@ async fn redirects_are_followed_and_each_is_vetted() {
 }
 
 #[tokio::test]
-async fn what_is_no_file_of_products_fails_with_the_reason() {
+async fn a_response_that_is_no_product_file_fails_with_the_reason() {
     let app = TestApp::start_with(&[LOCAL, ("MAX_UPLOAD_BYTES", "100000")]).await;
     let server = server(|path| match path {
         "/page" => Answer::Full(200, "content-type: text/html\r\n", "<html>".to_owned()),
@@ -224,14 +224,14 @@ async fn a_compressed_file_is_decompressed() {
 }
 
 #[tokio::test]
-async fn trouble_that_may_pass_is_told_and_the_fetch_is_tried_again() {
+async fn temporary_errors_are_reported_and_the_fetch_is_retried() {
     let settings = [LOCAL, ("IMPORT_URL_IDLE_SECONDS", "1"), ("IMPORT_URL_DEADLINE_SECONDS", "3")];
     let app = TestApp::start_with(&settings).await;
     for (first, expected) in [
         (Answer::TakeAndReset, "cut in the middle of the file, after 6 bytes"),
         (Answer::Hang, "silent for 1 s"),
-        (Answer::Reset, "gives no answer"),
-        (Answer::Garbage, "gives no answer"),
+        (Answer::Reset, "did not respond"),
+        (Answer::Garbage, "did not respond"),
         (Answer::Status(503), "503 Service Unavailable"),
         (
             Answer::Raw(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n\x1f\x8b\x08".to_vec()),
@@ -248,7 +248,7 @@ async fn trouble_that_may_pass_is_told_and_the_fetch_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_drips_has_an_end_and_in_the_end_the_import_fails() {
+async fn a_slow_server_is_cut_off_and_the_import_fails_in_the_end() {
     let settings = [LOCAL, ("IMPORT_URL_IDLE_SECONDS", "2"), ("IMPORT_URL_DEADLINE_SECONDS", "3")];
     let app = TestApp::start_with(&settings).await;
     let server = server(|_| Answer::Drip).await;
@@ -264,19 +264,19 @@ async fn a_server_that_drips_has_an_end_and_in_the_end_the_import_fails() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_or_knows_no_tls_is_told() {
+async fn a_server_that_is_missing_or_has_no_tls_is_reported() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let server = server(|_| file(SMALL)).await;
     let import = begin(&app, &format!("https://{}/x.csv", server.address)).await;
-    assert!(interruption(&app, import.id).await.contains("No TLS with"));
+    assert!(interruption(&app, import.id).await.contains("TLS with"));
     let address = server.address;
     drop(server);
     let import = begin(&app, &format!("http://{address}/x.csv")).await;
-    assert!(interruption(&app, import.id).await.contains("No connection to"));
+    assert!(interruption(&app, import.id).await.contains("Connection to"));
 }
 
 #[tokio::test]
-async fn a_fetch_can_be_cancelled_and_tells_how_far_it_is() {
+async fn a_fetch_reports_its_progress_and_can_be_cancelled() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let server = server(|_| Answer::Drip).await;
     let import = begin(&app, &at(&server, "/x.csv")).await;
@@ -292,7 +292,7 @@ async fn a_fetch_can_be_cancelled_and_tells_how_far_it_is() {
 }
 
 #[tokio::test]
-async fn a_fetch_outlives_its_worker() {
+async fn a_fetch_survives_its_worker() {
     let app = TestApp::serve(&[LOCAL, ("IMPORT_LEASE_SECONDS", "2")]).await;
     let mut first = app.worker(&[]).await;
     let server = server(|_| Answer::Drip).await;

@@ -1,20 +1,20 @@
-//! Where a webhook may lead: the guard against being sent to one's own network (server-side request forgery).
+//! Which URLs and addresses may be called.
 //!
-//! A URL goes through the parser of the WHATWG, which knows all spellings of an address (`0x7f.1`, `２１３０７０６４３３`,
-//! `127。0。0。1`); what is judged afterwards are addresses, never texts. The one that was judged is the one that is called,
-//! so a name server that changes its mind in between changes nothing.
+//! A URL is parsed by the WHATWG algorithm, which knows all spellings of an address (`0x7f.1`, `２１３０７０６４３３`,
+//! `127。0。0。1`). The check is made on addresses, never on text, and on the addresses that are then connected to: a name
+//! server that changes its answer in between changes nothing.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use url::{Host, Url};
 
-/// Why a URL or an address may not be called; ends a sentence that begins with its name.
+/// Why a URL or an address must not be called; follows the word "URL" in a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Refused(pub String);
+pub struct ForbiddenError(pub String);
 
-/// Blocks of IPv4 that are not public (IANA's special-purpose registry), as address, length of the prefix, and what it is.
+/// IPv4 blocks that are not public (IANA special-purpose registry): address, prefix length, and what the block is.
 const V4: [([u8; 4], u8, &str); 15] = [
     ([0, 0, 0, 0], 8, "means this host"),
     ([10, 0, 0, 0], 8, "is private"),
@@ -33,7 +33,7 @@ const V4: [([u8; 4], u8, &str); 15] = [
     ([240, 0, 0, 0], 4, "is reserved"),
 ];
 
-/// Blocks of IPv6 within `2000::/3` that are not public; all outside of it is refused in any case.
+/// IPv6 blocks within `2000::/3` that are not public. Addresses outside of `2000::/3` are refused in any case.
 const V6: [([u16; 2], u8, &str); 4] = [
     ([0x2001, 0], 23, "is reserved for protocols, or leads to an IPv4 address"),
     ([0x2001, 0xdb8], 32, "is for documentation"),
@@ -41,10 +41,14 @@ const V6: [([u16; 2], u8, &str); 4] = [
     ([0x3fff, 0], 20, "is for documentation"),
 ];
 
-/// A URL that may be kept for a webhook, as far as its text tells: `http` or `https`, a host, nothing secret in it.
-pub fn parse(text: &str) -> Result<Url, Refused> {
-    let refused = |reason: &str| Refused(reason.to_owned());
-    let mut url = Url::parse(text.trim()).map_err(|error| Refused(format!("is not a URL: {error}")))?;
+/// Parses a URL and checks its form: `http` or `https`, a host, no credentials. The fragment is dropped.
+///
+/// # Errors
+/// The reason, to follow the name of the field.
+pub fn parse_url(text: &str) -> Result<Url, ForbiddenError> {
+    let refused = |reason: &str| ForbiddenError(reason.to_owned());
+    let mut url = Url::parse(text.trim())
+        .map_err(|error| ForbiddenError(format!("is not a full URL, such as https://example.com/path ({error})")))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(refused("must begin with https:// or http://"));
     }
@@ -52,14 +56,14 @@ pub fn parse(text: &str) -> Result<Url, Refused> {
         return Err(refused("must not contain a user name or a password"));
     }
     if url.port() == Some(0) {
-        return Err(refused("has a port that cannot be called"));
+        return Err(refused("has port 0, which cannot be called"));
     }
     url.set_fragment(None);
     Ok(url)
 }
 
-/// The address in a URL that has one instead of a name.
-pub fn literal(url: &Url) -> Option<IpAddr> {
+/// Returns the address of a URL whose host is an address instead of a name.
+pub fn literal_address(url: &Url) -> Option<IpAddr> {
     match url.host()? {
         Host::Ipv4(address) => Some(address.into()),
         Host::Ipv6(address) => Some(address.into()),
@@ -67,25 +71,27 @@ pub fn literal(url: &Url) -> Option<IpAddr> {
     }
 }
 
+/// Checks all addresses of a host.
+///
 /// # Errors
-/// [`Refused`] where any address is not public and not in `allowed`: a host with one foot inside is not called at all.
-pub fn vet(addresses: &[IpAddr], allowed: &[IpNet]) -> Result<(), Refused> {
+/// Where any address is neither public nor in `allowed`: a host with one internal address is not called at all.
+pub fn check(addresses: &[IpAddr], allowed: &[IpNet]) -> Result<(), ForbiddenError> {
     for address in addresses {
         if allowed.iter().any(|net| net.contains(address)) {
             continue;
         }
         let reason = match address {
-            IpAddr::V4(address) => refuse_v4(*address),
-            IpAddr::V6(address) => refuse_v6(*address),
+            IpAddr::V4(address) => forbidden_v4(*address),
+            IpAddr::V6(address) => forbidden_v6(*address),
         };
         if let Some(reason) = reason {
-            return Err(Refused(format!("leads to {address}, which {reason}")));
+            return Err(ForbiddenError(format!("leads to {address}, which {reason}")));
         }
     }
     Ok(())
 }
 
-fn refuse_v4(address: Ipv4Addr) -> Option<&'static str> {
+fn forbidden_v4(address: Ipv4Addr) -> Option<&'static str> {
     let bits = address.to_bits();
     let block = V4.iter().find(|(block, length, _)| {
         let shift = 32 - u32::from(*length);
@@ -94,14 +100,14 @@ fn refuse_v4(address: Ipv4Addr) -> Option<&'static str> {
     block.map(|(.., reason)| *reason)
 }
 
-fn refuse_v6(address: Ipv6Addr) -> Option<&'static str> {
+fn forbidden_v6(address: Ipv6Addr) -> Option<&'static str> {
     if address.is_unspecified() {
         return Some("means this host");
     }
     if address.is_loopback() {
         return Some("is this host itself");
     }
-    // Among them ::ffff:0:0/96, 64:ff9b::/96 and 64:ff9b:1::/48, which are IPv4 addresses in other clothes.
+    // Among them ::ffff:0:0/96, 64:ff9b::/96 and 64:ff9b:1::/48, which are IPv4 addresses in another notation.
     if address.segments()[0] >> 13 != 1 {
         return Some("is not public");
     }
@@ -118,7 +124,7 @@ fn refuse_v6(address: Ipv6Addr) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    /// Hosts whose spelling alone tells that they are inside.
+    /// Hosts that are internal addresses in every spelling.
     const INSIDE: [&str; 76] = [
         "127.0.0.1",
         "127.1",
@@ -202,9 +208,9 @@ mod tests {
     fn every_spelling_of_an_address_inside_is_refused() {
         for host in INSIDE {
             for url in [format!("http://{host}/hook"), format!("https://{host}:8443/hook"), format!("http:{host}")] {
-                let parsed = parse(&url).unwrap_or_else(|refused| panic!("{url}: {refused}"));
-                let address = literal(&parsed).unwrap_or_else(|| panic!("{url} is not seen as an address"));
-                assert!(vet(&[address], &[]).is_err(), "{url} is {address}, and let through");
+                let parsed = parse_url(&url).unwrap_or_else(|error| panic!("{url}: {error}"));
+                let address = literal_address(&parsed).unwrap_or_else(|| panic!("{url} is not seen as an address"));
+                assert!(check(&[address], &[]).is_err(), "{url} is {address} and passes");
             }
         }
     }
@@ -236,7 +242,7 @@ mod tests {
             "http://a.0x7f/",
             "http://\u{ad}/",
         ] {
-            assert!(parse(url).is_err(), "{url} is taken for {:?}", parse(url));
+            assert!(parse_url(url).is_err(), "{url} is accepted as {:?}", parse_url(url));
         }
     }
 
@@ -263,7 +269,7 @@ mod tests {
             "2a00:1450:4001::1",
         ] {
             let address: IpAddr = address.parse().expect("an address");
-            assert_eq!(vet(&[address], &[]), Ok(()), "{address}");
+            assert_eq!(check(&[address], &[]), Ok(()), "{address}");
         }
     }
 
@@ -271,24 +277,24 @@ mod tests {
     fn one_address_inside_among_public_ones_is_enough() {
         let addresses: Vec<IpAddr> =
             ["1.1.1.1", "2606:4700:4700::1111", "10.0.0.1"].map(|text| text.parse().expect("an address")).into();
-        assert_eq!(vet(&addresses, &[]), Err(Refused("leads to 10.0.0.1, which is private".into())));
+        assert_eq!(check(&addresses, &[]), Err(ForbiddenError("leads to 10.0.0.1, which is private".into())));
     }
 
     #[test]
     fn what_is_allowed_by_name_is_let_through_and_nothing_beside_it() {
         let allowed: Vec<IpNet> = ["10.1.0.0/16", "::1/128"].map(|text| text.parse().expect("a block")).into();
-        let vetted = |text: &str| vet(&[text.parse().expect("an address")], &allowed);
-        assert_eq!(vetted("10.1.2.3"), Ok(()));
-        assert_eq!(vetted("::1"), Ok(()));
-        assert!(vetted("10.2.0.1").is_err() && vetted("::ffff:10.1.2.3").is_err());
+        let checked = |text: &str| check(&[text.parse().expect("an address")], &allowed);
+        assert_eq!(checked("10.1.2.3"), Ok(()));
+        assert_eq!(checked("::1"), Ok(()));
+        assert!(checked("10.2.0.1").is_err() && checked("::ffff:10.1.2.3").is_err());
     }
 
     #[test]
     fn a_url_is_kept_as_the_parser_writes_it_without_its_fragment() {
         assert_eq!(
-            parse(" HTTPS://Example.COM:443/a/../b?c#d ").map(String::from),
+            parse_url(" HTTPS://Example.COM:443/a/../b?c#d ").map(String::from),
             Ok("https://example.com/b?c".into())
         );
-        assert_eq!(parse("http://bücher.example/").map(String::from), Ok("http://xn--bcher-kva.example/".into()));
+        assert_eq!(parse_url("http://bücher.example/").map(String::from), Ok("http://xn--bcher-kva.example/".into()));
     }
 }
