@@ -1,4 +1,4 @@
-//! The page of webhooks, with a receiver that is well, ill and well again.
+//! The pages of webhooks, with a receiver that works, fails and works again.
 
 use serde_json::json;
 use shared::webhook::DeliveryStatus;
@@ -11,7 +11,7 @@ use tests::{
 use crate::browser::Browser;
 
 #[tokio::test]
-async fn a_webhook_is_made_with_its_errors_told_by_field_and_its_secret_shown_once() {
+async fn a_webhook_is_created_with_errors_by_field_and_its_secret_shown_once() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let receiver = Receiver::start().await;
     let browser = Browser::open(&app, "/webhooks").await;
@@ -19,7 +19,7 @@ async fn a_webhook_is_made_with_its_errors_told_by_field_and_its_secret_shown_on
     browser.click("new-webhook").await;
     browser.click("save-webhook").await;
     browser.until_text("error-url", "URL is missing").await;
-    // What only the server knows is told at the same place.
+    // Errors of the server are shown in the same place.
     browser.enter("webhook-url", "http://10.0.0.1/hook").await;
     browser.click("save-webhook").await;
     browser.until_text("error-url", "URL").await;
@@ -71,24 +71,24 @@ async fn a_webhook_is_made_with_its_errors_told_by_field_and_its_secret_shown_on
 }
 
 #[tokio::test]
-async fn a_failure_is_seen_with_its_reason_and_sent_again_when_the_receiver_is_well() {
+async fn a_failure_is_shown_with_its_reason_and_sent_again_when_the_receiver_works() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let receiver = Receiver::behaving(|_| Answer::Full(500, "x-trace: 7\r\n", "the database is away".into())).await;
     let id = app.webhook(&receiver).await.webhook.id;
     let browser = Browser::open(&app, &format!("/webhooks/{id}")).await;
     browser.wait_for("no-deliveries").await;
 
-    // The test answers on the spot, with why it failed.
+    // The test shows its result and why it failed.
     browser.click("send-test").await;
     browser.wait_for("attempt").await;
     assert_eq!(browser.text("attempt-outcome").await, "500");
-    assert!(browser.text("attempt-why").await.contains("trouble of its own"));
+    assert!(browser.text("attempt-why").await.contains("returned a server error"));
     assert_eq!(browser.text("response-body").await, "the database is away");
     let result = browser.text("test-result").await;
     assert!(result.contains("x-trace") && result.contains("First byte") && result.contains("Connect"), "{result}");
     assert_eq!(receiver.received()[0].kind(), "webhook.test");
 
-    // A change of a product appears by itself.
+    // A change of a product appears without a reload.
     app.create_product("TEA-01").await;
     let delivery = app.newest(DeliveryStatus::Pending, 1).await.delivery;
     browser.until_text("log-table", "product.created").await;
@@ -102,7 +102,7 @@ async fn a_failure_is_seen_with_its_reason_and_sent_again_when_the_receiver_is_w
     browser.until_text("delivery-panel", "the database is away").await;
     assert_eq!(browser.query().await, format!("kind=product.created&delivery={}", delivery.id));
 
-    // The receiver is well: what failed is sent again, and the page follows.
+    // The receiver works: the failed delivery is sent again, and the page is updated.
     receiver.behave(|_| Answer::Status(204));
     browser.click("redeliver").await;
     browser.until_text("delivery-status", "Delivered").await;
@@ -119,20 +119,24 @@ async fn a_failure_is_seen_with_its_reason_and_sent_again_when_the_receiver_is_w
 }
 
 #[tokio::test]
-async fn a_webhook_is_switched_off_and_on_and_a_page_of_its_log_follows_another() {
+async fn a_webhook_is_disabled_and_enabled_and_its_log_is_paged() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let receiver = Receiver::behaving(|_| Answer::Status(410)).await;
     let id = app.webhook(&receiver).await.webhook.id;
     app.create_product("TEA-01").await;
     let browser = Browser::open(&app, "/webhooks").await;
-    // The receiver said that it is gone: it is told, and taken back.
+    // The receiver answered 410: the notice says so, and its delivery waits until the webhook is enabled.
     browser.until_text("disabled-notice", "410 Gone").await;
     receiver.behave(|_| Answer::Status(204));
+    browser.click("webhook-link").await;
+    browser.until_text("log-table", "until the webhook is enabled").await;
+    browser.go("/webhooks").await;
+    browser.wait_for("enable-again").await;
     browser.click("enable-again").await;
     browser.until_gone("disabled-notice").await;
     assert!(app.webhook_now(id).await.enabled);
     browser.click("enabled").await;
-    browser.until_text("disabled-notice", "by hand").await;
+    browser.until_text("disabled-notice", "manually").await;
     assert_eq!(browser.attribute("enabled", "aria-checked").await.unwrap(), "false");
     assert!(!app.webhook_now(id).await.enabled);
     browser.click("enabled").await;
@@ -143,7 +147,7 @@ async fn a_webhook_is_switched_off_and_on_and_a_page_of_its_log_follows_another(
         app.create(json!({ "sku": format!("TEA-{number:02}"), "name": "Tea" })).await;
     }
     let rows = "[data-testid=delivery-row]";
-    // They come as they are attempted; the page that follows begins where this one ends.
+    // They appear as they are attempted; the next page begins where this one ends.
     let newest = format!("={}", app.db.number("SELECT max(id) FROM webhook_deliveries").await);
     let first = async || browser.attribute("open-delivery", "href").await.filter(|href| href.ends_with(&newest));
     browser.until("the newest delivery", first).await;

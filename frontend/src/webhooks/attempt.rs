@@ -1,12 +1,11 @@
-//! One attempt, as it went over the wire.
+//! One attempt: its result, its timings, and the request and response.
 
 use leptos::prelude::*;
 use shared::webhook::{Attempt, AttemptError, Header};
 
-use super::words;
+use super::labels;
 use crate::ui::Moment;
 
-/// What came of it, how long each part took, and what went to and fro.
 #[component]
 pub fn AttemptView(attempt: Attempt) -> impl IntoView {
     let Attempt { no, at, url, address, code, error, message, duration_ms, timings, .. } = attempt;
@@ -19,7 +18,7 @@ pub fn AttemptView(attempt: Attempt) -> impl IntoView {
             <header class="attempt-head">
                 <span class="badge" data-tone=tone data-testid="attempt-outcome">
                     <span class="badge-dot"></span>
-                    {words::outcome(code, error)}
+                    {labels::outcome(code, error)}
                 </span>
                 {error.map(|error| view! { <code class="attempt-class">{error.as_str()}</code> })}
                 <span class="attempt-when">{format!("Attempt {no}, ")}<Moment at /></span>
@@ -29,33 +28,33 @@ pub fn AttemptView(attempt: Attempt) -> impl IntoView {
                 <div><dt>"Total"</dt><dd>{format!("{duration_ms} ms")}</dd></div>
                 {times
                     .map(|(name, us)| {
-                        let us = us.map_or_else(|| "–".to_owned(), words::milliseconds);
+                        let us = us.map_or_else(|| "–".to_owned(), labels::milliseconds);
                         view! { <div><dt>{name}</dt><dd>{us}</dd></div> }
                     })
                     .collect_view()}
             </dl>
-            <details class="wire" open=answered>
+            <details class="exchange" open=answered>
                 <summary>"Response"</summary>
                 <Headers headers=attempt.response_headers />
                 <ResponseBody body=attempt.response_body truncated=attempt.truncated />
             </details>
-            <details class="wire">
+            <details class="exchange">
                 <summary>"Request"</summary>
-                <p class="wire-target"><code>{format!("POST {url}")}</code></p>
-                {address.map(|address| view! { <p class="wire-note">{format!("Address called: {address}")}</p> })}
+                <p class="exchange-target"><code>{format!("POST {url}")}</code></p>
+                {address.map(|address| view! { <p class="exchange-note">{format!("Address: {address}")}</p> })}
                 <Headers headers=attempt.request_headers />
             </details>
         </article>
     }
 }
 
-/// What happened, and what may be done about it.
+/// What happened, and what a user can do about it.
 #[component]
 fn Why(code: Option<u16>, error: Option<AttemptError>, message: Option<String>) -> impl IntoView {
     view! {
         <div class="attempt-why" data-testid="attempt-why">
-            {words::advice(code, error).map(|advice| view! { <p>{advice}</p> })}
-            {message.map(|message| view! { <p class="wire-note">{message}</p> })}
+            {labels::advice(code, error).map(|advice| view! { <p>{advice}</p> })}
+            {message.map(|message| view! { <p class="exchange-note">{message}</p> })}
         </div>
     }
 }
@@ -76,10 +75,10 @@ fn Headers(headers: Vec<Header>) -> impl IntoView {
 #[component]
 fn ResponseBody(body: Option<String>, truncated: bool) -> impl IntoView {
     match body.filter(|body| !body.is_empty()) {
-        None => view! { <p class="wire-note">"No body."</p> }.into_any(),
+        None => view! { <p class="exchange-note">"No body."</p> }.into_any(),
         Some(body) => view! {
-            <pre class="wire-body" tabindex="0" aria-label="Body of the answer" data-testid="response-body">{body}</pre>
-            {truncated.then_some(view! { <p class="wire-note">"The answer was longer; this is its beginning."</p> })}
+            <pre class="exchange-body" tabindex="0" aria-label="Response body" data-testid="response-body">{body}</pre>
+            {truncated.then_some(view! { <p class="exchange-note">"The response was longer; this is its beginning."</p> })}
         }
         .into_any(),
     }

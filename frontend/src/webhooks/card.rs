@@ -1,8 +1,8 @@
 use leptos::prelude::*;
 use shared::webhook::{Webhook, WebhookEvent};
 
+use super::health_chart::HealthStrip;
 use super::refresh::Refresh;
-use super::strip::HealthStrip;
 use super::switch::{DisabledNotice, EnabledSwitch};
 use crate::ui::Relative;
 
@@ -31,7 +31,7 @@ pub fn WebhookCard(webhook: Memo<Webhook>, refresh: Refresh) -> impl IntoView {
     }
 }
 
-/// What a webhook is told of.
+/// The events that a webhook subscribes to.
 #[component]
 pub fn EventTags(events: Signal<Vec<WebhookEvent>>) -> impl IntoView {
     view! {
@@ -41,7 +41,7 @@ pub fn EventTags(events: Signal<Vec<WebhookEvent>>) -> impl IntoView {
     }
 }
 
-/// Since when nothing has been taken; nothing where all is well, or where it is switched off.
+/// Time of the first failure since the last success; nothing where the last attempt succeeded, or while it is disabled.
 #[component]
 pub fn FailingSince(webhook: Memo<Webhook>) -> impl IntoView {
     let since = Memo::new(move |_| webhook.with(|w| w.health.failing_since.filter(|_| w.enabled)));
@@ -49,9 +49,9 @@ pub fn FailingSince(webhook: Memo<Webhook>) -> impl IntoView {
         let at = since.get()?;
         Some(view! {
             <p class="failing" data-testid="failing-since">
-                "Failing; the first failure was "
+                "Failing since "
                 <Relative at />
-                ". After five days of it the webhook is switched off."
+                ". After five days of failures the webhook is disabled."
             </p>
         })
     }

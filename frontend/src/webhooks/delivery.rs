@@ -1,4 +1,4 @@
-//! One delivery beside the log: its message and all of its attempts.
+//! One delivery next to the log: its message and its attempts.
 
 use leptos::{ev, html, prelude::*};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
@@ -11,7 +11,7 @@ use wasm_bindgen_futures::spawn_local;
 use super::attempt::AttemptView;
 use super::query::LogView;
 use super::refresh::Refresh;
-use super::{requests, words};
+use super::{labels, requests};
 use crate::ui::{Glyph, Icon, ProblemNotice, Relative, Skeleton, Toasts};
 
 #[component]
@@ -70,7 +70,7 @@ fn Panel(id: Memo<i64>, view: Memo<LogView>, delivery: i64, refresh: Refresh) ->
     }
 }
 
-/// The focus goes back to where the log is.
+/// Returns the focus to the log.
 fn focus_log() {
     request_animation_frame(|| {
         let link = document().query_selector("[data-testid=open-delivery]").ok().flatten();
@@ -86,28 +86,28 @@ fn Content(delivery: i64, refresh: Refresh) -> impl IntoView {
         refresh.track();
         requests::delivery(delivery)
     });
-    // Drawn anew only where something has changed: what was unfolded stays so.
+    // Rendered again only when something changed, so that open sections stay open.
     let known: Memo<Option<Result<DeliveryDetail, Problem>>> = Memo::new(move |_| detail.get());
     move || match known.get() {
         None => view! { <div class="panel-body"><Skeleton rows=6 /></div> }.into_any(),
         Some(Err(problem)) => {
             view! { <div class="panel-body"><ProblemNotice problem retry=move || refresh.now() /></div> }.into_any()
         }
-        Some(Ok(detail)) => view! { <Shown detail refresh /> }.into_any(),
+        Some(Ok(detail)) => view! { <Details detail refresh /> }.into_any(),
     }
 }
 
 #[component]
-fn Shown(detail: DeliveryDetail, refresh: Refresh) -> impl IntoView {
+fn Details(detail: DeliveryDetail, refresh: Refresh) -> impl IntoView {
     let DeliveryDetail { delivery, url, payload, log } = detail;
     let attempts = log.into_iter().rev().map(|attempt| view! { <AttemptView attempt /> }).collect_view();
-    let never = (delivery.attempts == 0).then_some(view! { <p class="wire-note">"No attempt has ended yet."</p> });
+    let never = (delivery.attempts == 0).then_some(view! { <p class="exchange-note">"No attempts yet."</p> });
     view! {
         <div class="panel-body">
             <Summary delivery=delivery.clone() url />
-            <details class="wire">
+            <details class="exchange">
                 <summary>"Message"</summary>
-                <pre class="wire-body" tabindex="0" aria-label="Body of the message" data-testid="payload">{pretty(&payload)}</pre>
+                <pre class="exchange-body" tabindex="0" aria-label="Body of the message" data-testid="payload">{pretty(&payload)}</pre>
             </details>
             {never}
             {attempts}
@@ -118,7 +118,7 @@ fn Shown(detail: DeliveryDetail, refresh: Refresh) -> impl IntoView {
     }
 }
 
-/// JSON with line breaks, for the eye only: what was signed has none.
+/// Formats JSON for display; the body that is signed has no line breaks.
 fn pretty(payload: &str) -> String {
     let value = serde_json::from_str::<serde_json::Value>(payload);
     value.and_then(|value| serde_json::to_string_pretty(&value)).unwrap_or_else(|_| payload.to_owned())
@@ -126,7 +126,7 @@ fn pretty(payload: &str) -> String {
 
 #[component]
 fn Summary(delivery: Delivery, url: String) -> impl IntoView {
-    let (tone, status) = words::status(&delivery);
+    let (tone, status) = labels::status(&delivery);
     view! {
         <dl class="record">
             <div>
@@ -136,7 +136,7 @@ fn Summary(delivery: Delivery, url: String) -> impl IntoView {
                 </dd>
             </div>
             <div><dt>"Event"</dt><dd><code>{delivery.kind.as_str()}</code></dd></div>
-            <div><dt>"Made"</dt><dd><Relative at=delivery.created_at /></dd></div>
+            <div><dt>"Created"</dt><dd><Relative at=delivery.created_at /></dd></div>
             <div><dt>"Attempts"</dt><dd>{delivery.attempts}</dd></div>
             <div class="record-wide"><dt>"webhook-id"</dt><dd><code>{delivery.event_id}</code></dd></div>
             <div class="record-wide"><dt>"URL"</dt><dd>{url}</dd></div>
@@ -151,8 +151,8 @@ fn Redeliver(delivery: Delivery, refresh: Refresh) -> impl IntoView {
     let redeliver = move |_| {
         spawn_local(async move {
             match requests::redeliver(id).await {
-                Ok(_) => toasts.say("It is sent again"),
-                Err(problem) => toasts.refuse("It was not sent again", &problem),
+                Ok(_) => toasts.say("Delivery queued"),
+                Err(problem) => toasts.refuse("Couldn't redeliver", &problem),
             }
             refresh.now();
         });

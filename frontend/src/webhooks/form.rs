@@ -1,4 +1,4 @@
-//! Where a webhook leads and what it is told of: for a new one, and for one that is there.
+//! The form of a webhook: URL, description and events.
 
 use leptos::{ev, prelude::*};
 use shared::{
@@ -7,12 +7,12 @@ use shared::{
 };
 use wasm_bindgen_futures::spawn_local;
 
-use super::{requests, words};
+use super::requests;
 use crate::ui::{Choices, FormButtons, Modal, RefusalNotice, Submission, TextField, of_field};
 
-/// What was saved.
+/// Result of saving.
 pub enum Saved {
-    /// A new one, and its secret.
+    /// A new webhook, with its secret.
     New(String),
     Changed,
 }
@@ -20,7 +20,7 @@ pub enum Saved {
 #[component]
 pub fn WebhookDialog(
     open: RwSignal<bool>,
-    /// The one to change; a new one where there is none. Read when the dialog opens.
+    /// The webhook to change; `None` for a new one. Read when the dialog opens.
     #[prop(into)]
     webhook: Signal<Option<Webhook>>,
     on_saved: impl Fn(Saved) + Copy + Send + Sync + 'static,
@@ -29,7 +29,7 @@ pub fn WebhookDialog(
         Signal::derive(move || if webhook.with(Option::is_some) { "Edit webhook" } else { "Add webhook" }.to_owned());
     view! {
         <Modal open title id="webhook-dialog">
-            // Made anew each time, with what is there then.
+            // Created each time with the current values.
             <Show when=move || open.get()>
                 <WebhookForm open webhook=webhook.get_untracked() on_saved />
             </Show>
@@ -38,19 +38,21 @@ pub fn WebhookDialog(
 }
 
 #[derive(Clone, Copy)]
-struct Draft {
+struct FormState {
     url: RwSignal<String>,
     description: RwSignal<String>,
     events: RwSignal<Vec<WebhookEvent>>,
     submission: Submission,
 }
 
-impl Draft {
+impl FormState {
     fn new(webhook: Option<&Webhook>) -> Self {
         Self {
             url: RwSignal::new(webhook.map_or_else(String::new, |webhook| webhook.url.clone())),
             description: RwSignal::new(webhook.map_or_else(String::new, |webhook| webhook.description.clone())),
-            events: RwSignal::new(webhook.map_or_else(|| WebhookEvent::CHOICES[..3].to_vec(), |w| w.events.clone())),
+            events: RwSignal::new(
+                webhook.map_or_else(|| WebhookEvent::SUBSCRIBABLE[..3].to_vec(), |w| w.events.clone()),
+            ),
             submission: Submission::default(),
         }
     }
@@ -64,7 +66,7 @@ impl Draft {
         }
     }
 
-    /// What is wrong with a field, once the person wanted to save.
+    /// Returns the error of a field, once the user tried to save.
     fn problem_of(self, field: &'static str, label: &'static str) -> Memo<Option<String>> {
         let refused = self.submission.of(field);
         Memo::new(move |_| {
@@ -81,15 +83,15 @@ fn WebhookForm(
     webhook: Option<Webhook>,
     on_saved: impl Fn(Saved) + Copy + Send + Sync + 'static,
 ) -> impl IntoView {
-    let draft = Draft::new(webhook.as_ref());
-    draft.submission.forgets(move || {
-        draft.input();
+    let form = FormState::new(webhook.as_ref());
+    form.submission.forgets(move || {
+        form.input();
     });
     let id = webhook.map(|webhook| webhook.id);
     let submit = move |event: ev::SubmitEvent| {
         event.prevent_default();
-        let input = untrack(|| draft.input());
-        if !draft.submission.begin(&input.check()) {
+        let input = untrack(|| form.input());
+        if !form.submission.begin(&input.check()) {
             return;
         }
         spawn_local(async move {
@@ -98,7 +100,7 @@ fn WebhookForm(
                     open.try_set(false);
                     on_saved(saved);
                 }
-                Err(problem) => draft.submission.refuse(problem),
+                Err(problem) => form.submission.refuse(problem),
             }
         });
     };
@@ -106,25 +108,25 @@ fn WebhookForm(
     view! {
         <form class="webhook-form" novalidate on:submit=submit data-testid="webhook-form">
             <RefusalNotice
-                problem=draft.submission.refused
-                title="This was not saved"
+                problem=form.submission.refused
+                title="Couldn't save"
                 testid="webhook-problem"
                 plain=true
             />
-            <Fields draft />
-            <FormButtons open busy=draft.submission.busy label testid="save-webhook" />
+            <Fields form />
+            <FormButtons open busy=form.submission.busy label testid="save-webhook" />
         </form>
     }
 }
 
 #[component]
-fn Fields(draft: Draft) -> impl IntoView {
+fn Fields(form: FormState) -> impl IntoView {
     view! {
         <TextField
             id="webhook-url"
             label="URL"
-            value=draft.url
-            problem=draft.problem_of("url", "URL")
+            value=form.url
+            problem=form.problem_of("url", "URL")
             error_testid="error-url"
             focus=true
             spellcheck="false"
@@ -134,21 +136,21 @@ fn Fields(draft: Draft) -> impl IntoView {
         <TextField
             id="webhook-description"
             label="Description"
-            value=draft.description
-            problem=draft.problem_of("description", "Description")
+            value=form.description
+            problem=form.problem_of("description", "Description")
             error_testid="error-description"
             spellcheck="false"
             inputmode="text"
-            placeholder="For people; may be empty"
+            placeholder="Optional"
         />
         <Choices
             legend="Events"
-            all=&WebhookEvent::CHOICES
-            ticked=draft.events
+            all=&WebhookEvent::SUBSCRIBABLE
+            ticked=form.events
             word=WebhookEvent::as_str
-            note=words::event
+            note=WebhookEvent::description
             testid="event"
-            problem=draft.problem_of("events", "Events:")
+            problem=form.problem_of("events", "Events:")
             error_testid="error-events"
         />
     }

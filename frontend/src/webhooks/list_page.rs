@@ -8,10 +8,10 @@ use super::card::WebhookCard;
 use super::form::{Saved, WebhookDialog};
 use super::refresh::Refresh;
 use super::requests;
-use super::secret::{SecretDialog, Shown};
+use super::secret::{NewSecret, SecretDialog};
 use crate::ui::{AddButton, Glyph, Icon, ListFrame, ListState, PageHead, page_title};
 
-/// All webhooks, and how each has been doing.
+/// All webhooks with their health.
 #[component]
 pub fn WebhooksPage() -> impl IntoView {
     page_title(|| "Webhooks".to_owned());
@@ -25,7 +25,7 @@ pub fn WebhooksPage() -> impl IntoView {
     let secret = RwSignal::new(None);
     let on_saved = move |saved| {
         if let Saved::New(value) = saved {
-            secret.set(Some(Shown { secret: value, note: "Keep it where the receiver reads its settings." }));
+            secret.set(Some(NewSecret { secret: value, note: "Add it to the settings of the receiver." }));
         }
         refresh.now();
     };
@@ -33,7 +33,7 @@ pub fn WebhooksPage() -> impl IntoView {
         <div class="page webhooks-page">
             <PageHead
                 title="Webhooks"
-                lead="Systems that are told when a person changes a product, or an import ends."
+                lead="Signed messages to other systems when a person or the API changes a product, or when an import ends."
             >
                 <AddButton open=adding label="Add webhook" testid="new-webhook" />
             </PageHead>
@@ -52,7 +52,7 @@ fn Webhooks(
 ) -> impl IntoView {
     let state = Memo::new(move |_| ListState::of(list.get().map(|got| got.map(|list| list.items.is_empty()))));
     let webhooks = Memo::new(move |_| list.get().and_then(Result::ok).map(|list| list.items).unwrap_or_default());
-    // A card stays when its figures change: the focus may be in it.
+    // A card stays in place when its figures change, since it may have the focus.
     let card = move |first: Webhook| {
         let webhook = Memo::new(move |before: Option<&Webhook>| {
             let found = webhooks.with(|all| all.iter().find(|webhook| webhook.id == first.id).cloned());
@@ -75,7 +75,7 @@ fn NoWebhooks(adding: RwSignal<bool>) -> impl IntoView {
         <div class="empty" data-testid="no-webhooks">
             <Icon glyph=Glyph::External />
             <p class="empty-title">"No webhooks yet"</p>
-            <p>"Enter a URL of your system: it gets a signed message for each change that is made by hand."</p>
+            <p>"Add a URL of your system to get a signed message for each change."</p>
             <button type="button" class="button button-primary" on:click=move |_| adding.set(true)>
                 "Add the first webhook"
             </button>

@@ -1,21 +1,21 @@
-//! What a webhook was sent: filters and pages in the address, new deliveries live.
+//! The deliveries of a webhook: filters and page in the URL, new deliveries live.
 
 use leptos::{ev, prelude::*};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 use shared::{
     problem::Problem,
-    webhook::{Delivery, DeliveryPage},
+    webhook::{Delivery, DeliveryPage, WebhookEvent},
 };
 
-use super::query::{KINDS, LogView, STATUSES, kind, status};
+use super::query::{LogView, STATUSES, kind, status};
 use super::refresh::Refresh;
-use super::{requests, words};
+use super::{labels, requests};
 use crate::ui::time::{from_field, to_field};
 use crate::ui::{Glyph, Icon, ListFrame, ListState, Relative, use_now};
 
 #[component]
 pub fn Log(id: Memo<i64>, view: Memo<LogView>, refresh: Refresh) -> impl IntoView {
-    // What is open beside the log does not change it.
+    // The open delivery does not change the list.
     let listed = Memo::new(move |_| view.get().opening(None));
     let page = LocalResource::new(move || {
         refresh.track();
@@ -27,7 +27,7 @@ pub fn Log(id: Memo<i64>, view: Memo<LogView>, refresh: Refresh) -> impl IntoVie
             <header class="card-head">
                 <div>
                     <h2 id="log-title">"Deliveries"</h2>
-                    <p class="card-note">"Newest first; new ones appear by themselves."</p>
+                    <p class="card-note">"Newest first, updated live."</p>
                 </div>
                 <Filters id listed />
             </header>
@@ -39,7 +39,7 @@ pub fn Log(id: Memo<i64>, view: Memo<LogView>, refresh: Refresh) -> impl IntoVie
 #[component]
 fn Filters(id: Memo<i64>, listed: Memo<LogView>) -> impl IntoView {
     let navigate = use_navigate();
-    // Another filter begins at the newest.
+    // A new filter starts at the newest delivery.
     let show = move |view: LogView| {
         let options = NavigateOptions { scroll: false, ..NavigateOptions::default() };
         navigate(&LogView { before: None, ..view }.href(id.get_untracked()), options);
@@ -62,13 +62,13 @@ fn Filters(id: Memo<i64>, listed: Memo<LogView>) -> impl IntoView {
                 {STATUSES
                     .map(|status| {
                         let selected = move || listed.with(|view| view.status == Some(status));
-                        view! { <option value=status.as_str() selected=selected>{words::status_choice(status)}</option> }
+                        view! { <option value=status.as_str() selected=selected>{labels::status_choice(status)}</option> }
                     })
                     .collect_view()}
             </select>
             <select class="select" aria-label="Event" data-testid="log-kind" on:change=by_kind>
                 <option value="" selected=move || listed.with(|view| view.kind.is_none())>"Any event"</option>
-                {KINDS
+                {WebhookEvent::all()
                     .map(|kind| {
                         let selected = move || listed.with(|view| view.kind == Some(kind));
                         view! { <option value=kind.as_str() selected=selected>{kind.as_str()}</option> }
@@ -107,17 +107,17 @@ fn Rows(
                         <tr>
                             <th scope="col">"Status"</th>
                             <th scope="col">"Event"</th>
-                            <th scope="col">"Answer"</th>
+                            <th scope="col">"Response"</th>
                             <th scope="col" class="number">"Attempts"</th>
                             <th scope="col" class="number">"Duration"</th>
-                            <th scope="col">"Made"</th>
+                            <th scope="col">"Created"</th>
                         </tr>
                     </thead>
                     <tbody>
-                        // A row that has not changed stays: the focus may be in it.
+                        // An unchanged row stays in place, since it may have the focus.
                         <For
                             each=move || rows.get()
-                            key=|d| (d.id, d.status, d.attempts, d.next_attempt_at)
+                            key=|d| (d.id, d.status, d.attempts, d.next_attempt_at, d.paused)
                             children=move |delivery| view! { <Row id view delivery /> }
                         />
                     </tbody>
@@ -130,14 +130,16 @@ fn Rows(
 
 #[component]
 fn Row(id: Memo<i64>, view: Memo<LogView>, delivery: Delivery) -> impl IntoView {
-    let (tone, status) = words::status(&delivery);
+    let (tone, status) = labels::status(&delivery);
     let own = delivery.id;
     let href = move || view.with(|view| view.opening(Some(own)).href(id.get()));
     let opened = move || view.with(|view| view.open == Some(own)).then_some("true");
     let now = use_now();
-    let next = delivery.next_attempt_at.map(|at| {
-        view! { <span class="cell-note">{move || format!("next {}", words::until(at, now.get()))}</span> }
-    });
+    let pending = delivery.clone();
+    let next = move || {
+        let next = labels::next_attempt(&pending, now.get());
+        next.map(|next| view! { <span class="cell-note">{next}</span> })
+    };
     view! {
         <tr data-testid="delivery-row" data-status=delivery.status.as_str()>
             <td class="log-status">
@@ -149,7 +151,7 @@ fn Row(id: Memo<i64>, view: Memo<LogView>, delivery: Delivery) -> impl IntoView 
                 </a>
                 {delivery.test.then_some(view! { <span class="cell-note">"test"</span> })}
             </td>
-            <td class="log-answer">{words::outcome(delivery.last_code, delivery.last_error)} " " {next}</td>
+            <td class="log-answer">{labels::outcome(delivery.last_code, delivery.last_error)} " " {next}</td>
             <td class="number log-attempts">{delivery.attempts}</td>
             <td class="number log-duration">
                 {delivery.last_duration_ms.map_or_else(|| "–".to_owned(), |ms| format!("{ms} ms"))}
@@ -184,7 +186,7 @@ fn NoDeliveries(id: Memo<i64>, view: Memo<LogView>) -> impl IntoView {
             <Icon glyph=Glyph::Clock />
             {move || if filtered() {
                 view! {
-                    <p class="empty-title">"No delivery is like that"</p>
+                    <p class="empty-title">"No matching deliveries"</p>
                     <a class="button" href=clear data-noscroll>"Show all deliveries"</a>
                 }.into_any()
             } else {

@@ -1,10 +1,12 @@
-//! Webhooks: who is told of changes, how each receiver has been doing, and what it was sent.
+//! Webhooks: receivers, their health, and the log of their deliveries.
 
+mod actions;
 mod attempt;
 mod card;
 mod delivery;
 mod form;
-mod hook;
+mod health_chart;
+mod labels;
 mod list_page;
 mod log;
 mod page;
@@ -14,10 +16,8 @@ mod replay;
 mod requests;
 mod secret;
 mod snippet;
-mod strip;
 mod switch;
-mod trial;
-mod words;
+mod test_delivery;
 
 pub use list_page::WebhooksPage;
 pub use page::WebhookPage;

@@ -5,25 +5,25 @@ use shared::{
     webhook::Webhook,
 };
 
+use super::actions::Actions;
 use super::card::{EventTags, FailingSince};
 use super::delivery::DeliveryPanel;
-use super::hook::Actions;
+use super::health_chart::HealthStrip;
 use super::log::Log;
 use super::query::LogView;
 use super::refresh::Refresh;
 use super::requests;
 use super::snippet::Snippet;
-use super::strip::HealthStrip;
 use super::switch::{DisabledNotice, EnabledSwitch};
-use super::trial::Trial;
+use super::test_delivery::TestDelivery;
 use crate::ui::time::absolute;
 use crate::ui::{Notice, ProblemNotice, Skeleton, Tone, page_title, use_now};
 
-/// One webhook: how it does, a test, what it was sent, and how its receiver checks that.
+/// One webhook: health, test, deliveries, and how its receiver verifies messages.
 #[component]
 pub fn WebhookPage() -> impl IntoView {
     let params = use_params_map();
-    // What is no number is no webhook, and none has this one.
+    // An invalid id is treated as one that does not exist.
     let id = Memo::new(move |_| params.read().get("id").and_then(|id| id.parse::<i64>().ok()).unwrap_or(0));
     page_title(move || format!("Webhook {}", id.get()));
     let refresh = Refresh::on_deliveries(move |delivery| id.try_get_untracked() == Some(delivery.webhook_id));
@@ -53,7 +53,7 @@ fn Absent(problem: Problem, refresh: Refresh) -> impl IntoView {
     }
     view! {
         <section class="empty" data-testid="no-such-webhook">
-            <h1>"There is no such webhook"</h1>
+            <h1>"Webhook not found"</h1>
             <p>"It may have been deleted."</p>
             <a class="button button-primary" href="/webhooks">"All webhooks"</a>
         </section>
@@ -83,14 +83,14 @@ fn Content(id: Memo<i64>, known: Memo<Option<Webhook>>, first: Webhook, refresh:
             <HealthStrip webhook />
             <FailingSince webhook />
         </section>
-        <Trial webhook refresh />
+        <TestDelivery webhook refresh />
         <Log id view refresh />
         <Snippet />
         <DeliveryPanel id view refresh />
     }
 }
 
-/// As long as two secrets sign.
+/// Shown while two secrets are valid.
 #[component]
 fn OldSecret(webhook: Memo<Webhook>) -> impl IntoView {
     let now = use_now();
@@ -99,8 +99,8 @@ fn OldSecret(webhook: Memo<Webhook>) -> impl IntoView {
         let until = until.get()?;
         Some(view! {
             <div data-testid="old-secret">
-                <Notice tone=Tone::Neutral title="Two secrets sign">
-                    <p>{format!("Until {} the secret before the rotation is good as well.", absolute(until))}</p>
+                <Notice tone=Tone::Neutral title="Two secrets are valid">
+                    <p>{format!("Both secrets are valid until {}.", absolute(until))}</p>
                 </Notice>
             </div>
         })

@@ -1,4 +1,4 @@
-//! What the address says about the log of a webhook. Pure.
+//! The state of the log of a webhook in the URL. Pure.
 
 use std::fmt::Write;
 
@@ -8,48 +8,39 @@ use shared::webhook::{DeliveryStatus, WebhookEvent};
 /// Deliveries on a page.
 const LIMIT: u32 = 25;
 
-/// Kinds of message that a log can have.
-pub const KINDS: [WebhookEvent; 6] = [
-    WebhookEvent::ProductCreated,
-    WebhookEvent::ProductUpdated,
-    WebhookEvent::ProductDeleted,
-    WebhookEvent::ImportCompleted,
-    WebhookEvent::ImportFailed,
-    WebhookEvent::Test,
-];
 pub const STATUSES: [DeliveryStatus; 3] = [DeliveryStatus::Pending, DeliveryStatus::Delivered, DeliveryStatus::Failed];
 
-/// A page of the log, and the delivery that is open beside it. The words are those of the API.
+/// A page of the log, and the delivery that is open next to it. The parameters are those of the API.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogView {
     pub status: Option<DeliveryStatus>,
     pub kind: Option<WebhookEvent>,
-    /// Made at this moment or later.
+    /// Created at this time or later.
     pub since: Option<DateTime<Utc>>,
-    /// Older than this delivery; the newest where there is none.
+    /// Older than this delivery; the newest ones where it is absent.
     pub before: Option<i64>,
     pub open: Option<i64>,
 }
 
 impl LogView {
-    /// Reads the parameters of an address. What cannot be read is taken as absent.
+    /// Reads the parameters of a URL. Invalid ones are ignored.
     pub fn read(parameter: impl Fn(&str) -> Option<String>) -> Self {
         let moment = |text: String| DateTime::parse_from_rfc3339(&text).ok().map(|at| at.with_timezone(&Utc));
         Self {
-            status: parameter("status").and_then(|word| status(&word)),
-            kind: parameter("kind").and_then(|word| kind(&word)),
+            status: parameter("status").and_then(|name| status(&name)),
+            kind: parameter("kind").and_then(|name| kind(&name)),
             since: parameter("since").and_then(moment),
             before: parameter("before").and_then(|id| id.parse().ok()),
             open: parameter("delivery").and_then(|id| id.parse().ok()),
         }
     }
 
-    /// The query of the API after its first parameter.
+    /// Returns the query of the API after its first parameter.
     pub fn conditions(&self) -> String {
         format!("{}&limit={LIMIT}", Self { open: None, ..self.clone() }.parameters())
     }
 
-    /// The address of this page of the log.
+    /// Returns the URL of this page of the log.
     pub fn href(&self, webhook: i64) -> String {
         let parameters = self.parameters();
         match parameters.strip_prefix('&') {
@@ -62,7 +53,7 @@ impl LogView {
         Self { open: delivery, ..self.clone() }
     }
 
-    /// Older deliveries, with nothing open.
+    /// Returns the page of older deliveries, with none open.
     pub fn at(&self, before: Option<i64>) -> Self {
         Self { before, open: None, ..self.clone() }
     }
@@ -82,7 +73,7 @@ impl LogView {
         ];
         parameters.iter().fold(String::new(), |mut query, (name, value)| {
             if let Some(value) = value {
-                // Writing to a string does not fail; none of the values has a letter that would have to be escaped.
+                // Writing to a string does not fail, and no value contains a character that needs escaping.
                 let _ = write!(query, "&{name}={value}");
             }
             query
@@ -90,12 +81,12 @@ impl LogView {
     }
 }
 
-pub fn status(word: &str) -> Option<DeliveryStatus> {
-    STATUSES.into_iter().find(|status| status.as_str() == word)
+pub fn status(name: &str) -> Option<DeliveryStatus> {
+    STATUSES.into_iter().find(|status| status.as_str() == name)
 }
 
-pub fn kind(word: &str) -> Option<WebhookEvent> {
-    KINDS.into_iter().find(|kind| kind.as_str() == word)
+pub fn kind(name: &str) -> Option<WebhookEvent> {
+    WebhookEvent::all().find(|kind| kind.as_str() == name)
 }
 
 #[cfg(test)]
@@ -109,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_says_all_of_a_log_and_nothing_of_an_ordinary_one() {
+    fn a_url_contains_all_of_a_view_and_nothing_of_the_default_one() {
         assert_eq!(LogView::default().href(7), "/webhooks/7");
         let view = LogView {
             status: Some(DeliveryStatus::Failed),

@@ -6,10 +6,10 @@ use shared::webhook::Delivery;
 use super::requests;
 use crate::stream::{self, Heard};
 
-/// News within this time are answered by one request.
-const GATHER: Duration = Duration::from_millis(300);
+/// Deliveries within this time cause one request.
+const DEBOUNCE_TIME: Duration = Duration::from_millis(300);
 
-/// Makes what tracks it load anew.
+/// Reloads the resources that track it.
 #[derive(Clone, Copy)]
 pub struct Refresh {
     tick: RwSignal<u32>,
@@ -17,7 +17,7 @@ pub struct Refresh {
 }
 
 impl Refresh {
-    /// One that listens to deliveries, as long as the component is there; `concerns` tells which ones matter.
+    /// Returns one that reloads after each delivery for which `concerns` is true, until the component is removed.
     pub fn on_deliveries(concerns: impl Fn(&Delivery) -> bool + 'static) -> Self {
         let refresh = Self { tick: RwSignal::new(0), waiting: StoredValue::new(false) };
         stream::listen(requests::events_url(), "delivery", move |heard: Heard<Delivery>| {
@@ -35,7 +35,7 @@ impl Refresh {
     }
 
     pub fn now(self) {
-        // The page may have been left meanwhile.
+        // The user may have left the page.
         let _ = self.tick.try_update(|tick| *tick = tick.wrapping_add(1));
     }
 
@@ -49,7 +49,7 @@ impl Refresh {
                 let _ = self.waiting.try_set_value(false);
                 self.now();
             },
-            GATHER,
+            DEBOUNCE_TIME,
         );
     }
 }

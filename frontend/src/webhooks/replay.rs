@@ -8,12 +8,12 @@ use super::requests;
 use crate::ui::time::{from_field, to_field};
 use crate::ui::{FormButtons, Modal, Toasts};
 
-/// Asks since when what has failed should be sent again.
+/// Asks from which time on failed deliveries are sent again.
 #[component]
 pub fn ReplayDialog(open: RwSignal<bool>, webhook: Memo<Webhook>, refresh: Refresh) -> impl IntoView {
     view! {
         <Modal open title="Replay failed deliveries" id="replay-dialog">
-            // Made anew each time: a day ago is another moment then.
+            // Created each time, since the default is a day before now.
             <Show when=move || open.get()>
                 <Question open webhook refresh />
             </Show>
@@ -33,18 +33,18 @@ fn Question(open: RwSignal<bool>, webhook: Memo<Webhook>, refresh: Refresh) -> i
         open.set(false);
         spawn_local(async move {
             match requests::replay(id, moment).await {
-                Ok(outcome) if outcome.deliveries == 0 => toasts.warn("Nothing has failed since then"),
-                Ok(outcome) if outcome.deliveries == 1 => toasts.say("1 delivery is sent again"),
-                Ok(outcome) => toasts.say(format!("{} deliveries are sent again", outcome.deliveries)),
-                Err(problem) => toasts.refuse("Nothing was replayed", &problem),
+                Ok(outcome) if outcome.deliveries == 0 => toasts.warn("No failed deliveries since then"),
+                Ok(outcome) if outcome.deliveries == 1 => toasts.say("1 delivery queued"),
+                Ok(outcome) => toasts.say(format!("{} deliveries queued", outcome.deliveries)),
+                Err(problem) => toasts.refuse("Couldn't replay", &problem),
             }
             refresh.now();
         });
     };
     view! {
         <form novalidate on:submit=replay>
-            <p>"Every delivery that was made since then and has failed for good is sent again, with the same message and
-                the same webhook-id, so a receiver that took it already can tell."</p>
+            <p>"Sends every failed delivery since then again, with the same message and the same webhook-id, so that a
+                receiver that has already accepted it can ignore it."</p>
             <div class="field dialog-field">
                 <label class="field-label" for="replay-since">"Failed since"</label>
                 <input

@@ -1,4 +1,4 @@
-//! What the page asks the server about webhooks.
+//! Requests to the API of webhooks.
 
 use chrono::{DateTime, Utc};
 use shared::{
@@ -36,12 +36,12 @@ pub async fn rotate(id: i64) -> Result<RotatedSecret, Problem> {
     send("POST", &format!("{BASE}/webhooks/{id}/rotate")).await
 }
 
-/// Sends a made-up message and waits for what comes of it.
+/// Sends a sample message and returns the result.
 pub async fn test(id: i64, kind: Option<WebhookEvent>) -> Result<DeliveryDetail, Problem> {
     send_with("POST", &format!("{BASE}/webhooks/{id}/test"), Request::json(&TestRequest { kind })).await
 }
 
-/// Tries again what has failed for good since then.
+/// Sends failed deliveries since `since` again.
 pub async fn replay(id: i64, since: DateTime<Utc>) -> Result<ReplayOutcome, Problem> {
     send_with("POST", &format!("{BASE}/webhooks/{id}/replay"), Request::json(&ReplayRequest { since })).await
 }
@@ -58,7 +58,7 @@ pub async fn redeliver(id: i64) -> Result<Delivery, Problem> {
     send("POST", &format!("{BASE}/webhooks/deliveries/{id}/redeliver")).await
 }
 
-/// The stream of deliveries, of all webhooks.
+/// Returns the URL of the stream of deliveries of all webhooks.
 pub fn events_url() -> String {
     format!("{BASE}/webhooks/events")
 }

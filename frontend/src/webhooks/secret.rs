@@ -1,21 +1,21 @@
-//! The secret of a webhook, the one time that it is shown.
+//! The dialog that shows a new secret, once.
 
 use leptos::prelude::*;
 
 use crate::ui::{CopyField, OnceDialog, open_while_some};
 
-/// A secret that is to be shown now.
+/// A secret to show.
 #[derive(Debug, Clone)]
-pub struct Shown {
+pub struct NewSecret {
     pub secret: String,
-    /// What is to be known about it beside that it is not shown again.
+    /// Advice, in addition to the one that it is not shown again.
     pub note: &'static str,
 }
 
 #[component]
 pub fn SecretDialog(
-    /// Set to show it; forgotten when the dialog is closed.
-    shown: RwSignal<Option<Shown>>,
+    /// Set to show it; cleared when the dialog is closed.
+    shown: RwSignal<Option<NewSecret>>,
 ) -> impl IntoView {
     let open = open_while_some(shown);
     view! {
@@ -26,9 +26,9 @@ pub fn SecretDialog(
 }
 
 #[component]
-fn Secret(shown: Shown) -> impl IntoView {
+fn Secret(shown: NewSecret) -> impl IntoView {
     view! {
-        <p>"The receiver checks with it that a message comes from here. It is shown only now."</p>
+        <p>"Use it to verify that messages come from Loadify. It is shown only once."</p>
         <p>{shown.note}</p>
         <CopyField text=shown.secret label="Signing secret" testid="secret" />
     }

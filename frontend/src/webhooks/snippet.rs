@@ -1,4 +1,4 @@
-//! How a receiver checks that a message comes from here.
+//! Code with which a receiver verifies messages.
 
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
@@ -24,7 +24,7 @@ impl Language {
         }
     }
 
-    /// What installs the library, and how it is used.
+    /// Returns how to install the library and how to use it.
     const fn code(self) -> &'static str {
         match self {
             Self::Python => include_str!("snippets/verify.py"),
@@ -33,7 +33,8 @@ impl Language {
         }
     }
 
-    fn beside(self, steps: usize) -> Self {
+    /// Returns the language `steps` tabs to the right.
+    fn neighbor(self, steps: usize) -> Self {
         let place = Self::ALL.iter().position(|language| *language == self).unwrap_or(0);
         Self::ALL[(place + steps) % Self::ALL.len()]
     }
@@ -67,7 +68,7 @@ pub fn Snippet() -> impl IntoView {
             _ => return,
         };
         event.prevent_default();
-        let next = chosen.get_untracked().beside(steps);
+        let next = chosen.get_untracked().neighbor(steps);
         chosen.set(next);
         let tab = document().get_element_by_id(&format!("tab-{}", next.name()));
         if let Some(tab) = tab.and_then(|tab| tab.dyn_into::<web_sys::HtmlElement>().ok()) {
@@ -91,7 +92,7 @@ pub fn Snippet() -> impl IntoView {
                 {Language::ALL.map(tab).collect_view()}
             </div>
             <pre
-                class="wire-body"
+                class="exchange-body"
                 id="snippet"
                 role="tabpanel"
                 tabindex="0"
@@ -111,9 +112,9 @@ fn CopyCode(chosen: RwSignal<Language>) -> impl IntoView {
         let code = chosen.get_untracked().code();
         spawn_local(async move {
             if write_to_clipboard(code).await {
-                toasts.say("The code was copied");
+                toasts.say("Copied");
             } else {
-                toasts.warn("The browser does not let the page copy it");
+                toasts.warn("The browser blocked copying");
             }
         });
     };

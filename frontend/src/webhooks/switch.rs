@@ -3,17 +3,17 @@ use shared::webhook::{Webhook, WebhookChange};
 use wasm_bindgen_futures::spawn_local;
 
 use super::refresh::Refresh;
-use super::{requests, words};
+use super::{labels, requests};
 use crate::ui::{Notice, Toasts};
 
-/// Switches a webhook on or off.
+/// Enables or disables a webhook.
 fn set_enabled(webhook: &Webhook, enabled: bool, refresh: Refresh, toasts: Toasts) {
     let id = webhook.id;
     spawn_local(async move {
         let change = WebhookChange { enabled: Some(enabled), ..WebhookChange::default() };
         match requests::change(id, &change).await {
-            Ok(_) => toasts.say(if enabled { "The webhook is on" } else { "The webhook is off" }),
-            Err(problem) => toasts.refuse("The webhook was not changed", &problem),
+            Ok(_) => toasts.say(if enabled { "Webhook enabled" } else { "Webhook disabled" }),
+            Err(problem) => toasts.refuse("Couldn't change the webhook", &problem),
         }
         refresh.now();
     });
@@ -39,14 +39,14 @@ pub fn EnabledSwitch(webhook: Memo<Webhook>, refresh: Refresh) -> impl IntoView 
     }
 }
 
-/// Why it is switched off; nothing as long as it is on.
+/// Why the webhook is disabled; nothing while it is enabled.
 #[component]
 pub fn DisabledNotice(webhook: Memo<Webhook>, refresh: Refresh) -> impl IntoView {
     let toasts = Toasts::expect();
-    let said = Memo::new(move |_| webhook.with(|w| words::disabled(w).map(|(_, title, text)| (title, text))));
+    let said = Memo::new(move |_| webhook.with(|w| labels::disabled(w).map(|(_, title, text)| (title, text))));
     move || {
         let (title, text) = said.get()?;
-        let tone = webhook.with_untracked(words::disabled)?.0;
+        let tone = webhook.with_untracked(labels::disabled)?.0;
         Some(view! {
             <div data-testid="disabled-notice">
                 <Notice tone title>
@@ -57,7 +57,7 @@ pub fn DisabledNotice(webhook: Memo<Webhook>, refresh: Refresh) -> impl IntoView
                         data-testid="enable-again"
                         on:click=move |_| webhook.with_untracked(|w| set_enabled(w, true, refresh, toasts))
                     >
-                        "Switch on again"
+                        "Enable"
                     </button>
                 </Notice>
             </div>

@@ -1,4 +1,4 @@
-//! What can be done with one webhook as a whole.
+//! Actions on one webhook.
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
@@ -9,7 +9,7 @@ use super::form::WebhookDialog;
 use super::refresh::Refresh;
 use super::replay::ReplayDialog;
 use super::requests;
-use super::secret::{SecretDialog, Shown};
+use super::secret::{NewSecret, SecretDialog};
 use crate::ui::{ConfirmDialog, Glyph, Icon, Toasts};
 
 #[component]
@@ -57,11 +57,11 @@ fn RotateDialog(open: RwSignal<bool>, webhook: Memo<Webhook>, refresh: Refresh) 
         spawn_local(async move {
             match requests::rotate(id).await {
                 Ok(rotated) => {
-                    let note = "For 24 hours messages are signed with the secret before as well.";
-                    secret.try_set(Some(Shown { secret: rotated.secret, note }));
+                    let note = "For 24 hours messages are signed with the previous secret as well.";
+                    secret.try_set(Some(NewSecret { secret: rotated.secret, note }));
                     refresh.now();
                 }
-                Err(problem) => toasts.refuse("The secret was not rotated", &problem),
+                Err(problem) => toasts.refuse("Couldn't rotate the secret", &problem),
             }
         });
     };
@@ -70,12 +70,12 @@ fn RotateDialog(open: RwSignal<bool>, webhook: Memo<Webhook>, refresh: Refresh) 
             open
             title="Rotate the secret?"
             confirm="Rotate"
-            dismiss="Keep the secret"
+            dismiss="Cancel"
             testid="confirm-rotate"
             on_confirm=rotate
         >
-            <p>"A new secret is made and shown once. For 24 hours each message carries two signatures, one by each secret,
-                so the receiver can change over at any time without losing a message. After that only the new one signs."</p>
+            <p>"A new secret is created and shown once. For 24 hours each message has two signatures, one with each secret,
+                so that the receiver can switch to the new secret without losing messages."</p>
         </ConfirmDialog>
         <SecretDialog shown=secret />
     }
@@ -91,13 +91,13 @@ fn DeleteDialog(open: RwSignal<bool>, webhook: Memo<Webhook>) -> impl IntoView {
         spawn_local(async move {
             match requests::delete(id).await {
                 Ok(()) => {
-                    toasts.say("The webhook was deleted");
-                    // Unless the person has gone elsewhere meanwhile.
+                    toasts.say("Webhook deleted");
+                    // Unless the user has left the page.
                     if webhook.try_get_untracked().is_some() {
                         navigate("/webhooks", leptos_router::NavigateOptions::default());
                     }
                 }
-                Err(problem) => toasts.refuse("The webhook was not deleted", &problem),
+                Err(problem) => toasts.refuse("Couldn't delete the webhook", &problem),
             }
         });
     };
@@ -106,12 +106,12 @@ fn DeleteDialog(open: RwSignal<bool>, webhook: Memo<Webhook>) -> impl IntoView {
             open
             title="Delete this webhook?"
             confirm="Delete"
-            dismiss="Keep it"
+            dismiss="Cancel"
             testid="confirm-delete"
             on_confirm=delete
         >
             <p class="webhook-url">{move || webhook.with(|webhook| webhook.url.clone())}</p>
-            <p>"Its log goes with it, and so does what is pending. To stop it for a while, switch it off instead."</p>
+            <p>"Its log and its pending deliveries are deleted, too. To stop it for a while, disable it instead."</p>
         </ConfirmDialog>
     }
 }

@@ -11,9 +11,9 @@ use super::refresh::Refresh;
 use super::requests;
 use crate::ui::{Notice, Tone};
 
-/// Sends a made-up message and shows on the spot what came of it.
+/// Sends a sample message and shows the result.
 #[component]
-pub fn Trial(webhook: Memo<Webhook>, refresh: Refresh) -> impl IntoView {
+pub fn TestDelivery(webhook: Memo<Webhook>, refresh: Refresh) -> impl IntoView {
     let chosen = RwSignal::new(WebhookEvent::Test);
     let sending = RwSignal::new(false);
     let answer = RwSignal::new(None::<Result<DeliveryDetail, Problem>>);
@@ -30,15 +30,15 @@ pub fn Trial(webhook: Memo<Webhook>, refresh: Refresh) -> impl IntoView {
             refresh.now();
         });
     };
-    let options = [WebhookEvent::Test].into_iter().chain(WebhookEvent::CHOICES);
+    let options = [WebhookEvent::Test].into_iter().chain(WebhookEvent::SUBSCRIBABLE);
     view! {
-        <section class="card webhook-section" aria-labelledby="trial-title">
+        <section class="card webhook-section" aria-labelledby="test-title">
             <header class="card-head">
                 <div>
-                    <h2 id="trial-title">"Send test"</h2>
-                    <p class="card-note">"A made-up message, signed like every other, sent once and at once."</p>
+                    <h2 id="test-title">"Send test"</h2>
+                    <p class="card-note">"Sends a signed sample message now, without retries."</p>
                 </div>
-                <div class="trial-controls">
+                <div class="test-controls">
                     <select
                         class="select"
                         aria-label="Message to send"
@@ -64,7 +64,7 @@ pub fn Trial(webhook: Memo<Webhook>, refresh: Refresh) -> impl IntoView {
                 {move || match answer.get()? {
                     Ok(detail) => Some(detail.log.into_iter().map(|attempt| view! { <AttemptView attempt /> }).collect_view().into_any()),
                     Err(problem) => {
-                        Some(view! { <Notice tone=Tone::Bad title="The test was not sent"><p>{problem.detail}</p></Notice> }.into_any())
+                        Some(view! { <Notice tone=Tone::Bad title="Couldn't send the test"><p>{problem.detail}</p></Notice> }.into_any())
                     }
                 }}
             </div>

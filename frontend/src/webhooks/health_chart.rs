@@ -1,19 +1,19 @@
-//! How a receiver has been doing, at a glance.
+//! The recent results of a receiver at a glance.
 
 use leptos::prelude::*;
 use shared::webhook::{DeliveryStatus, RecentDelivery, Webhook, WebhookHealth};
 
 use crate::ui::format::thousands;
 
-/// Places of the chart, in deliveries: as many as the server tells of.
-const PLACES: usize = 50;
-/// Width of a place, in units of the drawing.
-const PLACE: usize = 6;
-/// Width of the bar in it.
-const BAR: usize = 4;
+/// Bars in the chart: as many deliveries as the server returns.
+const MAX_BARS: usize = 50;
+/// Distance of the bars, in units of the drawing.
+const BAR_DISTANCE: usize = 6;
+/// Width of a bar.
+const BAR_WIDTH: usize = 4;
 const HEIGHT: f64 = 32.0;
-/// Height of the shortest bar: it must be seen.
-const LEAST: f64 = 5.0;
+/// Height of the shortest bar, which must be visible.
+const MIN_HEIGHT: f64 = 5.0;
 
 /// The last deliveries as bars, the success rate and the 95th percentile of the durations.
 #[component]
@@ -23,7 +23,7 @@ pub fn HealthStrip(webhook: Memo<Webhook>) -> impl IntoView {
         <div class="health" data-testid="health">
             <svg
                 class="health-chart"
-                viewBox=format!("0 0 {} {HEIGHT}", PLACES * PLACE)
+                viewBox=format!("0 0 {} {HEIGHT}", MAX_BARS * BAR_DISTANCE)
                 preserveAspectRatio="none"
                 role="img"
                 aria-label=move || health.with(summary)
@@ -51,16 +51,16 @@ fn Figure(name: &'static str, value: Signal<String>) -> impl IntoView {
 
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of a deadline are exact")]
 fn bars(recent: &[RecentDelivery]) -> impl IntoView + use<> {
-    let recent = &recent[recent.len().saturating_sub(PLACES)..];
+    let recent = &recent[recent.len().saturating_sub(MAX_BARS)..];
     let longest = recent.iter().map(|delivery| delivery.duration_ms).max().unwrap_or(0).max(1) as f64;
-    // The newest stands at the right edge.
-    let first = PLACES - recent.len();
+    // The newest one is at the right edge.
+    let first = MAX_BARS - recent.len();
     let empty = (0..first).map(|place| bar(place, 2.0, "none")).collect_view();
     let filled = recent
         .iter()
         .enumerate()
         .map(|(index, delivery)| {
-            let height = LEAST + (HEIGHT - LEAST) * (delivery.duration_ms.max(0) as f64 / longest).sqrt();
+            let height = MIN_HEIGHT + (HEIGHT - MIN_HEIGHT) * (delivery.duration_ms.max(0) as f64 / longest).sqrt();
             bar(first + index, height, delivery.status.as_str())
         })
         .collect_view();
@@ -72,16 +72,16 @@ fn bar(place: usize, height: f64, state: &'static str) -> impl IntoView {
         <rect
             class="health-bar"
             data-state=state
-            x=place * PLACE
+            x=place * BAR_DISTANCE
             y=format!("{:.1}", HEIGHT - height)
-            width=BAR
+            width=BAR_WIDTH
             height=format!("{height:.1}")
             rx="1"
         />
     }
 }
 
-/// The chart in words.
+/// Returns a text alternative for the chart.
 fn summary(health: &WebhookHealth) -> String {
     let count = i64::try_from(health.recent.len()).unwrap_or(i64::MAX);
     if count == 0 {
@@ -92,7 +92,7 @@ fn summary(health: &WebhookHealth) -> String {
     format!("The last {deliveries}: {failed} without success")
 }
 
-/// Share of the attempts that succeeded; 100 % only where all did.
+/// Returns the share of successful attempts, rounded down: 100 % only where all succeeded.
 fn rate(health: &WebhookHealth) -> String {
     match health.attempts {
         0 => "–".to_owned(),
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_never_better_than_it_was() {
+    fn a_success_rate_is_rounded_down() {
         let health = |attempts, succeeded| WebhookHealth { attempts, succeeded, ..WebhookHealth::default() };
         assert_eq!([rate(&health(0, 0)), rate(&health(3, 3)), rate(&health(1_000, 999))], ["–", "100 %", "99 %"]);
         assert_eq!(summary(&health(0, 0)), "No deliveries yet");
