@@ -18,7 +18,7 @@ use crate::{
     jobs::Queue,
     storage::Storage,
     telemetry::Scraper,
-    webhooks::Courier,
+    webhooks::Dispatcher,
 };
 
 /// One per process, shared by all of it.
@@ -31,8 +31,8 @@ pub struct App {
     pub queue: Queue,
     /// News of events, from this and every other process.
     pub wakeups: Wakeups,
-    /// Sends to webhooks.
-    pub courier: Courier,
+    /// Sends webhook deliveries.
+    pub dispatcher: Dispatcher,
     /// Who may come in.
     pub access: Access,
     /// Fetches files that are given by a URL.
@@ -51,7 +51,7 @@ impl App {
     /// Opens what the configuration names. Nothing is connected yet but what must be there at start.
     pub fn new(config: Config, queue: Queue) -> anyhow::Result<Arc<Self>> {
         let pool = db::pool(&config)?;
-        let courier = Courier::new(&config)?;
+        let dispatcher = Dispatcher::new(&config)?;
         let fetcher = Fetcher::new(&config)?;
         let storage = Storage::open(&config.storage_url, config.storage_min_free_bytes)?;
         let access = Access::new(&config.access)?;
@@ -62,7 +62,7 @@ impl App {
             storage,
             queue,
             wakeups: Wakeups::default(),
-            courier,
+            dispatcher,
             access,
             fetcher,
             scraper: Scraper::start()?,

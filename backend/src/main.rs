@@ -11,6 +11,7 @@ mod events;
 mod http;
 mod imports;
 mod jobs;
+mod net;
 mod products;
 mod sample;
 mod schema;
@@ -132,6 +133,7 @@ async fn run(config: Config, web: bool, work: bool) -> anyhow::Result<()> {
     };
     let working = async {
         if work {
+            app.running.spawn(webhooks::run_dispatcher(Arc::clone(&app)));
             let tasks = async {
                 match broker {
                     Some(endpoint) => jobs::consume(Arc::clone(&app), endpoint).await,

@@ -186,6 +186,7 @@ diesel::table! {
         id -> BigInt,
         event_id -> Text,
         kind -> Text,
+        product_id -> Nullable<BigInt>,
         payload -> Text,
         created_at -> Timestamptz,
     }
@@ -197,6 +198,8 @@ diesel::table! {
         webhook_id -> BigInt,
         event -> BigInt,
         kind -> Text,
+        product_id -> Nullable<BigInt>,
+        bulk -> Bool,
         test -> Bool,
         status -> Text,
         epoch -> Integer,
@@ -216,7 +219,7 @@ diesel::table! {
         code -> Nullable<SmallInt>,
         error -> Nullable<Text>,
         duration_us -> BigInt,
-        wire -> Jsonb,
+        exchange -> Jsonb,
     }
 }
 

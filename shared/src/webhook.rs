@@ -1,36 +1,42 @@
-//! Webhooks: other systems that are told when a person changes a product.
+//! Webhooks: signed messages to other systems when a person or the API changes a product, or when an import ends.
 //!
-//! | route, under `/api/v1` | takes | gives |
+//! | route, under `/api/v1` | request | response |
 //! |---|---|---|
 //! | `GET /webhooks` | | [`WebhookList`] |
-//! | `POST /webhooks` | [`WebhookInput`] | 201 [`NewWebhook`], with the secret, this once |
+//! | `POST /webhooks` | [`WebhookInput`] | 201 [`NewWebhook`], with the secret, only here |
 //! | `GET /webhooks/{id}` | | [`Webhook`] |
 //! | `PATCH /webhooks/{id}` | [`WebhookChange`] | [`Webhook`] |
-//! | `DELETE /webhooks/{id}` | | 204; its deliveries go with it |
-//! | `POST /webhooks/{id}/rotate` | | [`RotatedSecret`], with the new secret, this once |
-//! | `POST /webhooks/{id}/test` | [`TestRequest`] | [`DeliveryDetail`] of the one attempt that was made on the spot |
+//! | `DELETE /webhooks/{id}` | | 204; its deliveries are deleted, too |
+//! | `POST /webhooks/{id}/rotate` | | [`RotatedSecret`], with the new secret, only here |
+//! | `POST /webhooks/{id}/test` | [`TestRequest`] | [`DeliveryDetail`] of the one attempt, which has ended |
 //! | `POST /webhooks/{id}/replay` | [`ReplayRequest`] | [`ReplayOutcome`] |
 //! | `GET /webhooks/deliveries` | query `webhook`, `status`, `kind`, `since`, `before`, `limit` (1 to 200, 50) | [`DeliveryPage`], newest first |
 //! | `GET /webhooks/deliveries/{id}` | | [`DeliveryDetail`] |
 //! | `POST /webhooks/deliveries/{id}/redeliver` | | [`Delivery`], pending again, with the same `event_id` |
 //! | `GET /webhooks/events` | | Server-Sent Events named `delivery`: [`Delivery`] after each attempt; no replay |
 //!
-//! A URL that may not be called is refused with 422 `invalid` and the field `url`; so are an empty or unknown choice of
+//! A URL that must not be called is refused with 422 `invalid` and the field `url`; so are an empty or unknown choice of
 //! events (`events`) and a description that is too long (`description`).
+//!
+//! All enums are open: a client decodes a value that it does not know as `Unknown`.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::problem::FieldError;
 
-/// Longest URL of a webhook, in bytes.
+/// Upper limit of the URL of a webhook, in bytes.
 pub const MAX_URL_BYTES: usize = 2_000;
-/// Longest description of a webhook, in characters.
+/// Upper limit of the description of a webhook, in characters.
 pub const MAX_WEBHOOK_DESCRIPTION_CHARS: usize = 200;
-/// Most webhooks of an installation.
+/// Upper limit of the webhooks of an installation.
 pub const MAX_WEBHOOKS: i64 = 100;
+/// Attempts in a [`DeliveryDetail`]: the newest ones.
+pub const MAX_LOGGED_ATTEMPTS: i64 = 50;
 
-/// What a webhook is told of; the `type` of a message.
+/// What a webhook reports; the `type` of a message.
+///
+/// To add an event, extend this enum and its three functions; the page and the OpenAPI document follow from them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum WebhookEvent {
@@ -44,13 +50,25 @@ pub enum WebhookEvent {
     ImportCompleted,
     #[serde(rename = "import.failed")]
     ImportFailed,
-    /// Sent by *Send test* only; nobody subscribes to it.
+    /// Sent by *Send test* only; cannot be subscribed to.
     #[serde(rename = "webhook.test")]
     Test,
+    /// An event of a newer version.
+    #[serde(rename = "unknown", other)]
+    Unknown,
 }
 
 impl WebhookEvent {
-    /// The word that stands in JSON, in the database and in messages.
+    /// The events that a webhook can subscribe to.
+    pub const SUBSCRIBABLE: [Self; 5] =
+        [Self::ProductCreated, Self::ProductUpdated, Self::ProductDeleted, Self::ImportCompleted, Self::ImportFailed];
+
+    /// Returns every event that is sent, and [`Self::Test`] last.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::SUBSCRIBABLE.into_iter().chain([Self::Test])
+    }
+
+    /// Returns the name in JSON, in the database and in messages.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ProductCreated => "product.created",
@@ -59,34 +77,48 @@ impl WebhookEvent {
             Self::ImportCompleted => "import.completed",
             Self::ImportFailed => "import.failed",
             Self::Test => "webhook.test",
+            Self::Unknown => "unknown",
         }
     }
 
-    /// What a webhook can ask for.
-    pub const CHOICES: [Self; 5] =
-        [Self::ProductCreated, Self::ProductUpdated, Self::ProductDeleted, Self::ImportCompleted, Self::ImportFailed];
+    /// Returns what has happened when this is sent.
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::ProductCreated => "A product was added by a person or the API",
+            Self::ProductUpdated => "A product was changed by a person or the API",
+            Self::ProductDeleted => "A product was deleted by a person or the API",
+            Self::ImportCompleted => "An import was completed, with its result",
+            Self::ImportFailed => "An import failed, with the reason",
+            Self::Test => "A test was sent from the webhook's page or the API",
+            Self::Unknown => "An event of a newer version of Loadify",
+        }
+    }
 }
 
-/// Why a webhook is not called any more.
+/// Why a webhook is disabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DisabledReason {
-    /// A person switched it off.
-    ByHand,
-    /// The receiver answered 410: it does not want to be called.
+    /// By a person or the API.
+    Manual,
+    /// The receiver answered 410: it asks for no further messages.
     Gone,
-    /// Nothing but failures for five days.
+    /// All attempts failed for five days.
     Failing,
+    /// A reason of a newer version.
+    #[serde(other)]
+    Unknown,
 }
 
 impl DisabledReason {
-    /// The word that stands in JSON and in the database.
+    /// Returns the name in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::ByHand => "by_hand",
+            Self::Manual => "manual",
             Self::Gone => "gone",
             Self::Failing => "failing",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -96,48 +128,48 @@ impl DisabledReason {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Webhook {
     pub id: i64,
-    /// As the parser of the WHATWG writes it.
+    /// Normalized by the WHATWG URL algorithm.
     pub url: String,
-    /// For people; empty where there is none.
+    /// For users; may be empty.
     pub description: String,
-    /// What it is told of.
+    /// What it reports.
     pub events: Vec<WebhookEvent>,
-    /// While it is not, nothing new is written for it, and what is pending waits.
+    /// While disabled, it gets no new messages, and pending deliveries wait.
     pub enabled: bool,
-    /// Set while it is not enabled.
+    /// Set while it is disabled.
     pub disabled_reason: Option<DisabledReason>,
     pub disabled_at: Option<DateTime<Utc>>,
-    /// Until then messages are signed with the secret before the last rotation as well.
+    /// Until then messages are signed with the previous secret as well.
     pub old_secret_until: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
     pub health: WebhookHealth,
 }
 
-/// How a receiver has been doing. Tests do not count.
+/// Recent results of a receiver, without tests.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct WebhookHealth {
-    /// Attempts of the last 24 hours.
+    /// Attempts in the last 24 hours.
     pub attempts: i64,
-    /// Those of them that the receiver took (2xx); divided by `attempts`, the success rate.
+    /// Attempts among them that the receiver accepted (2xx); divided by `attempts`, the success rate.
     pub succeeded: i64,
-    /// 95 % of the attempts of the last 24 hours took at most so long, in milliseconds; absent where there were none.
+    /// 95th percentile of the duration of attempts in the last 24 hours, in milliseconds; absent where there were none.
     pub p95_ms: Option<i64>,
-    /// Deliveries that wait for an attempt, the first or another.
+    /// Deliveries that wait for an attempt, the first one or a retry.
     pub pending: i64,
-    /// Time of the first failure since anything was taken; absent where the last attempt succeeded.
+    /// Time of the first failure since the last success; absent where the last attempt succeeded.
     pub failing_since: Option<DateTime<Utc>>,
     /// The last 50 deliveries that were attempted, oldest first.
     pub recent: Vec<RecentDelivery>,
 }
 
-/// One bar of the chart of a webhook's health.
+/// One bar in the health chart of a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RecentDelivery {
     pub id: i64,
-    /// `pending` here means: failed so far, and tried again.
+    /// `pending` here means: failed so far, and to be retried.
     pub status: DeliveryStatus,
     /// Of the last attempt, in milliseconds.
     pub duration_ms: i64,
@@ -152,17 +184,17 @@ pub struct WebhookList {
     pub items: Vec<Webhook>,
 }
 
-/// A webhook to be.
+/// A new webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WebhookInput {
-    /// `http` or `https`, at most 2,000 bytes, without user name and password; its host must have public addresses only.
+    /// `http` or `https`, at most 2,000 bytes, without user name and password. Its host must have public addresses only.
     pub url: String,
     /// At most 200 characters.
     #[serde(default)]
     pub description: String,
-    /// At least one; `webhook.test` is none that can be chosen.
+    /// At least one. `webhook.test` cannot be chosen.
     pub events: Vec<WebhookEvent>,
     #[serde(default = "yes")]
     pub enabled: bool,
@@ -173,7 +205,7 @@ const fn yes() -> bool {
 }
 
 impl WebhookInput {
-    /// What is wrong with it, field by field, as far as can be told without asking where the host is.
+    /// Returns the errors by field, without looking up the host.
     pub fn check(&self) -> Vec<FieldError> {
         let error = |field: &str, message: String| FieldError { field: field.into(), message };
         let mut errors = Vec::new();
@@ -199,11 +231,15 @@ impl WebhookInput {
         if self.events.contains(&WebhookEvent::Test) {
             errors.push(error("events", "webhook.test cannot be chosen; it is sent by a test".into()));
         }
+        if self.events.contains(&WebhookEvent::Unknown) {
+            let known = WebhookEvent::SUBSCRIBABLE.map(WebhookEvent::as_str).join(", ");
+            errors.push(error("events", format!("contains an unknown event; known are {known}")));
+        }
         errors
     }
 }
 
-/// What is to change of a webhook. What is absent stays.
+/// A change of a webhook. Absent fields stay as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -219,7 +255,7 @@ pub struct WebhookChange {
 }
 
 impl WebhookChange {
-    /// `webhook` as it will be.
+    /// Returns `webhook` with the change applied.
     #[must_use]
     pub fn apply(self, webhook: WebhookInput) -> WebhookInput {
         WebhookInput {
@@ -231,97 +267,104 @@ impl WebhookChange {
     }
 }
 
-/// A webhook that was just made, and its secret, which is not shown again.
+/// A new webhook and its secret, which is not shown again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NewWebhook {
     pub webhook: Webhook,
-    /// `whsec_` and 32 random bytes in base64: what a verifier of Standard Webhooks takes.
+    /// `whsec_` and 32 random bytes in base64: the form that libraries for Standard Webhooks accept.
     pub secret: String,
 }
 
-/// The secret that signs from now on. It is not shown again.
+/// The new secret, which is not shown again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RotatedSecret {
     pub secret: String,
-    /// Until then the secret before signs as well: 24 hours.
+    /// Until then, for 24 hours, messages are signed with the previous secret as well.
     pub old_secret_until: DateTime<Utc>,
 }
 
-/// What a test should send.
+/// Options of a test.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct TestRequest {
-    /// A made-up message of this kind; `webhook.test` where it is absent.
+    /// Event of the sample message; `webhook.test` where it is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<WebhookEvent>,
 }
 
-/// Which failed deliveries should be tried again.
+/// Which failed deliveries to send again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ReplayRequest {
-    /// Those made at this moment or later.
+    /// Deliveries created at this time or later.
     pub since: DateTime<Utc>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ReplayOutcome {
-    /// Deliveries that are pending again.
+    /// Number of deliveries that are pending again.
     pub deliveries: i64,
 }
 
-/// Where a delivery stands.
+/// State of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryStatus {
-    /// Waits for its first attempt, or for another.
+    /// Waits for its first attempt, or for a retry.
     Pending,
     /// The receiver answered 2xx.
     Delivered,
     /// All attempts are used up, or it was a test.
     Failed,
+    /// A status of a newer version.
+    #[serde(other)]
+    Unknown,
 }
 
 impl DeliveryStatus {
-    /// The word that stands in JSON and in the database.
+    /// Returns the name in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Delivered => "delivered",
             Self::Failed => "failed",
+            Self::Unknown => "unknown",
         }
     }
 }
 
-/// What became of an attempt that got no answer.
+/// Why an attempt got no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum AttemptError {
     /// The host has no address, or the name server did not answer.
     #[serde(rename = "E_DNS")]
     Dns,
-    /// No connection, or no TLS on it.
+    /// No TCP connection, or no TLS on it.
     #[serde(rename = "E_CONNECT")]
     Connect,
-    /// The deadline over all of it passed.
+    /// The deadline passed.
     #[serde(rename = "E_TIMEOUT")]
     Timeout,
-    /// What came was not HTTP, or ended too early.
+    /// The response was not HTTP, or ended early.
     #[serde(rename = "E_HTTP")]
     Http,
-    /// The URL or an address of its host may not be called.
+    /// The URL or an address of its host must not be called.
     #[serde(rename = "E_FORBIDDEN")]
     Forbidden,
+    /// An error of a newer version.
+    #[serde(rename = "E_UNKNOWN", other)]
+    Unknown,
 }
 
 impl AttemptError {
-    /// The word that stands in JSON and in the database.
+    /// Returns the name in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Dns => "E_DNS",
@@ -329,11 +372,12 @@ impl AttemptError {
             Self::Timeout => "E_TIMEOUT",
             Self::Http => "E_HTTP",
             Self::Forbidden => "E_FORBIDDEN",
+            Self::Unknown => "E_UNKNOWN",
         }
     }
 }
 
-/// One message on its way to one webhook: a line of the log.
+/// One message to one webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Delivery {
@@ -347,15 +391,17 @@ pub struct Delivery {
     pub test: bool,
     /// Attempts that have ended.
     pub attempts: i64,
-    /// Answer to the last attempt, if there was one.
+    /// Status of the response to the last attempt, if there was one.
     pub last_code: Option<u16>,
-    /// Why there was none.
+    /// Why there was no response.
     pub last_error: Option<AttemptError>,
     /// Of the last attempt, in milliseconds.
     pub last_duration_ms: Option<i64>,
     pub last_attempt_at: Option<DateTime<Utc>>,
-    /// While it is pending: not before this moment.
+    /// Earliest time of the next attempt. Absent when there will be none, and while the webhook is disabled.
     pub next_attempt_at: Option<DateTime<Utc>>,
+    /// Pending, and the webhook is disabled: the next attempt is made after the webhook is enabled.
+    pub paused: bool,
     pub created_at: DateTime<Utc>,
 }
 
@@ -368,53 +414,53 @@ pub struct DeliveryPage {
     pub next: Option<i64>,
 }
 
-/// A delivery with its message and all of its attempts.
+/// A delivery with its message and its attempts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeliveryDetail {
     pub delivery: Delivery,
-    /// Where the webhook is now; an earlier attempt may have gone elsewhere.
+    /// Current URL of the webhook; earlier attempts may have used another one.
     pub url: String,
-    /// The body of every request, byte by byte what was signed.
+    /// The body of every request, exactly as it was signed.
     pub payload: String,
-    /// Oldest first.
+    /// The newest 50 attempts, oldest first.
     pub log: Vec<Attempt>,
 }
 
-/// One attempt, as it went over the wire.
+/// One attempt: the request and its response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Attempt {
-    /// 1, 2, 3 ...; a number is missing where a worker died in the middle.
+    /// 1, 2, 3 …; a number is missing where a worker was killed during the attempt.
     pub no: i64,
     pub at: DateTime<Utc>,
     pub url: String,
-    /// The one address that was called.
+    /// Address that responded.
     pub address: Option<String>,
     pub code: Option<u16>,
     pub error: Option<AttemptError>,
-    /// What happened, for a person, where it is not a success.
+    /// What happened, for users, where it is not a success.
     pub message: Option<String>,
-    /// All of it, in milliseconds.
+    /// Total, in milliseconds.
     pub duration_ms: i64,
     pub timings: Timings,
     pub request_headers: Vec<Header>,
     pub response_headers: Vec<Header>,
-    /// The first 16 KiB; what is not UTF-8 is replaced by U+FFFD.
+    /// The first 16 KiB; bytes that are not UTF-8 are replaced by U+FFFD.
     pub response_body: Option<String>,
-    /// The answer was longer than what is kept of it.
+    /// Whether the body was longer than what is stored.
     pub truncated: bool,
 }
 
-/// Parts of the duration, in microseconds. What did not happen is absent.
+/// Parts of the duration, in microseconds. Absent for what did not happen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Timings {
-    /// The name server's answer; absent where the host is an address.
+    /// DNS lookup; absent where the host is an address.
     pub dns_us: Option<i64>,
-    /// TCP and TLS; absent where a connection was still open.
+    /// TCP and TLS; absent where an open connection was used.
     pub connect_us: Option<i64>,
-    /// From the request to the head of the answer.
+    /// From the connection to the head of the response.
     pub first_byte_us: Option<i64>,
 }
 
@@ -433,20 +479,33 @@ mod tests {
     };
 
     #[test]
-    fn the_words_of_the_database_are_those_of_json() {
+    fn names_in_the_database_are_those_of_json() {
         let json = |value: serde_json::Result<serde_json::Value>| value.expect("serialises");
-        for kind in WebhookEvent::CHOICES.into_iter().chain([WebhookEvent::Test]) {
-            assert_eq!(json(serde_json::to_value(kind)), kind.as_str());
+        for event in WebhookEvent::all().chain([WebhookEvent::Unknown]) {
+            assert_eq!(json(serde_json::to_value(event)), event.as_str());
         }
-        for reason in [DisabledReason::ByHand, DisabledReason::Gone, DisabledReason::Failing] {
+        for reason in [DisabledReason::Manual, DisabledReason::Gone, DisabledReason::Failing, DisabledReason::Unknown] {
             assert_eq!(json(serde_json::to_value(reason)), reason.as_str());
         }
-        for status in [DeliveryStatus::Pending, DeliveryStatus::Delivered, DeliveryStatus::Failed] {
+        for status in
+            [DeliveryStatus::Pending, DeliveryStatus::Delivered, DeliveryStatus::Failed, DeliveryStatus::Unknown]
+        {
             assert_eq!(json(serde_json::to_value(status)), status.as_str());
         }
-        for error in [Dns, Connect, Timeout, Http, Forbidden] {
+        for error in [Dns, Connect, Timeout, Http, Forbidden, AttemptError::Unknown] {
             assert_eq!(json(serde_json::to_value(error)), error.as_str());
         }
+    }
+
+    #[test]
+    fn values_of_a_newer_version_are_decoded_as_unknown() {
+        fn read<T: serde::de::DeserializeOwned>() -> T {
+            serde_json::from_value("from.the.future".into()).expect("an open enum")
+        }
+        assert_eq!(read::<WebhookEvent>(), WebhookEvent::Unknown);
+        assert_eq!(read::<DisabledReason>(), DisabledReason::Unknown);
+        assert_eq!(read::<DeliveryStatus>(), DeliveryStatus::Unknown);
+        assert_eq!(read::<AttemptError>(), AttemptError::Unknown);
     }
 
     #[test]
@@ -461,6 +520,7 @@ mod tests {
         let fields = |input: WebhookInput| input.check().into_iter().map(|error| error.field).collect::<Vec<_>>();
         assert_eq!(fields(WebhookInput { url: "ftp://x".into(), events: vec![], ..good.clone() }), ["url", "events"]);
         assert_eq!(fields(WebhookInput { description: "ä".repeat(201), ..good.clone() }), ["description"]);
-        assert_eq!(fields(WebhookInput { events: vec![WebhookEvent::Test], ..good }), ["events"]);
+        assert_eq!(fields(WebhookInput { events: vec![WebhookEvent::Test], ..good.clone() }), ["events"]);
+        assert_eq!(fields(WebhookInput { events: vec![WebhookEvent::Unknown], ..good }), ["events"]);
     }
 }

@@ -22,11 +22,11 @@ use crate::{say, seed, services};
 const CHANGES: usize = 10_000;
 const PRODUCTS: usize = 200;
 const KILLS: usize = 20;
-/// An answer so shortly before the death of a worker was lost with it.
-const IN_HAND: Duration = Duration::from_millis(500);
+/// A response within this time before a worker is killed may not have been recorded.
+const RECORDING_TIME: Duration = Duration::from_millis(500);
 
-/// A receiver that fails three times out of ten, in each way that there is.
-async fn moody(seed: u64) -> Receiver {
+/// Starts a receiver that fails three times out of ten, in each way.
+async fn flaky(seed: u64) -> Receiver {
     let mut random = StdRng::seed_from_u64(seed);
     Receiver::behaving(move |_| match random.random_range(0..40) {
         0..3 => Answer::Status(500),
@@ -38,7 +38,7 @@ async fn moody(seed: u64) -> Receiver {
     .await
 }
 
-/// A change with this name is refused by the database when all of its statements have succeeded.
+/// Makes the database refuse a change to this name at the commit, after all of its statements have succeeded.
 async fn refuse_at_commit(app: &TestApp) {
     app.db
         .execute(
@@ -49,7 +49,7 @@ async fn refuse_at_commit(app: &TestApp) {
         .await;
 }
 
-/// Makes the changes, some of which are rolled back, and gives the marks of those that were committed.
+/// Makes the changes, some of which are rolled back, and returns the marks of the committed ones.
 async fn change(app: &TestApp, ids: &[i64], seed: u64) -> HashSet<String> {
     let committed = Mutex::new(HashSet::new());
     let random = Mutex::new(StdRng::seed_from_u64(seed));
@@ -58,7 +58,7 @@ async fn change(app: &TestApp, ids: &[i64], seed: u64) -> HashSet<String> {
             let mark = format!("change {number}");
             let rolled_back = random.lock().unwrap().random_ratio(1, 50);
             let name = if rolled_back { "refuse" } else { "Tea" };
-            // Eight at a time, of neighbouring products: they do not wait for each other.
+            // Eight at the same time, of different products, which do not wait for each other.
             let path = format!("/api/v1/products/{}", ids[number % PRODUCTS]);
             let response = app.send_json(Method::PATCH, &path, &json!({ "name": name, "description": mark })).await;
             assert_eq!(response.status().is_success(), !rolled_back, "{mark}: {}", response.status());
@@ -70,26 +70,26 @@ async fn change(app: &TestApp, ids: &[i64], seed: u64) -> HashSet<String> {
     committed.into_inner().unwrap()
 }
 
-fn taken(receiver: &Receiver) -> usize {
-    receiver.received().iter().filter(|request| request.taken).count()
+fn accepted(receiver: &Receiver) -> usize {
+    receiver.received().iter().filter(|request| request.accepted).count()
 }
 
-/// Kills worker after worker, as the deliveries get on, and restarts the broker once. Gives the moments of death.
-async fn ordeal(app: &TestApp, receiver: &Receiver, seed: u64) -> Vec<Instant> {
+/// Kills workers as the deliveries progress, and restarts the broker once. Returns the times of the kills.
+async fn kill_workers(app: &TestApp, receiver: &Receiver, seed: u64) -> Vec<Instant> {
     let mut random = StdRng::seed_from_u64(seed);
     let mut worker = app.worker(&[]).await;
-    let mut deaths = Vec::new();
+    let mut kills = Vec::new();
     for kill in 0..KILLS {
         let reached = (kill + 1) * CHANGES * 9 / 10 / KILLS;
         eventually("deliveries to get on", || async {
             app.let_time_pass().await;
-            (taken(receiver) >= reached).then_some(())
+            (accepted(receiver) >= reached).then_some(())
         })
         .await;
         tokio::time::sleep(Duration::from_millis(random.random_range(0..100))).await;
         worker.kill();
-        deaths.push(Instant::now());
-        // What it had in hand: its leases have ended.
+        kills.push(Instant::now());
+        // Ends the leases of its attempts.
         app.db
             .execute("UPDATE webhook_deliveries SET wake_at = now() WHERE status = 'pending' AND wake_at > now()")
             .await;
@@ -99,10 +99,10 @@ async fn ordeal(app: &TestApp, receiver: &Receiver, seed: u64) -> Vec<Instant> {
         worker = app.process("work", &[]);
     }
     finish(app).await;
-    deaths
+    kills
 }
 
-/// Until nothing waits any more, nor was given up.
+/// Waits until no delivery is pending or failed.
 async fn finish(app: &TestApp) {
     let start = Instant::now();
     loop {
@@ -115,7 +115,7 @@ async fn finish(app: &TestApp) {
             return;
         }
         if failed > 0 {
-            // Ten failures in a row do happen to one of ten thousand.
+            // Ten failures in a row do happen in ten thousand deliveries.
             let id = app.db.number("SELECT id FROM webhooks").await;
             let _: ReplayOutcome = app
                 .done(
@@ -131,11 +131,11 @@ async fn finish(app: &TestApp) {
 }
 
 #[tokio::test]
-async fn ten_thousand_changes_reach_a_moody_receiver_although_workers_die_and_the_broker_restarts() {
+async fn ten_thousand_changes_reach_a_flaky_receiver_although_workers_are_killed_and_the_broker_restarts() {
     let seed = seed();
-    // A short deadline, since hundreds of requests are left hanging; and nothing else is other than usual.
+    // A short deadline, since hundreds of requests get no response; all else is as usual.
     let app = TestApp::serve(&[LOCAL, ("WEBHOOK_DEADLINE_MS", "300")]).await;
-    let receiver = Arc::new(moody(seed).await);
+    let receiver = Arc::new(flaky(seed).await);
     {
         let _worker = app.worker(&[]).await;
         let rows: String = (0..PRODUCTS).map(|number| format!("sku-{number},Tea\n")).collect();
@@ -145,24 +145,24 @@ async fn ten_thousand_changes_reach_a_moody_receiver_although_workers_die_and_th
     let ids: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
     app.webhook(&receiver).await;
     refuse_at_commit(&app).await;
-    let (committed, deaths) = tokio::join!(change(&app, &ids, seed ^ 1), ordeal(&app, &receiver, seed ^ 2));
+    let (committed, kills) = tokio::join!(change(&app, &ids, seed ^ 1), kill_workers(&app, &receiver, seed ^ 2));
 
     let mut times: HashMap<String, Vec<Instant>> = HashMap::new();
     for request in receiver.received().iter() {
         let mark = request.json()["data"]["changed"]["description"]["to"].as_str().unwrap().to_owned();
-        assert!(committed.contains(&mark), "{mark} was rolled back, and told");
+        assert!(committed.contains(&mark), "{mark} was rolled back, and sent");
         let times = times.entry(mark).or_default();
-        if request.taken {
+        if request.accepted {
             times.push(request.at);
         }
     }
     let lost: Vec<_> = committed.iter().filter(|mark| times.get(*mark).is_none_or(Vec::is_empty)).collect();
     assert!(lost.is_empty(), "{} changes never arrived, {:?} among them", lost.len(), lost.first());
     let twice: Vec<_> = times.values().filter(|times| times.len() > 1).collect();
-    let lost_with_a_worker = |at: &Instant| deaths.iter().any(|death| *at <= *death && *death < *at + IN_HAND);
+    let lost_with_a_worker = |at: &Instant| kills.iter().any(|kill| *at <= *kill && *kill < *at + RECORDING_TIME);
     let unexplained = twice.iter().filter(|times| !times[..times.len() - 1].iter().all(lost_with_a_worker)).count();
     say(&format!(
-        "{} changes committed, {} requests, {} arrived more than once, {unexplained} of them without a worker that died",
+        "{} changes committed, {} requests, {} arrived more than once, {unexplained} of them without a killed worker",
         committed.len(),
         receiver.count(),
         twice.len(),

@@ -1,4 +1,4 @@
-//! What `scripts/bench webhooks` measures with: a receiver, a plain loop of requests, and a person who changes products.
+//! Parts of `scripts/bench webhooks`: a receiver, a plain loop of requests, and a loop that changes products.
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on stops")]
 
 use std::time::{Duration, Instant};
@@ -30,7 +30,7 @@ async fn main() {
     }
 }
 
-/// Sends the same requests with nothing around them. Gives requests per second.
+/// Sends the same requests without anything else. Returns requests per second.
 async fn plain_loop(url: &str, count: usize, concurrency: usize, signed: [(&str, &str); 2], body: &str) -> f64 {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let start = Instant::now();
@@ -51,7 +51,7 @@ async fn plain_loop(url: &str, count: usize, concurrency: usize, signed: [(&str,
     count / start.elapsed().as_secs_f64()
 }
 
-/// Changes products, so many per second; prints the milliseconds of each.
+/// Changes `pace` products per second; prints the milliseconds of each change.
 async fn patch(base: &str, first_id: i64, count: i64, pace: u64) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / u32::try_from(pace).unwrap());
     let client = reqwest::Client::builder().no_proxy().build().unwrap();

@@ -1,5 +1,5 @@
-"""A receiver that verifies with the official library. Prints its port; answers 200 only to what verifies, and only after
-the library has rejected the same message with a byte flipped. Speaks TLS if CERTIFICATE names a folder."""
+"""A receiver that verifies with the official library. Prints its port; answers 200 only to messages that verify, and only
+after the library has rejected the same message with a byte flipped. Uses TLS if CERTIFICATE names a folder."""
 
 import os
 import ssl

@@ -1,4 +1,4 @@
-//! A receiver of webhooks that does as it is told, well or badly, on real connections.
+//! A receiver of webhooks with a programmable behaviour, on real connections.
 
 use std::{
     collections::HashMap,
@@ -34,24 +34,24 @@ pub enum Answer {
     TakeAndReset,
     /// 200, and a body of which a byte comes every second.
     Drip,
-    /// 200, and a body of so many bytes.
+    /// 200, and a body of this size.
     Flood(u64),
     /// Bytes that are not HTTP.
     Garbage,
 }
 
-/// A request that was read to its end.
+/// A complete request.
 #[derive(Debug, Clone)]
 pub struct Received {
     pub at: Instant,
     pub path: String,
-    /// By name, in lower case.
+    /// By lower-case name.
     pub headers: HashMap<String, String>,
     pub body: String,
-    /// Which connection it came on: 0, 1, 2 ...
+    /// Number of its connection: 0, 1, 2 …
     pub connection: usize,
-    /// A 2xx was written whole, with its body.
-    pub taken: bool,
+    /// Whether a complete 2xx response was written.
+    pub accepted: bool,
 }
 
 impl Received {
@@ -64,7 +64,7 @@ impl Received {
         serde_json::from_str(&self.body).unwrap()
     }
 
-    /// What it tells of.
+    /// Returns the type of the message.
     pub fn kind(&self) -> String {
         self.json()["type"].as_str().unwrap().to_owned()
     }
@@ -76,7 +76,7 @@ type Behaviour = Box<dyn FnMut(&Received) -> Answer + Send>;
 struct State {
     received: Mutex<Vec<Received>>,
     behaviour: Mutex<Option<Behaviour>>,
-    /// Bytes of bodies that were written, and connections that are open.
+    /// Bytes of response bodies that were written, and open connections.
     flooded: Mutex<u64>,
     open: Mutex<usize>,
 }
@@ -94,7 +94,7 @@ impl Drop for Receiver {
 }
 
 impl Receiver {
-    /// One that answers 204 to everything.
+    /// Starts one that answers 204 to everything.
     pub async fn start() -> Self {
         Self::behaving(|_| Answer::Status(204)).await
     }
@@ -109,7 +109,7 @@ impl Receiver {
         receiver
     }
 
-    /// From now on.
+    /// Changes the behaviour from now on.
     pub fn behave(&self, behaviour: impl FnMut(&Received) -> Answer + Send + 'static) {
         *self.state.behaviour.lock().unwrap() = Some(Box::new(behaviour));
     }
@@ -126,13 +126,13 @@ impl Receiver {
         self.received().len()
     }
 
-    /// The first `count` requests, as soon as there are so many.
+    /// Returns the first `count` requests as soon as they have arrived.
     pub async fn wait_for(&self, count: usize) -> Vec<Received> {
         eventually("requests to the receiver", || async { (self.count() >= count).then_some(()) }).await;
         self.received()[..count].to_vec()
     }
 
-    /// Bytes of bodies that the other side has let it write.
+    /// Returns the bytes of response bodies that the client accepted.
     pub fn flooded(&self) -> u64 {
         *self.state.flooded.lock().unwrap()
     }
@@ -148,7 +148,7 @@ async fn serve(listener: TcpListener, state: Arc<State>) {
         let state = Arc::clone(&state);
         tokio::spawn(async move {
             *state.open.lock().unwrap() += 1;
-            // The other side may go away at any time.
+            // The client may disconnect at any time.
             let _ = converse(peer, &state, number).await;
             *state.open.lock().unwrap() -= 1;
         });
@@ -166,17 +166,17 @@ async fn converse(peer: TcpStream, state: &State, connection: usize) -> std::io:
             received.push(request);
             received.len() - 1
         };
-        let taken =
+        let accepted =
             matches!(answer, Answer::Status(200..=299) | Answer::After(_, 200..=299) | Answer::Full(200..=299, ..));
         if !respond(peer.get_mut(), answer, state).await? {
             return Ok(());
         }
-        state.received.lock().unwrap()[place].taken = taken;
+        state.received.lock().unwrap()[place].accepted = accepted;
     }
     Ok(())
 }
 
-/// Gives `true` when the connection is fit for another request.
+/// Returns whether the connection can be used for another request.
 async fn respond(peer: &mut TcpStream, answer: Answer, state: &State) -> std::io::Result<bool> {
     let head = |status: u16, headers: &str, length: u64| {
         format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n{headers}\r\n")
@@ -198,7 +198,7 @@ async fn respond(peer: &mut TcpStream, answer: Answer, state: &State) -> std::io
             return Ok(false);
         }
         Answer::Hang => {
-            // Until the other side has had enough of it.
+            // Until the client disconnects.
             while peer.read(&mut [0; 64]).await? > 0 {}
             return Ok(false);
         }
@@ -208,7 +208,7 @@ async fn respond(peer: &mut TcpStream, answer: Answer, state: &State) -> std::io
         }
         Answer::TakeAndReset => {
             peer.write_all((head(200, "", 100) + "so far").as_bytes()).await?;
-            // What was written would be thrown away by the reset if it came at once.
+            // An immediate reset would discard what was written.
             tokio::time::sleep(Duration::from_millis(5)).await;
             peer.set_zero_linger()?;
             return Ok(false);
@@ -258,5 +258,5 @@ async fn read(peer: &mut BufReader<TcpStream>, connection: usize) -> std::io::Re
     let mut body = vec![0; headers.get("content-length").map_or(0, |length| length.parse().unwrap())];
     peer.read_exact(&mut body).await?;
     let body = String::from_utf8(body).unwrap();
-    Ok(Some(Received { at: Instant::now(), path, headers, body, connection, taken: false }))
+    Ok(Some(Received { at: Instant::now(), path, headers, body, connection, accepted: false }))
 }

@@ -1,4 +1,4 @@
-//! What a person, or a program, would do with webhooks.
+//! Requests of a user or a program to the API of webhooks.
 
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use shared::{
 
 use crate::{TestApp, eventually, receiver::Receiver};
 
-/// Lets webhooks lead to the receivers of the tests.
+/// Allows webhooks to call the receivers of the tests.
 pub const LOCAL: (&str, &str) = ("WEBHOOK_ALLOW_CIDRS", "127.0.0.1/32");
 
 impl TestApp {
@@ -17,7 +17,7 @@ impl TestApp {
         self.client.request(method, self.url(path)).header("If-Match", "*").json(body).send().await.unwrap()
     }
 
-    /// The JSON of the answer to a request that succeeds.
+    /// Returns the JSON of the response to a request that succeeds.
     pub async fn done<T: serde::de::DeserializeOwned>(&self, method: Method, path: &str, body: &Value) -> T {
         let response = self.send_json(method, path, body).await;
         let status = response.status();
@@ -26,14 +26,14 @@ impl TestApp {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}: {text}"))
     }
 
-    /// A webhook to `url`.
+    /// Creates a webhook to `url`.
     pub async fn webhook_to(&self, url: &str, events: &[WebhookEvent]) -> NewWebhook {
         self.done(Method::POST, "/api/v1/webhooks", &json!({ "url": url, "events": events })).await
     }
 
-    /// A webhook that is told of changes of products.
+    /// Creates a webhook for changes of products.
     pub async fn webhook(&self, receiver: &Receiver) -> NewWebhook {
-        self.webhook_to(&receiver.url(), &WebhookEvent::CHOICES[..3]).await
+        self.webhook_to(&receiver.url(), &WebhookEvent::SUBSCRIBABLE[..3]).await
     }
 
     pub async fn webhook_now(&self, id: i64) -> Webhook {
@@ -57,7 +57,7 @@ impl TestApp {
         assert_eq!(response.status(), StatusCode::NO_CONTENT);
     }
 
-    /// The newest deliveries, by a query such as `status=failed`.
+    /// Returns the newest deliveries for a query such as `status=failed`.
     pub async fn deliveries(&self, query: &str) -> Vec<Delivery> {
         let page: DeliveryPage =
             serde_json::from_value(self.json(&format!("/api/v1/webhooks/deliveries?limit=200&{query}")).await).unwrap();
@@ -68,7 +68,7 @@ impl TestApp {
         serde_json::from_value(self.json(&format!("/api/v1/webhooks/deliveries/{id}")).await).unwrap()
     }
 
-    /// The delivery once so many attempts of it have ended.
+    /// Returns the delivery once at least `attempts` attempts have ended.
     pub async fn attempted(&self, id: i64, attempts: i64) -> DeliveryDetail {
         eventually("an attempt", || async {
             let detail = self.delivery(id).await;
@@ -77,7 +77,7 @@ impl TestApp {
         .await
     }
 
-    /// The newest delivery, as soon as there is one that is as it should be.
+    /// Returns the newest delivery as soon as it has this status and this number of attempts.
     pub async fn newest(&self, status: DeliveryStatus, attempts: i64) -> DeliveryDetail {
         let id = eventually("a delivery", || async {
             let newest = self.deliveries("").await.into_iter().next()?;
@@ -87,9 +87,9 @@ impl TestApp {
         self.delivery(id).await
     }
 
-    /// Moves time: what waits for another attempt is due now.
+    /// Makes deliveries that wait for a retry due now.
     pub async fn let_time_pass(&self) {
-        // Not for what is under way, whose lease this would end.
+        // Not for attempts in flight, whose lease this would end.
         self.db
             .execute(
                 "UPDATE webhook_deliveries AS d SET wake_at = now() WHERE status = 'pending' AND wake_at > now() AND EXISTS \

@@ -65,7 +65,7 @@ async fn run_maintenance(app: &App) {
     let mut retention = imports::Retention::default();
     while !app.shutdown.is_cancelled() {
         let maintained = async {
-            webhooks::tend(app).await?;
+            webhooks::run_maintenance(app).await?;
             let busy = imports::is_running(&mut *app.pool.get().await?).await?;
             index_maintenance.run(app, busy).await?;
             products::delete_old_jobs(&mut *app.pool.get().await?, app.config.file_retention_days).await?;

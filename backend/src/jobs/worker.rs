@@ -10,7 +10,7 @@ use crate::{
     app::App,
     imports,
     jobs::{Progress, Task},
-    products, webhooks,
+    products,
 };
 
 /// Runs a task to its end. Never fails and never panics: errors are logged, and the row says what comes next.
@@ -18,9 +18,10 @@ pub async fn run(app: &Arc<App>, task: Task) {
     let work = async {
         match task {
             Task::ProcessImport(id) => imports::run_slice(app, id).await,
-            Task::DeliverWebhook(id) => {
-                let more = webhooks::deliver(app, id).await?;
-                Ok(if more { Progress::More } else { Progress::Done })
+            // The loop of this process claims all that are due.
+            Task::DeliverWebhook(_) => {
+                app.dispatcher.wake();
+                Ok(Progress::Done)
             }
             Task::RunBulk(id) => products::run_slice(app, id).await,
         }
@@ -39,8 +40,7 @@ pub async fn run(app: &Arc<App>, task: Task) {
 fn span(task: Task) -> Span {
     match task {
         Task::ProcessImport(id) => tracing::info_span!("import", import.id = id),
-        // It makes the attempts of other deliveries, too; each has a span of its own.
-        Task::DeliverWebhook(_) => tracing::info_span!("deliveries"),
+        Task::DeliverWebhook(_) => tracing::info_span!("webhooks"),
         Task::RunBulk(id) => tracing::info_span!("job", job.id = id),
     }
 }

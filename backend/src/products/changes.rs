@@ -85,7 +85,7 @@ async fn notify_webhooks(conn: &mut AsyncPgConnection, kind: Kind, changes: &[Ch
         Kind::Deleted => WebhookEvent::ProductDeleted,
     };
     // For one product, the check costs as much as a message without receivers.
-    if changes.len() > 1 && !webhooks::are_told_of(conn, event).await? {
+    if changes.len() > 1 && !webhooks::has_subscriber(conn, event).await? {
         return Ok(());
     }
     let data: Vec<_> = changes
@@ -105,7 +105,7 @@ async fn notify_webhooks(conn: &mut AsyncPgConnection, kind: Kind, changes: &[Ch
 /// Writes the consequences of deleting every product, before it happens. The caller has locked the table.
 pub async fn record_deletion_of_all(conn: &mut AsyncPgConnection, client: Option<String>) -> QueryResult<()> {
     events::catalogue_changed(conn, &CatalogueChange::uncounted(client)).await?;
-    if !webhooks::are_told_of(conn, WebhookEvent::ProductDeleted).await? {
+    if !webhooks::has_subscriber(conn, WebhookEvent::ProductDeleted).await? {
         return Ok(());
     }
     let mut after = 0;

@@ -17,13 +17,13 @@ use crate::{
 
 #[derive(Deserialize, IntoParams)]
 pub struct ListDeliveries {
-    /// Number of a webhook
+    /// Webhook id
     webhook: Option<i64>,
     status: Option<DeliveryStatus>,
     kind: Option<WebhookEvent>,
-    /// Made at this moment or later
+    /// Created at this time or later
     since: Option<DateTime<Utc>>,
-    /// `next` of another page
+    /// `next` of the previous page
     before: Option<i64>,
     /// Deliveries on the page, 1 to 200
     #[serde(default = "default_limit")]
@@ -35,7 +35,7 @@ fn default_limit() -> i64 {
     50
 }
 
-fn absent(id: i64) -> ApiError {
+fn not_found(id: i64) -> ApiError {
     ApiError::NotFound(format!("delivery {id}"))
 }
 
@@ -49,6 +49,13 @@ pub async fn list_deliveries(app: Data<App>, query: Query<ListDeliveries>) -> Ap
     let ListDeliveries { webhook, status, kind, since, before, limit } = query.into_inner();
     if !(1..=200).contains(&limit) {
         return Err(ApiError::invalid("limit", "must be 1 to 200"));
+    }
+    for (field, unknown) in
+        [("status", status == Some(DeliveryStatus::Unknown)), ("kind", kind == Some(WebhookEvent::Unknown))]
+    {
+        if unknown {
+            return Err(ApiError::invalid(field, "is not known; see /api/docs"));
+        }
     }
     let filter = Filter { webhook, status, kind, since, before };
     let mut items = log::list(&mut *app.db().await?, &filter, limit + 1).await?;
@@ -66,20 +73,20 @@ pub async fn list_deliveries(app: Data<App>, query: Query<ListDeliveries>) -> Ap
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn get_delivery(app: Data<App>, id: Path<i64>) -> ApiResult<Json<DeliveryDetail>> {
-    log::detail(&mut *app.db().await?, *id).await?.map(Json).ok_or_else(|| absent(*id))
+    log::detail(&mut *app.db().await?, *id).await?.map(Json).ok_or_else(|| not_found(*id))
 }
 
 /// Send a delivery again.
 ///
-/// Whatever became of it; with the same `webhook-id` and the same body, so that the receiver can tell. One whose attempt
-/// is under way stays as it is.
+/// Whatever its status; with the same `webhook-id` and the same body, so that the receiver can recognize it. One whose
+/// attempt is in flight stays as it is.
 #[utoipa::path(post, path = "/webhooks/deliveries/{id}/redeliver", tag = "webhooks", responses(
     (status = 200, body = Delivery),
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn redeliver(app: Data<App>, id: Path<i64>) -> ApiResult<Json<Delivery>> {
-    let delivery = log::redeliver(&mut *app.db().await?, *id).await?.ok_or_else(|| absent(*id))?;
+    let delivery = log::redeliver(&mut *app.db().await?, *id).await?.ok_or_else(|| not_found(*id))?;
     app.queue.enqueue_deliveries(&[delivery.id]);
     Ok(Json(delivery))
 }

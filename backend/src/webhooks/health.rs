@@ -1,4 +1,4 @@
-//! How receivers have been doing.
+//! Recent results of receivers.
 
 use std::collections::HashMap;
 
@@ -42,8 +42,8 @@ struct RecentRow {
     at: DateTime<Utc>,
 }
 
-/// The health of each of `webhooks`, by id.
-pub async fn of(conn: &mut AsyncPgConnection, webhooks: &[i64]) -> QueryResult<HashMap<i64, WebhookHealth>> {
+/// Returns the health of each of `webhooks`, by id.
+pub async fn load(conn: &mut AsyncPgConnection, webhooks: &[i64]) -> QueryResult<HashMap<i64, WebhookHealth>> {
     let figures: Vec<FiguresRow> = diesel::sql_query(
         "SELECT w.id, day.attempts, day.succeeded, day.p95, queue.pending, failing.since AS failing_since \
          FROM unnest($1) AS w (id) \

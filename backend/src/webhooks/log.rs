@@ -1,4 +1,4 @@
-//! The log of deliveries.
+//! The log of deliveries and their attempts.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -6,18 +6,21 @@ use diesel::{
     sql_types::{Array, BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::webhook::{Attempt, AttemptError, Delivery, DeliveryDetail, DeliveryStatus, WebhookEvent};
+use shared::webhook::{
+    Attempt, AttemptError, Delivery, DeliveryDetail, DeliveryStatus, MAX_LOGGED_ATTEMPTS, WebhookEvent,
+};
 
 use crate::{
     db,
     schema::{webhook_attempts, webhook_deliveries, webhook_events, webhooks},
-    webhooks::exchange::Wire,
+    webhooks::request::ExchangeLog,
 };
 
-/// Deliveries with what became of their last attempt; the conditions follow.
-const DELIVERIES: &str = "SELECT d.id, d.webhook_id, e.event_id, d.kind, d.status, d.test, d.wake_at, d.created_at, \
+/// Deliveries with the result of their last attempt; conditions are appended.
+const DELIVERIES: &str = "SELECT d.id, d.webhook_id, e.event_id, d.kind, d.status, d.test, d.wake_at, \
+     d.created_at, w.enabled, \
      last.attempts, last.code, last.error, last.duration_us, last.at \
-     FROM webhook_deliveries AS d JOIN webhook_events AS e ON e.id = d.event \
+     FROM webhook_deliveries AS d JOIN webhook_events AS e ON e.id = d.event JOIN webhooks AS w ON w.id = d.webhook_id \
      LEFT JOIN LATERAL ( \
          SELECT a.code, a.error, a.duration_us, a.at, count(*) OVER () AS attempts \
          FROM webhook_attempts AS a WHERE a.delivery_id = d.id ORDER BY a.no DESC LIMIT 1 \
@@ -41,6 +44,8 @@ struct DeliveryRow {
     wake_at: DateTime<Utc>,
     #[diesel(sql_type = Timestamptz)]
     created_at: DateTime<Utc>,
+    #[diesel(sql_type = Bool)]
+    enabled: bool,
     #[diesel(sql_type = Nullable<BigInt>)]
     attempts: Option<i64>,
     #[diesel(sql_type = Nullable<SmallInt>)]
@@ -56,6 +61,7 @@ struct DeliveryRow {
 impl From<DeliveryRow> for Delivery {
     fn from(row: DeliveryRow) -> Self {
         let status = db::word(&row.status);
+        let pending = status == DeliveryStatus::Pending;
         Self {
             id: row.id,
             webhook_id: row.webhook_id,
@@ -68,18 +74,20 @@ impl From<DeliveryRow> for Delivery {
             last_error: row.error.as_deref().map(db::word),
             last_duration_ms: row.duration_us.map(millis),
             last_attempt_at: row.at,
-            next_attempt_at: (status == DeliveryStatus::Pending).then_some(row.wake_at),
+            next_attempt_at: (pending && row.enabled).then_some(row.wake_at),
+            // A test is sent whether or not its webhook is enabled.
+            paused: pending && !row.enabled && !row.test,
             created_at: row.created_at,
         }
     }
 }
 
-/// Rounded up, so that nothing takes no time at all.
+/// Rounds up, so that no duration is 0.
 pub fn millis(micros: i64) -> i64 {
     micros.div_euclid(1_000) + i64::from(micros.rem_euclid(1_000) > 0)
 }
 
-/// Which deliveries are asked for.
+/// Which deliveries to list.
 pub struct Filter {
     pub webhook: Option<i64>,
     pub status: Option<DeliveryStatus>,
@@ -88,7 +96,7 @@ pub struct Filter {
     pub before: Option<i64>,
 }
 
-/// Deliveries, newest first.
+/// Returns deliveries, newest first.
 pub async fn list(conn: &mut AsyncPgConnection, filter: &Filter, limit: i64) -> QueryResult<Vec<Delivery>> {
     let rows: Vec<DeliveryRow> = diesel::sql_query(format!(
         "{DELIVERIES} WHERE ($1 IS NULL OR d.webhook_id = $1) AND ($2 IS NULL OR d.status = $2) \
@@ -106,7 +114,7 @@ pub async fn list(conn: &mut AsyncPgConnection, filter: &Filter, limit: i64) -> 
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// Those of `ids` that are there, by id.
+/// Returns the deliveries of `ids` that exist, by id.
 pub async fn by_ids(conn: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<Vec<Delivery>> {
     let rows: Vec<DeliveryRow> = diesel::sql_query(format!("{DELIVERIES} WHERE d.id = ANY ($1) ORDER BY d.id"))
         .bind::<Array<BigInt>, _>(ids)
@@ -115,7 +123,7 @@ pub async fn by_ids(conn: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<Ve
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// One delivery with its message and its attempts.
+/// Returns one delivery with its message and its newest attempts.
 pub async fn detail(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<DeliveryDetail>> {
     let Some(delivery) = by_ids(conn, &[id]).await?.pop() else {
         return Ok(None);
@@ -127,9 +135,14 @@ pub async fn detail(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<Option
         .select((webhooks::url, webhook_events::payload))
         .first(conn)
         .await?;
-    let attempts: Vec<AttemptRow> =
-        AttemptRow::query().filter(webhook_attempts::delivery_id.eq(id)).order(webhook_attempts::no).load(conn).await?;
-    Ok(Some(DeliveryDetail { delivery, url, payload, log: attempts.into_iter().map(Into::into).collect() }))
+    // A delivery can be sent again any number of times.
+    let attempts: Vec<AttemptRow> = AttemptRow::query()
+        .filter(webhook_attempts::delivery_id.eq(id))
+        .order(webhook_attempts::no.desc())
+        .limit(MAX_LOGGED_ATTEMPTS)
+        .load(conn)
+        .await?;
+    Ok(Some(DeliveryDetail { delivery, url, payload, log: attempts.into_iter().rev().map(Into::into).collect() }))
 }
 
 #[derive(HasQuery)]
@@ -140,32 +153,32 @@ struct AttemptRow {
     code: Option<i16>,
     error: Option<String>,
     duration_us: i64,
-    wire: serde_json::Value,
+    exchange: serde_json::Value,
 }
 
 impl From<AttemptRow> for Attempt {
     fn from(row: AttemptRow) -> Self {
-        // Only a `Wire` is ever written there.
-        let wire: Wire = serde_json::from_value(row.wire).unwrap_or_default();
+        // Only an `ExchangeLog` is ever written there.
+        let exchange: ExchangeLog = serde_json::from_value(row.exchange).unwrap_or_default();
         Self {
             no: row.no.into(),
             at: row.at,
-            url: wire.url,
-            address: wire.address,
+            url: exchange.url,
+            address: exchange.address,
             code: row.code.and_then(|code| u16::try_from(code).ok()),
             error: row.error.as_deref().map(db::word::<AttemptError>),
-            message: wire.message,
+            message: exchange.message,
             duration_ms: millis(row.duration_us),
-            timings: wire.timings,
-            request_headers: wire.request_headers,
-            response_headers: wire.response_headers,
-            response_body: wire.response_body,
-            truncated: wire.truncated,
+            timings: exchange.timings,
+            request_headers: exchange.request_headers,
+            response_headers: exchange.response_headers,
+            response_body: exchange.response_body,
+            truncated: exchange.truncated,
         }
     }
 }
 
-/// Makes a delivery pending again, due now; one whose attempt is under way stays as it is. `None` where there is none.
+/// Makes a delivery pending again, due now. One whose attempt is in flight stays as it is. Returns `None` where there is none.
 pub async fn redeliver(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<Delivery>> {
     diesel::sql_query(
         "UPDATE webhook_deliveries AS d SET status = 'pending', failures = 0, wake_at = now() \
@@ -178,8 +191,8 @@ pub async fn redeliver(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<Opt
     Ok(by_ids(conn, &[id]).await?.pop())
 }
 
-/// Makes all failed deliveries of a webhook since a moment pending again, due now, but for tests. Gives their ids.
-pub async fn replay(conn: &mut AsyncPgConnection, webhook_id: i64, since: DateTime<Utc>) -> QueryResult<Vec<i64>> {
+/// Makes all failed deliveries of a webhook since `since`, except tests, pending again, due now. Returns their number.
+pub async fn replay(conn: &mut AsyncPgConnection, webhook_id: i64, since: DateTime<Utc>) -> QueryResult<usize> {
     diesel::update(webhook_deliveries::table)
         .filter(webhook_deliveries::webhook_id.eq(webhook_id))
         .filter(webhook_deliveries::status.eq(DeliveryStatus::Failed.as_str()))
@@ -189,13 +202,12 @@ pub async fn replay(conn: &mut AsyncPgConnection, webhook_id: i64, since: DateTi
             webhook_deliveries::failures.eq(0),
             webhook_deliveries::wake_at.eq(diesel::dsl::now),
         ))
-        .returning(webhook_deliveries::id)
-        .get_results(conn)
+        .execute(conn)
         .await
 }
 
-/// Writes a test: a message for one webhook, whose only attempt is the caller's until `lease_seconds` have passed. Gives
-/// the delivery's id.
+/// Writes a test: a message for one webhook, whose only attempt belongs to the caller until `lease_seconds` have passed.
+/// Returns the id of the delivery.
 pub async fn insert_test(
     conn: &mut AsyncPgConnection,
     webhook_id: i64,

@@ -1,34 +1,31 @@
-//! Webhooks: other systems are told when a person changes a product, or when an import ends.
+//! Webhooks: signed messages to other systems when a person or the API changes a product, or when an import ends.
 //!
-//! A delivery is a row, written by `outbox` in the transaction of what it tells of. `courier` is the task: it claims what
-//! is due, sends it in `lanes` by `exchange` over `connect`, and records what became of it. `target` says which addresses may be
-//! called, `signature` signs, `schedule` says when to try again, `message` what is said: these four are pure. `routes`,
-//! `deliveries` and `live` are the HTTP side, on `queries`, `health` and `log`.
+//! A delivery is a row, written by `outbox` in the transaction of the change that it reports. The `dispatcher` of a worker
+//! claims what is due from the `queue`, sends it as a `request`, and records the result. `message` builds the bodies,
+//! `signature` signs them, and `schedule` says when to retry: these three are pure. `maintenance` disables failing webhooks
+//! and deletes old messages. `routes`, `deliveries`, `stream` and `test_delivery` are the HTTP side, on `queries`, `health`
+//! and `log`.
 
-mod connect;
-mod courier;
 mod deliveries;
-mod describe;
-mod exchange;
+mod dispatcher;
 mod health;
-mod lanes;
-mod live;
 mod log;
+mod maintenance;
 pub mod message;
+mod openapi;
 mod outbox;
 mod queries;
+mod queue;
+mod request;
 mod routes;
 mod schedule;
 mod signature;
-mod target;
-mod tend;
-mod trial;
+mod stream;
+mod test_delivery;
 
-pub use connect::{Connector, Failure};
-pub use courier::{Courier, deliver};
-pub use describe::describe;
+pub use dispatcher::{Dispatcher, run_dispatcher};
+pub use maintenance::{due, run_maintenance};
+pub use openapi::describe;
 pub use outbox::fan_out;
-pub use queries::are_told_of;
+pub use queries::has_subscriber;
 pub use routes::configure;
-pub use target::parse as parse_url;
-pub use tend::{due, tend};

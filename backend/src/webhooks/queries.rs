@@ -1,8 +1,8 @@
-//! Reading, making and changing webhooks.
+//! Reading, creating and changing webhooks.
 
 use chrono::{DateTime, Utc};
 use diesel::{dsl::now, prelude::*};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use shared::webhook::{DisabledReason, Webhook, WebhookEvent, WebhookHealth, WebhookInput};
 
 use crate::{db, schema::webhooks};
@@ -26,7 +26,7 @@ pub struct WebhookRow {
 }
 
 impl WebhookRow {
-    /// With how it has been doing.
+    /// Returns the webhook with its health.
     pub fn with(self, health: WebhookHealth) -> Webhook {
         Webhook {
             id: self.id,
@@ -43,30 +43,37 @@ impl WebhookRow {
         }
     }
 
-    /// As a person would write it.
+    /// Returns what a client can change. Events of a newer version are left out; [`update`] keeps them.
     pub fn input(&self) -> WebhookInput {
         WebhookInput {
             url: self.url.clone(),
             description: self.description.clone(),
-            events: self.events.iter().map(|event| db::word(event)).collect(),
+            events: self
+                .events
+                .iter()
+                .map(|event| db::word(event))
+                .filter(|event| *event != WebhookEvent::Unknown)
+                .collect(),
             enabled: self.enabled,
         }
     }
 }
 
-/// All webhooks, by id.
+/// Returns all webhooks, by id.
 pub async fn list(conn: &mut AsyncPgConnection) -> QueryResult<Vec<WebhookRow>> {
     WebhookRow::query().order(webhooks::id).load(conn).await
 }
 
-/// Whether anybody wants `kind`: a look that saves the work of telling nobody. What is written for whom is settled by
-/// [`super::fan_out`].
-pub async fn are_told_of(conn: &mut AsyncPgConnection, kind: WebhookEvent) -> QueryResult<bool> {
-    let wanted = webhooks::table.filter(webhooks::enabled.and(webhooks::events.contains(vec![kind.as_str()])));
-    diesel::select(diesel::dsl::exists(wanted)).get_result(conn).await
+/// Returns whether any enabled webhook subscribes to `event`. Saves the work of building messages for no subscriber; which
+/// deliveries are written is decided by [`super::fan_out`].
+pub async fn has_subscriber(conn: &mut AsyncPgConnection, event: WebhookEvent) -> QueryResult<bool> {
+    let subscribers = webhooks::table.filter(webhooks::enabled.and(webhooks::events.contains(vec![event.as_str()])));
+    diesel::select(diesel::dsl::exists(subscribers)).get_result(conn).await
 }
 
-pub async fn count(conn: &mut AsyncPgConnection) -> QueryResult<i64> {
+/// Returns the number of webhooks. Until the caller's transaction ends, no other one is inserted.
+pub async fn count_locked(conn: &mut AsyncPgConnection) -> QueryResult<i64> {
+    conn.batch_execute("LOCK TABLE webhooks IN SHARE ROW EXCLUSIVE MODE").await?;
     webhooks::table.count().get_result(conn).await
 }
 
@@ -74,18 +81,18 @@ pub async fn get(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<We
     db::optional(WebhookRow::query().filter(webhooks::id.eq(id)).first(conn).await)
 }
 
-/// The same, locked until the caller's transaction ends.
-pub async fn hold(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<WebhookRow>> {
+/// Returns a webhook and locks it until the caller's transaction ends.
+pub async fn lock(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<WebhookRow>> {
     db::optional(WebhookRow::query().filter(webhooks::id.eq(id)).for_no_key_update().first(conn).await)
 }
 
 pub async fn insert(conn: &mut AsyncPgConnection, new: &WebhookInput, secret: &str) -> QueryResult<WebhookRow> {
-    let disabled = (!new.enabled).then_some(DisabledReason::ByHand.as_str());
+    let disabled = (!new.enabled).then_some(DisabledReason::Manual.as_str());
     diesel::insert_into(webhooks::table)
         .values((
             webhooks::url.eq(&new.url),
             webhooks::description.eq(&new.description),
-            webhooks::events.eq(words(&new.events)),
+            webhooks::events.eq(names(&new.events)),
             webhooks::secret.eq(secret),
             webhooks::enabled.eq(new.enabled),
             webhooks::disabled_reason.eq(disabled),
@@ -96,17 +103,22 @@ pub async fn insert(conn: &mut AsyncPgConnection, new: &WebhookInput, secret: &s
         .await
 }
 
-fn words(events: &[WebhookEvent]) -> Vec<&'static str> {
+fn names(events: &[WebhookEvent]) -> Vec<&'static str> {
     let mut events = events.to_vec();
     events.sort_unstable();
     events.dedup();
     events.into_iter().map(WebhookEvent::as_str).collect()
 }
 
-/// Makes a webhook that the caller holds what `input` says. Switched on, it goes on with what is pending.
-pub async fn update(conn: &mut AsyncPgConnection, held: &WebhookRow, input: &WebhookInput) -> QueryResult<WebhookRow> {
-    let target = webhooks::table.find(held.id);
-    if input.enabled && !held.enabled {
+/// Changes a webhook that the caller has locked. Once it is enabled, its pending deliveries are attempted.
+pub async fn update(
+    conn: &mut AsyncPgConnection,
+    before: &WebhookRow,
+    input: &WebhookInput,
+) -> QueryResult<WebhookRow> {
+    let target = webhooks::table.find(before.id);
+    let events = (input.events != before.input().events).then(|| webhooks::events.eq(names(&input.events)));
+    if input.enabled && !before.enabled {
         diesel::update(target)
             .set((
                 webhooks::enabled.eq(true),
@@ -116,11 +128,11 @@ pub async fn update(conn: &mut AsyncPgConnection, held: &WebhookRow, input: &Web
             ))
             .execute(conn)
             .await?;
-    } else if !input.enabled && held.enabled {
+    } else if !input.enabled && before.enabled {
         diesel::update(target)
             .set((
                 webhooks::enabled.eq(false),
-                webhooks::disabled_reason.eq(DisabledReason::ByHand.as_str()),
+                webhooks::disabled_reason.eq(DisabledReason::Manual.as_str()),
                 webhooks::disabled_at.eq(now),
             ))
             .execute(conn)
@@ -130,7 +142,7 @@ pub async fn update(conn: &mut AsyncPgConnection, held: &WebhookRow, input: &Web
         .set((
             webhooks::url.eq(&input.url),
             webhooks::description.eq(&input.description),
-            webhooks::events.eq(words(&input.events)),
+            events,
             webhooks::updated_at.eq(now),
         ))
         .returning(WebhookRow::as_returning())
@@ -138,12 +150,12 @@ pub async fn update(conn: &mut AsyncPgConnection, held: &WebhookRow, input: &Web
         .await
 }
 
-/// Whether there was one. Its deliveries and attempts go with it.
+/// Deletes a webhook with its deliveries and attempts. Returns whether it existed.
 pub async fn delete(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<bool> {
     Ok(diesel::delete(webhooks::table.find(id)).execute(conn).await? > 0)
 }
 
-/// Puts a new secret before the present one, which signs until the moment that comes back. `None` where there is no such
+/// Replaces the secret. The previous one signs as well until the time that is returned; `None` where there is no such
 /// webhook.
 pub async fn rotate(conn: &mut AsyncPgConnection, id: i64, secret: &str) -> QueryResult<Option<DateTime<Utc>>> {
     let until =

@@ -7,13 +7,13 @@ use sha2::Sha256;
 const PREFIX: &str = "whsec_";
 const SECRET_BYTES: usize = 32;
 
-/// A new secret, as a receiver gets it.
+/// Returns a new secret, in the form that receivers use.
 pub fn new_secret() -> String {
     format!("{PREFIX}{}", BASE64_STANDARD.encode(rand::random::<[u8; SECRET_BYTES]>()))
 }
 
-/// The value of `webhook-signature`: one signature for each secret, the first one first. `timestamp` is in seconds since
-/// 1970. A secret that is none, which the table does not hold, does not sign.
+/// Returns the value of `webhook-signature`: one signature per secret, in their order. `timestamp` is in seconds since 1970.
+/// A malformed secret, which the table does not contain, is skipped.
 pub fn sign<'a>(secrets: impl IntoIterator<Item = &'a str>, id: &str, timestamp: i64, body: &str) -> String {
     let signatures = secrets.into_iter().filter_map(|secret| {
         let key = BASE64_STANDARD.decode(secret.strip_prefix(PREFIX)?).ok()?;
@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn the_known_answer_of_the_standard_comes_out() {
+    fn the_test_vector_of_the_standard_is_reproduced() {
         assert_eq!(signed([SECRET]), SIGNATURE);
     }
 

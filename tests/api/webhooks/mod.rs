@@ -1,5 +1,7 @@
-//! Webhooks as they are managed, and what they are told.
+//! Managing webhooks, and what they report.
 
+mod limits;
+mod order;
 mod receivers;
 mod safety;
 mod sending;
@@ -17,39 +19,39 @@ use tests::{
 };
 
 #[tokio::test]
-async fn each_change_by_hand_is_told_to_the_webhooks_that_want_it_and_to_no_other() {
+async fn each_change_by_hand_is_sent_to_the_webhooks_that_subscribe_to_it_and_to_no_other() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let (all, deletions) = (Receiver::start().await, Receiver::start().await);
     app.webhook(&all).await;
     app.webhook_to(&deletions.url(), &[WebhookEvent::ProductDeleted]).await;
     let product = app.create_product("TEA-01").await;
     app.change_product(product.id, &json!({ "name": "Green tea", "attributes": { "size": "XL" } })).await;
-    // Nothing is other than before: nothing to tell.
+    // Nothing changes, so nothing is sent.
     app.change_product(product.id, &json!({ "name": "Green tea" })).await;
     app.delete_product(product.id).await;
 
-    let mut told = all.wait_for(3).await;
-    told.sort_by_key(|request| request.json()["timestamp"].to_string());
-    let kinds: Vec<_> = told.iter().map(tests::receiver::Received::kind).collect();
+    let mut sent = all.wait_for(3).await;
+    sent.sort_by_key(|request| request.json()["timestamp"].to_string());
+    let kinds: Vec<_> = sent.iter().map(tests::receiver::Received::kind).collect();
     assert_eq!(kinds, ["product.created", "product.updated", "product.deleted"]);
-    let update = told[1].json();
+    let update = sent[1].json();
     assert_eq!(
         update["data"]["changed"],
         json!({ "name": { "from": "Tea", "to": "Green tea" }, "attributes.size": { "from": null, "to": "XL" } })
     );
     assert_eq!(update["data"]["product"]["sku"], "TEA-01");
-    assert_eq!(told[0].headers["content-type"], "application/json");
-    assert!(told[0].headers["user-agent"].starts_with("Loadify/"));
+    assert_eq!(sent[0].headers["content-type"], "application/json");
+    assert!(sent[0].headers["user-agent"].starts_with("Loadify/"));
 
     let deleted = deletions.wait_for(1).await;
-    assert_eq!((deleted[0].kind(), deleted[0].body.as_str()), ("product.deleted".into(), told[2].body.as_str()));
-    assert_eq!(deleted[0].id(), told[2].id(), "one event, one id, however many receivers");
+    assert_eq!((deleted[0].kind(), deleted[0].body.as_str()), ("product.deleted".into(), sent[2].body.as_str()));
+    assert_eq!(deleted[0].id(), sent[2].id(), "one event, one id, however many receivers");
     eventually("the log", || async { (app.deliveries("status=delivered").await.len() == 4).then_some(()) }).await;
     assert_eq!((all.count(), deletions.count()), (3, 1));
 }
 
 #[tokio::test]
-async fn a_change_of_many_by_hand_is_one_event_for_each_product() {
+async fn a_mass_change_is_one_event_for_each_product() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let receiver = Receiver::start().await;
     app.webhook(&receiver).await;
@@ -62,35 +64,35 @@ async fn a_change_of_many_by_hand_is_one_event_for_each_product() {
         .collect();
     let _: Value =
         app.done(Method::POST, "/api/v1/products/bulk", &json!({ "action": "deactivate", "ids": ids })).await;
-    let told = receiver.wait_for(3).await;
+    let sent = receiver.wait_for(3).await;
     assert!(
-        told.iter().all(|request| request.json()["data"]["changed"]["active"] == json!({ "from": true, "to": false }))
+        sent.iter().all(|request| request.json()["data"]["changed"]["active"] == json!({ "from": true, "to": false }))
     );
     let _: Value = app.done(Method::DELETE, "/api/v1/products?confirm=3", &json!({})).await;
-    let told = receiver.wait_for(6).await;
-    let deleted = told.iter().filter(|request| request.kind() == "product.deleted").count();
+    let sent = receiver.wait_for(6).await;
+    let deleted = sent.iter().filter(|request| request.kind() == "product.deleted").count();
     assert_eq!(deleted, 3, "the whole catalogue at once is no exception");
 }
 
 #[tokio::test]
-async fn an_import_is_told_with_its_balance_to_those_who_ask_and_its_products_to_nobody() {
+async fn the_end_of_an_import_is_sent_with_its_counts_to_subscribers_and_its_products_to_no_webhook() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let receiver = Receiver::start().await;
-    app.webhook_to(&receiver.url(), &WebhookEvent::CHOICES).await;
+    app.webhook_to(&receiver.url(), &WebhookEvent::SUBSCRIBABLE).await;
     let products = Receiver::start().await;
     app.webhook(&products).await;
     let import = app.import("sku,name\na,A\na,B\nc,\n").await;
-    let told = receiver.wait_for(1).await;
-    assert_eq!(told[0].kind(), "import.completed");
-    let counts = &told[0].json()["data"]["import"]["counts"];
+    let sent = receiver.wait_for(1).await;
+    assert_eq!(sent[0].kind(), "import.completed");
+    let counts = &sent[0].json()["data"]["import"]["counts"];
     assert_eq!(*counts, json!({ "read": 3, "created": 1, "updated": 0, "unchanged": 0, "repeated": 1, "rejected": 1 }));
-    assert_eq!(told[0].json()["data"]["import"]["id"], import.id);
+    assert_eq!(sent[0].json()["data"]["import"]["id"], import.id);
     let deliveries = app.db.number("SELECT count(*) FROM webhook_deliveries").await;
     assert_eq!((deliveries, products.count()), (1, 0));
 }
 
 #[tokio::test]
-async fn a_secret_is_shown_once_and_both_sign_after_a_rotation() {
+async fn a_secret_is_shown_once_and_both_secrets_sign_after_a_rotation() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let receiver = Receiver::start().await;
     let new = app.webhook(&receiver).await;
@@ -101,27 +103,29 @@ async fn a_secret_is_shown_once_and_both_sign_after_a_rotation() {
     let shown = app.get("/api/v1/webhooks").await.text().await.unwrap();
     assert!(!shown.contains("whsec_"), "{shown}");
     app.create_product("a").await;
-    let told = receiver.wait_for(1).await;
-    assert_eq!(told[0].headers["webhook-signature"].split(' ').count(), 2);
+    let sent = receiver.wait_for(1).await;
+    assert_eq!(sent[0].headers["webhook-signature"].split(' ').count(), 2);
     // The day is over.
     app.db.execute("UPDATE webhooks SET old_secret_until = now()").await;
     app.create_product("b").await;
-    let told = receiver.wait_for(2).await;
-    assert_eq!(told[1].headers["webhook-signature"].split(' ').count(), 1);
+    let sent = receiver.wait_for(2).await;
+    assert_eq!(sent[1].headers["webhook-signature"].split(' ').count(), 1);
 }
 
 #[tokio::test]
-async fn what_is_switched_off_gets_nothing_new_and_what_was_pending_goes_on_afterwards() {
+async fn a_disabled_webhook_gets_no_new_messages_and_its_pending_ones_wait_until_it_is_enabled() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let receiver = Receiver::behaving(|_| Answer::Status(500)).await;
     let id = app.webhook(&receiver).await.webhook.id;
     app.create_product("before").await;
     let pending = app.newest(DeliveryStatus::Pending, 1).await.delivery;
     let off = app.change_webhook(id, &json!({ "enabled": false })).await;
-    assert_eq!((off.enabled, off.disabled_reason, off.health.pending), (false, Some(DisabledReason::ByHand), 1));
-    app.create_product("meanwhile").await;
+    assert_eq!((off.enabled, off.disabled_reason, off.health.pending), (false, Some(DisabledReason::Manual), 1));
+    app.create_product("while it is disabled").await;
     app.let_time_pass().await;
-    assert_eq!(app.deliveries("").await.len(), 1);
+    let waiting = app.deliveries("").await;
+    assert_eq!(waiting.len(), 1);
+    assert_eq!((waiting[0].paused, waiting[0].next_attempt_at), (true, None), "no time is known");
     receiver.behave(|_| Answer::Status(200));
     let on = app.change_webhook(id, &json!({ "enabled": true })).await;
     assert_eq!((on.enabled, on.disabled_reason, on.disabled_at), (true, None, None));
@@ -130,7 +134,7 @@ async fn what_is_switched_off_gets_nothing_new_and_what_was_pending_goes_on_afte
 }
 
 #[tokio::test]
-async fn a_receiver_that_answers_410_is_not_called_any_more() {
+async fn a_receiver_that_answers_410_is_not_called_again() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let receiver = Receiver::behaving(|_| Answer::Status(410)).await;
     let id = app.webhook(&receiver).await.webhook.id;
@@ -142,7 +146,7 @@ async fn a_receiver_that_answers_410_is_not_called_any_more() {
 }
 
 #[tokio::test]
-async fn five_days_of_nothing_but_failure_switch_a_webhook_off_and_lose_nothing() {
+async fn five_days_of_failures_disable_a_webhook_and_lose_nothing() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let receiver = Receiver::behaving(|_| Answer::Status(503)).await;
     let (failing, fine) = (app.webhook(&receiver).await.webhook.id, Receiver::start().await);
@@ -161,7 +165,7 @@ async fn five_days_of_nothing_but_failure_switch_a_webhook_off_and_lose_nothing(
     let webhook = app.webhook_now(failing).await;
     assert!(webhook.enabled, "the last failure was the first one, too");
     app.let_time_pass().await;
-    let webhook = eventually("the end of patience", || async {
+    let webhook = eventually("the webhook to be disabled", || async {
         Some(app.webhook_now(failing).await).filter(|webhook| !webhook.enabled)
     })
     .await;
@@ -171,7 +175,7 @@ async fn five_days_of_nothing_but_failure_switch_a_webhook_off_and_lose_nothing(
 }
 
 #[tokio::test]
-async fn what_failed_is_sent_again_one_by_one_or_all_since_a_moment() {
+async fn failed_deliveries_are_sent_again_one_by_one_or_all_since_a_time() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let receiver = Receiver::start().await;
     let id = app.webhook(&receiver).await.webhook.id;
@@ -190,20 +194,20 @@ async fn what_failed_is_sent_again_one_by_one_or_all_since_a_moment() {
     let outcome: ReplayOutcome =
         app.done(Method::POST, &format!("/api/v1/webhooks/{id}/replay"), &json!({ "since": since })).await;
     assert_eq!(outcome.deliveries, 2);
-    let told = receiver.wait_for(5).await;
+    let sent = receiver.wait_for(5).await;
     let first = app.deliveries("status=failed").await;
     assert_eq!(first.len(), 1);
     let _: Value =
         app.done(Method::POST, &format!("/api/v1/webhooks/deliveries/{}/redeliver", first[0].id), &json!({})).await;
     let again = receiver.wait_for(6).await;
     assert_eq!(again[5].id(), first[0].event_id, "with the same id");
-    let original = told.iter().find(|request| request.id() == first[0].event_id).unwrap();
+    let original = sent.iter().find(|request| request.id() == first[0].event_id).unwrap();
     assert_eq!(again[5].body, original.body, "and the same body");
     assert_eq!(app.attempted(first[0].id, 2).await.delivery.status, DeliveryStatus::Delivered);
 }
 
 #[tokio::test]
-async fn the_log_is_filtered_and_paged_and_the_health_is_its_summary() {
+async fn the_log_is_filtered_and_paged_and_summarized_as_health() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let receiver =
         Receiver::behaving(|request| Answer::Status(if request.kind() == "product.deleted" { 500 } else { 200 })).await;
@@ -230,26 +234,26 @@ async fn the_log_is_filtered_and_paged_and_the_health_is_its_summary() {
 }
 
 #[tokio::test]
-async fn deliveries_are_seen_as_they_happen() {
+async fn deliveries_are_streamed_as_they_are_attempted() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let receiver = Receiver::start().await;
     app.webhook(&receiver).await;
     let mut stream = app.get("/api/v1/webhooks/events").await;
     assert_eq!(stream.headers()["content-type"], "text/event-stream");
-    let mut heard = String::new();
+    let mut received = String::new();
     app.web.wait_for_line("Listening for events").await;
     app.create_product("a").await;
-    while !heard.contains("event: delivery") || !heard.ends_with("\n\n") {
+    while !received.contains("event: delivery") || !received.ends_with("\n\n") {
         let chunk = tokio::time::timeout(tests::PATIENCE, stream.chunk()).await.expect("the stream is silent").unwrap();
-        heard.push_str(std::str::from_utf8(&chunk.unwrap()).unwrap());
+        received.push_str(std::str::from_utf8(&chunk.unwrap()).unwrap());
     }
-    let data = heard.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+    let data = received.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
     let delivery: shared::webhook::Delivery = serde_json::from_str(data).unwrap();
     assert_eq!((delivery.status, delivery.last_code), (DeliveryStatus::Delivered, Some(204)));
 }
 
 #[tokio::test]
-async fn old_messages_are_swept_but_for_those_that_still_wait() {
+async fn old_messages_are_deleted_except_those_that_still_wait() {
     let app = TestApp::start_with(&[LOCAL, ("WEBHOOK_RETENTION_DAYS", "7")]).await;
     let receiver = Receiver::start().await;
     app.webhook(&receiver).await;
@@ -267,14 +271,14 @@ async fn old_messages_are_swept_but_for_those_that_still_wait() {
              WHERE id <> (SELECT event FROM webhook_deliveries WHERE id = {young})"
         ))
         .await;
-    eventually("the sweep", || async { (app.deliveries("").await.len() == 2).then_some(()) }).await;
+    eventually("old messages to be deleted", || async { (app.deliveries("").await.len() == 2).then_some(()) }).await;
     let left: Vec<_> = app.deliveries("").await.into_iter().map(|delivery| delivery.id).collect();
     assert_eq!(left, [young, waits]);
     assert_eq!(app.db.number("SELECT count(*) FROM webhook_attempts").await, 2);
 }
 
 #[tokio::test]
-async fn what_cannot_be_is_refused_by_its_field() {
+async fn invalid_webhooks_are_refused_by_field() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let mut seen = Vec::new();
     for body in [
@@ -297,7 +301,7 @@ async fn what_cannot_be_is_refused_by_its_field() {
         "422 Invalid events webhook.test cannot be chosen; it is sent by a test",
         "422 Invalid url must not contain a user name or a password",
         "422 Invalid url leads to 10.0.0.1, which is private",
-        "400 BadRequest ",
+        "422 Invalid events contains an unknown event; known are product.created, product.updated, product.deleted, import.completed, import.failed",
         "400 BadRequest ",
     ]
     "#);

@@ -1,4 +1,4 @@
-//! Receivers of other people's making: the libraries of those who wrote the standard, and TLS.
+//! Receivers with the official libraries of Standard Webhooks, and TLS.
 
 use std::{net::Ipv4Addr, path::Path, process::Stdio};
 
@@ -15,7 +15,7 @@ async fn test(app: &TestApp, webhook: &NewWebhook) -> DeliveryDetail {
     app.done(Method::POST, &format!("/api/v1/webhooks/{}/test", webhook.webhook.id), &json!({})).await
 }
 
-/// A receiver that verifies, and its port.
+/// Starts a receiver that verifies; returns its process and port.
 async fn verifier(program: &str, script: &str, secret: &str, certificate: Option<&Path>) -> (Child, u16) {
     let tools = setting("LOADIFY_TOOLS");
     let script = format!("{}/receivers/{script}", env!("CARGO_MANIFEST_DIR"));
@@ -51,7 +51,7 @@ async fn the_official_libraries_verify_every_request_and_reject_a_flipped_byte()
         app.change_webhook(id, &json!({ "url": url(port) })).await;
         let product = app.create_product(&format!("{script} \u{2028}\"quoted\" ünïcode 🫖")).await;
         app.change_product(product.id, &json!({ "description": "多\nlines" })).await;
-        for kind in WebhookEvent::CHOICES {
+        for kind in WebhookEvent::SUBSCRIBABLE {
             let detail: DeliveryDetail =
                 app.done(Method::POST, &format!("/api/v1/webhooks/{id}/test"), &json!({ "kind": kind })).await;
             assert_eq!(detail.log[0].code, Some(200), "{script}, {kind:?}");
@@ -60,13 +60,13 @@ async fn the_official_libraries_verify_every_request_and_reject_a_flipped_byte()
             (app.deliveries(&format!("webhook={id}&status=delivered")).await.len() == 7).then_some(())
         })
         .await;
-        // Who knows the old secret, and who knows the new one, both verify on the day of a rotation.
+        // Receivers with the old and with the new secret verify for a day after a rotation.
         let rotated: RotatedSecret = app.done(Method::POST, &format!("/api/v1/webhooks/{id}/rotate"), &json!({})).await;
         assert_eq!(test(&app, &webhook).await.log[0].code, Some(200), "{script}, old secret");
         let (_new, port) = verifier(program, script, &rotated.secret, None).await;
         app.change_webhook(id, &json!({ "url": url(port) })).await;
         assert_eq!(test(&app, &webhook).await.log[0].code, Some(200), "{script}, new secret");
-        // And one who knows neither rejects.
+        // A receiver with another secret rejects.
         let (_other, port) = verifier(program, script, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", None).await;
         app.change_webhook(id, &json!({ "url": url(port) })).await;
         assert_eq!(test(&app, &webhook).await.log[0].code, Some(401), "{script}, another secret");
@@ -74,7 +74,7 @@ async fn the_official_libraries_verify_every_request_and_reject_a_flipped_byte()
     }
 }
 
-/// An authority that the program is told to trust, and a certificate for shop.test.
+/// Creates a certificate authority, and a certificate for shop.test.
 async fn make_certificate(folder: &Path) {
     let script = "set -e; new='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'; \
         openssl req -x509 $new -keyout ca.key -out ca.pem -days 2 -subj /CN=authority; \
@@ -90,15 +90,15 @@ async fn a_certificate_is_checked_for_the_name_in_the_url_and_not_for_the_addres
     make_certificate(folder.path()).await;
     let names = NameServer::start(|_| vec![Ipv4Addr::LOCALHOST]).await;
     let (dns, authority) = (names.address.to_string(), folder.path().join("ca.pem").display().to_string());
-    let trusting = [LOCAL, ("WEBHOOK_DNS", dns.as_str()), ("SSL_CERT_FILE", authority.as_str())];
+    let trusting = [LOCAL, ("OUTBOUND_DNS", dns.as_str()), ("SSL_CERT_FILE", authority.as_str())];
     for (settings, host, error) in [
         (&trusting[..], "shop.test", None),
         (&trusting[..], "other.test", Some(AttemptError::Connect)),
         (&trusting[..2], "shop.test", Some(AttemptError::Connect)),
     ] {
         let app = TestApp::start_with(settings).await;
-        let nobody = Receiver::start().await;
-        let webhook = app.webhook(&nobody).await;
+        let placeholder = Receiver::start().await;
+        let webhook = app.webhook(&placeholder).await;
         let python = "TOOLS/verifiers/bin/python";
         let (_receiver, port) = verifier(python, "receiver.py", &webhook.secret, Some(folder.path())).await;
         app.change_webhook(webhook.webhook.id, &json!({ "url": format!("https://{host}:{port}/") })).await;

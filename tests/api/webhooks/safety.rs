@@ -1,4 +1,4 @@
-//! Where webhooks cannot lead, and what receivers cannot do.
+//! Addresses that webhooks cannot call, and what receivers cannot do.
 
 use std::{
     net::Ipv4Addr,
@@ -17,7 +17,7 @@ use tests::{
     webhooks::LOCAL,
 };
 
-/// A part of the table of `webhooks::target`, which is judged there, saved and sent to here.
+/// A part of the table in `net::allowlist`, where the check is tested; here they are saved and sent to.
 const INSIDE: [&str; 24] = [
     "127.0.0.1",
     "127.1",
@@ -49,11 +49,11 @@ async fn test(app: &TestApp, id: i64) -> DeliveryDetail {
     app.done(Method::POST, &format!("/api/v1/webhooks/{id}/test"), &json!({})).await
 }
 
-/// Somewhere in the public network, on a port where nobody is.
+/// A public address that does not respond.
 const PUBLIC: Ipv4Addr = Ipv4Addr::new(192, 31, 196, 1);
 
 #[tokio::test]
-async fn an_address_inside_is_refused_when_it_is_saved_and_when_it_is_sent_to() {
+async fn an_internal_address_is_refused_when_it_is_saved_and_when_it_is_called() {
     let receiver = Receiver::start().await;
     let app = TestApp::start().await;
     let port = receiver.address.port();
@@ -83,10 +83,10 @@ async fn an_address_inside_is_refused_when_it_is_saved_and_when_it_is_sent_to() 
 }
 
 #[tokio::test]
-async fn a_name_server_that_changes_its_mind_cannot_lead_inside() {
+async fn a_name_server_that_changes_its_answer_cannot_lead_to_internal_addresses() {
     let receiver = Receiver::start().await;
     let port = receiver.address.port();
-    // Public when it is saved; then inside; then public, and inside for whoever asks once more.
+    // Public when it is saved; then internal; then public, and internal for a second lookup.
     let names = NameServer::start(|question| match question {
         0 | 2 => vec![PUBLIC],
         4 => vec![PUBLIC, Ipv4Addr::LOCALHOST],
@@ -94,7 +94,7 @@ async fn a_name_server_that_changes_its_mind_cannot_lead_inside() {
     })
     .await;
     let dns = names.address.to_string();
-    let app = TestApp::start_with(&[("WEBHOOK_DNS", dns.as_str()), ("WEBHOOK_DEADLINE_MS", "500")]).await;
+    let app = TestApp::start_with(&[("OUTBOUND_DNS", dns.as_str()), ("WEBHOOK_DEADLINE_MS", "500")]).await;
     let webhook =
         app.webhook_to(&format!("http://rebinding.test:{port}/"), &[WebhookEvent::ProductCreated]).await.webhook;
     assert_eq!(names.questions(), 1);
@@ -102,7 +102,7 @@ async fn a_name_server_that_changes_its_mind_cannot_lead_inside() {
     assert_eq!(attempt.error, Some(AttemptError::Forbidden), "{:?}", attempt.message);
     assert!(attempt.timings.dns_us.is_some());
     let attempt = test(&app, webhook.id).await.log.remove(0);
-    assert_eq!(names.questions(), 3, "each attempt asks once");
+    assert_eq!(names.questions(), 3, "each attempt looks it up once");
     assert!(
         matches!(attempt.error, Some(AttemptError::Timeout | AttemptError::Connect)),
         "it went to the public address, and to no other: {attempt:?}"
@@ -116,10 +116,10 @@ async fn a_name_server_that_changes_its_mind_cannot_lead_inside() {
 }
 
 #[tokio::test]
-async fn a_host_that_may_be_called_is_called_by_its_name_and_one_that_is_not_there_is_told() {
+async fn a_host_is_called_by_its_name_and_a_missing_one_is_reported() {
     let names = NameServer::start(|question| if question < 3 { vec![Ipv4Addr::LOCALHOST] } else { vec![] }).await;
     let dns = names.address.to_string();
-    let app = TestApp::start_with(&[LOCAL, ("WEBHOOK_DNS", dns.as_str())]).await;
+    let app = TestApp::start_with(&[LOCAL, ("OUTBOUND_DNS", dns.as_str())]).await;
     let receiver = Receiver::start().await;
     let host = format!("shop.test:{}", receiver.address.port());
     let webhook = app.webhook_to(&format!("http://{host}/a?b=c"), &[WebhookEvent::ProductCreated]).await.webhook;
@@ -162,7 +162,7 @@ fn resident_kb(process: u32) -> u64 {
 }
 
 #[tokio::test]
-async fn an_answer_that_drips_or_floods_costs_one_deadline_and_no_memory() {
+async fn a_slow_or_endless_response_costs_one_deadline_and_no_memory() {
     let app = TestApp::start_with(&[LOCAL, ("WEBHOOK_DEADLINE_MS", "2500")]).await;
     let receiver = Receiver::behaving(|_| Answer::Drip).await;
     let webhook = app.webhook(&receiver).await.webhook;
@@ -170,7 +170,7 @@ async fn an_answer_that_drips_or_floods_costs_one_deadline_and_no_memory() {
     let attempt = test(&app, webhook.id).await.log.remove(0);
     assert!((2_400..4_000).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
     assert_eq!(attempt.error, Some(AttemptError::Timeout));
-    assert_eq!(attempt.response_body.as_deref(), Some("..."), "what came until then is kept");
+    assert_eq!(attempt.response_body.as_deref(), Some("..."), "what arrived until then is recorded");
 
     let before = resident_kb(app.web.id());
     receiver.behave(|_| Answer::Flood(5_000_000_000));
@@ -182,7 +182,7 @@ async fn an_answer_that_drips_or_floods_costs_one_deadline_and_no_memory() {
     }
     assert!(start.elapsed() < Duration::from_millis(2_500), "{:?}", start.elapsed());
     eventually("the connections to be closed", || async { (receiver.open_connections() == 0).then_some(()) }).await;
-    // What fits into the buffers of the sockets, which the kernel makes as large as some megabytes.
+    // As much as the buffers of the sockets hold, which can be some megabytes.
     assert!(receiver.flooded() < 5 * (16 << 20), "{} bytes", receiver.flooded());
     let grown = resident_kb(app.web.id()).saturating_sub(before);
     assert!(grown < 20_000, "{grown} kB");

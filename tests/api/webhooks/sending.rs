@@ -1,4 +1,4 @@
-//! How messages are sent, and what is made of the answers.
+//! Attempts, retries, and how responses are recorded.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tests::{
     webhooks::LOCAL,
 };
 
-/// Within which failures of the receiver's making come home.
+/// A short deadline, for receivers that do not respond in time.
 const SHORT: (&str, &str) = ("WEBHOOK_DEADLINE_MS", "1000");
 
 async fn test(app: &TestApp, webhook: &NewWebhook) -> DeliveryDetail {
@@ -20,7 +20,7 @@ async fn test(app: &TestApp, webhook: &NewWebhook) -> DeliveryDetail {
 }
 
 #[tokio::test]
-async fn what_failed_is_tried_again_by_the_schedule_with_the_same_id_and_body() {
+async fn a_failed_delivery_is_retried_by_the_schedule_with_the_same_id_and_body() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let receiver = Receiver::behaving(|_| Answer::Full(500, "", "no\0 way".into())).await;
     app.webhook(&receiver).await;
@@ -50,7 +50,7 @@ async fn what_failed_is_tried_again_by_the_schedule_with_the_same_id_and_body() 
 }
 
 #[tokio::test]
-async fn after_ten_failures_it_is_given_up() {
+async fn a_delivery_fails_after_ten_attempts() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let receiver = Receiver::behaving(|_| Answer::Status(400)).await;
     app.webhook(&receiver).await;
@@ -67,7 +67,7 @@ async fn after_ten_failures_it_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_asks_for_a_pause_gets_it() {
+async fn retry_after_is_respected() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let receiver = Receiver::behaving(|_| Answer::Full(429, "retry-after: 600\r\n", String::new())).await;
     app.webhook(&receiver).await;
@@ -78,8 +78,8 @@ async fn a_receiver_that_asks_for_a_pause_gets_it() {
 }
 
 #[tokio::test]
-async fn one_receiver_that_is_dead_holds_up_neither_the_others_nor_the_person() {
-    // One place for imports, on the queue inside the process: deliveries have their own.
+async fn a_dead_receiver_holds_up_neither_other_receivers_nor_the_user() {
+    // One slot for imports in the embedded queue: deliveries have their own.
     let app = TestApp::start_with(&[LOCAL, ("WEBHOOK_CONCURRENCY", "8"), ("IMPORT_CONCURRENCY", "1")]).await;
     let (dead, alive) = (Receiver::behaving(|_| Answer::Hang).await, Receiver::start().await);
     app.webhook(&dead).await;
@@ -89,13 +89,13 @@ async fn one_receiver_that_is_dead_holds_up_neither_the_others_nor_the_person() 
         app.create_product(&format!("sku-{number}")).await;
     }
     alive.wait_for(30).await;
-    // The dead one's deadline is 15 s: nobody has waited for it.
+    // The deadline of the dead one is 15 s, and nothing has waited for it.
     assert!(start.elapsed() < Duration::from_secs(14), "{:?}", start.elapsed());
-    assert_eq!(dead.count(), 4, "it has its own share of the places, and no more");
+    assert_eq!(dead.count(), 4, "it has its own slots, and no more");
 }
 
 #[tokio::test]
-async fn a_test_tells_on_the_spot_all_that_happened() {
+async fn a_test_returns_the_whole_exchange() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let receiver = Receiver::behaving(|_| Answer::Full(200, "x-shop: tea\r\n", "thanks".into())).await;
     let webhook = app.webhook(&receiver).await;
@@ -110,7 +110,7 @@ async fn a_test_tells_on_the_spot_all_that_happened() {
     assert_eq!(attempt.response_body.as_deref(), Some("thanks"));
     assert!(attempt.response_headers.iter().any(|header| header.name == "x-shop" && header.value == "tea"));
     assert_eq!(attempt.address.as_deref(), Some(receiver.address.to_string().as_str()));
-    assert_eq!(attempt.timings.dns_us, None, "there was no name to ask for");
+    assert_eq!(attempt.timings.dns_us, None, "there was no name to look up");
     assert!(attempt.timings.connect_us.is_some() && attempt.timings.first_byte_us.is_some());
     let sample: DeliveryDetail =
         app.done(Method::POST, &format!("/api/v1/webhooks/{id}/test"), &json!({ "kind": "import.failed" })).await;
@@ -126,24 +126,24 @@ async fn a_test_tells_on_the_spot_all_that_happened() {
 }
 
 #[tokio::test]
-async fn each_way_to_fail_has_its_name_and_a_sentence() {
+async fn each_kind_of_failure_has_a_code_and_a_message() {
     let app = TestApp::start_with(&[LOCAL, SHORT]).await;
     let receiver = Receiver::start().await;
     let webhook = app.webhook(&receiver).await;
     for (answer, error, text) in [
         (Answer::Hang, AttemptError::Timeout, "within 1 s"),
-        (Answer::Reset, AttemptError::Http, "No answer came"),
-        (Answer::TakeAndReset, AttemptError::Http, "in the middle"),
-        (Answer::Garbage, AttemptError::Http, "No answer came"),
+        (Answer::Reset, AttemptError::Http, "did not respond"),
+        (Answer::TakeAndReset, AttemptError::Http, "ended early"),
+        (Answer::Garbage, AttemptError::Http, "did not respond"),
     ] {
-        let told = answer.clone();
-        receiver.behave(move |_| told.clone());
+        let repeated = answer.clone();
+        receiver.behave(move |_| repeated.clone());
         let attempt = test(&app, &webhook).await.log.remove(0);
         let message = attempt.message.unwrap();
         assert_eq!((attempt.code, attempt.error), (None, Some(error)), "{answer:?}: {message}");
         assert!(message.contains(text), "{answer:?}: {message}");
     }
-    // Nobody listens on port 1; and what listens here does not speak TLS.
+    // No server listens on port 1, and this one does not speak TLS.
     for url in ["http://127.0.0.1:1/".to_owned(), format!("https://{}/", receiver.address)] {
         let webhook = app.webhook_to(&url, &[WebhookEvent::ProductCreated]).await;
         let attempt = test(&app, &webhook).await.log.remove(0);
@@ -152,7 +152,7 @@ async fn each_way_to_fail_has_its_name_and_a_sentence() {
 }
 
 #[tokio::test]
-async fn a_connection_is_used_again_and_replaced_when_it_was_closed() {
+async fn a_connection_is_reused_and_replaced_when_it_was_closed() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let receiver = Receiver::start().await;
     let webhook = app.webhook(&receiver).await;

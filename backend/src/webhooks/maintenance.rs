@@ -1,4 +1,4 @@
-//! What is done for webhooks from time to time, and which deliveries are due.
+//! Periodic work for webhooks, and the query for deliveries that are due.
 
 use diesel::{
     prelude::*,
@@ -8,8 +8,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::app::App;
 
-/// Messages that one round of the sweep throws away.
-const SWEPT_AT_ONCE: i64 = 5_000;
+/// Messages that one round deletes.
+const DELETE_BATCH_SIZE: i64 = 5_000;
 
 #[derive(QueryableByName)]
 struct Id {
@@ -17,7 +17,7 @@ struct Id {
     id: i64,
 }
 
-/// One delivery that is due, if any is: who is rung for it takes the others as well.
+/// Returns one delivery that is due, if any is: a worker that is woken for it claims the others as well.
 pub async fn due(conn: &mut AsyncPgConnection) -> QueryResult<Option<i64>> {
     let found = diesel::sql_query(
         "SELECT due.id FROM webhooks AS w CROSS JOIN LATERAL ( \
@@ -30,8 +30,8 @@ pub async fn due(conn: &mut AsyncPgConnection) -> QueryResult<Option<i64>> {
     Ok(found.optional()?.map(|row| row.id))
 }
 
-/// Switches off the webhooks that have failed for five days and taken nothing in between. Their last failure, too, has
-/// to be that late: one that is hardly ever called is not judged by the calendar. What is pending for them stays.
+/// Disables the webhooks whose attempts have all failed for five days. Their first and their last failure must be five days
+/// apart: a webhook that is seldom called is not disabled for one failure long ago. Pending deliveries are kept.
 async fn disable_failing(conn: &mut AsyncPgConnection) -> QueryResult<Vec<i64>> {
     let disabled: Vec<Id> = diesel::sql_query(
         "UPDATE webhooks AS w \
@@ -49,9 +49,9 @@ async fn disable_failing(conn: &mut AsyncPgConnection) -> QueryResult<Vec<i64>> 
     Ok(disabled.into_iter().map(|row| row.id).collect())
 }
 
-/// Throws away messages older than `days`, with their deliveries and attempts; not those that still wait for an attempt.
-/// Gives how many.
-async fn sweep(conn: &mut AsyncPgConnection, days: u16) -> QueryResult<usize> {
+/// Deletes messages older than `days`, with their deliveries and attempts, except those that wait for an attempt. Returns
+/// their number.
+async fn delete_old_messages(conn: &mut AsyncPgConnection, days: u16) -> QueryResult<usize> {
     diesel::sql_query(
         "DELETE FROM webhook_events WHERE id IN ( \
              SELECT e.id FROM webhook_events AS e \
@@ -60,20 +60,20 @@ async fn sweep(conn: &mut AsyncPgConnection, days: u16) -> QueryResult<usize> {
              ORDER BY e.created_at LIMIT $2)",
     )
     .bind::<Integer, _>(i32::from(days))
-    .bind::<BigInt, _>(SWEPT_AT_ONCE)
+    .bind::<BigInt, _>(DELETE_BATCH_SIZE)
     .execute(conn)
     .await
 }
 
-/// Keeps webhooks in order.
-pub async fn tend(app: &App) -> anyhow::Result<()> {
+/// Disables failing webhooks, and deletes old messages.
+pub async fn run_maintenance(app: &App) -> anyhow::Result<()> {
     let mut conn = app.pool.get().await?;
     for id in disable_failing(&mut conn).await? {
-        tracing::warn!(webhook.id = id, "Webhook {id} is switched off: nothing but failures for five days");
+        tracing::warn!(webhook.id = id, "Webhook {id} is disabled: all attempts have failed for five days");
     }
-    let swept = sweep(&mut conn, app.config.webhook_retention_days).await?;
-    if swept > 0 {
-        tracing::info!(swept, "Threw away {swept} old messages to webhooks");
+    let deleted = delete_old_messages(&mut conn, app.config.webhook_retention_days).await?;
+    if deleted > 0 {
+        tracing::info!(deleted, "Deleted {deleted} old webhook messages");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Deliveries as they happen (Server-Sent Events). Best effort: who was not there looks at the log.
+//! Deliveries as they are attempted (Server-Sent Events). Best effort: a client that was not connected reads the log.
 
 use std::sync::Arc;
 
@@ -10,27 +10,27 @@ use tracing::Instrument;
 
 use crate::{app::App, events, events::DeliveryIds, http::ApiResult, webhooks::log};
 
-/// Deliveries that a stream reads at once.
-const PAGE: usize = 200;
+/// Deliveries that a stream reads in one query.
+const BATCH_SIZE: usize = 200;
 
 /// Watch deliveries.
 ///
-/// One event `delivery` after each attempt, from now on; `data` is the delivery as the log shows it. Nothing is repeated:
-/// who connects anew reads the log first.
+/// One event `delivery` after each attempt, from now on; `data` is the delivery as in the log. There is no replay: a client
+/// that reconnects reads the log first.
 #[utoipa::path(get, path = "/webhooks/events", tag = "webhooks", responses(
     (status = 200, body = Delivery, content_type = "text/event-stream"),
     (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn watch_deliveries(app: Data<App>, request: HttpRequest) -> ApiResult<HttpResponse> {
     let (sender, receiver) = mpsc::channel(16);
-    let news = app.wakeups.deliveries();
-    actix_web::rt::spawn(stream(app.into_inner(), news, sender).in_current_span());
+    let attempted = app.wakeups.deliveries();
+    actix_web::rt::spawn(stream(app.into_inner(), attempted, sender).in_current_span());
     events::answer(receiver, &request)
 }
 
-/// Ends with the process, or when nobody reads any more.
-async fn stream(app: Arc<App>, mut news: broadcast::Receiver<DeliveryIds>, sender: mpsc::Sender<sse::Event>) {
-    // So that the head of the answer is sent before anything happens.
+/// Ends with the process, or when the client disconnects.
+async fn stream(app: Arc<App>, mut attempted: broadcast::Receiver<DeliveryIds>, sender: mpsc::Sender<sse::Event>) {
+    // Sends the head of the response before the first delivery.
     if sender.send(sse::Event::Comment("watching".into())).await.is_err() {
         return;
     }
@@ -38,21 +38,21 @@ async fn stream(app: Arc<App>, mut news: broadcast::Receiver<DeliveryIds>, sende
         let next = tokio::select! {
             () = app.shutdown.cancelled() => return,
             () = sender.closed() => return,
-            next = news.recv() => next,
+            next = attempted.recv() => next,
         };
         let mut ids = match next {
             Ok(ids) => ids.to_vec(),
             Err(broadcast::error::RecvError::Lagged(_)) => continue,
             Err(broadcast::error::RecvError::Closed) => return,
         };
-        while ids.len() < PAGE
-            && let Ok(more) = news.try_recv()
+        while ids.len() < BATCH_SIZE
+            && let Ok(more) = attempted.try_recv()
         {
             ids.extend_from_slice(&more);
         }
         let read = async { anyhow::Ok(log::by_ids(&mut *app.pool.get().await?, &ids).await?) };
         let deliveries = read.await.unwrap_or_else(|error| {
-            tracing::debug!("A stream of deliveries misses some: {error:#}");
+            tracing::debug!("A stream of deliveries skips {} of them: {error:#}", ids.len());
             Vec::new()
         });
         for delivery in deliveries {
