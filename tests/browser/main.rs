@@ -175,7 +175,7 @@ async fn nothing_is_cut_and_nothing_scrolls_sideways_at_any_width() {
     app.import(Csv::random(300, 35).bytes()).await;
     // Nothing listens there, which fills the page with what went wrong.
     let hook = format!("http://127.0.0.1:9/{}", "a-long-path".repeat(12));
-    let hook = app.webhook_to(&hook, &WebhookEvent::CHOICES).await.webhook.id;
+    let hook = app.webhook_to(&hook, &WebhookEvent::SUBSCRIBABLE).await.webhook.id;
     app.create_product("TEA-01").await;
     app.newest(DeliveryStatus::Pending, 1).await;
     let browser = Browser::open(&app, "/").await;
