@@ -170,7 +170,7 @@ async fn redirects_are_followed_and_each_is_checked() {
         ("/inside", "leads to 127.0.0.2"),
         ("/metadata", "leads to 169.254.169.254"),
         ("/file", "must begin with https:// or http://"),
-        ("/nowhere", "does not say where to go"),
+        ("/nowhere", "without a valid Location"),
         ("/round", "redirected more than 5 times"),
     ] {
         let reason = failure(&app, &at(&server, path)).await;
@@ -194,14 +194,14 @@ async fn a_response_that_is_no_product_file_fails_with_the_reason() {
     })
     .await;
     for (path, expected) in [
-        ("/page", "leads to a web page"),
+        ("/page", "is a web page"),
         ("/other", "No column is called sku"),
         ("/empty", "The file is empty"),
         ("/announced", "larger than 100000 bytes"),
         ("/bomb", "larger than 100000 bytes"),
         ("/endless", "larger than 100000 bytes"),
         ("/brotli", "in the encoding br"),
-        ("/private", "403 Forbidden. It needs a URL that can be read without signing in"),
+        ("/private", "403 Forbidden. Use a URL that needs no sign-in"),
         ("/missing", "404 Not Found"),
     ] {
         let reason = failure(&app, &at(&server, path)).await;
@@ -228,8 +228,8 @@ async fn temporary_errors_are_reported_and_the_fetch_is_retried() {
     let settings = [LOCAL, ("IMPORT_URL_IDLE_SECONDS", "1"), ("IMPORT_URL_DEADLINE_SECONDS", "3")];
     let app = TestApp::start_with(&settings).await;
     for (first, expected) in [
-        (Answer::TakeAndReset, "cut in the middle of the file, after 6 bytes"),
-        (Answer::Hang, "silent for 1 s"),
+        (Answer::TakeAndReset, "before the end of the file, after 6 bytes"),
+        (Answer::Hang, "sent nothing for 1 s"),
         (Answer::Reset, "did not respond"),
         (Answer::Garbage, "did not respond"),
         (Answer::Status(503), "503 Service Unavailable"),
@@ -255,12 +255,12 @@ async fn a_slow_server_is_cut_off_and_the_import_fails_in_the_end() {
     let start = Instant::now();
     let import = begin(&app, &at(&server, "/x.csv")).await;
     let reason = interruption(&app, import.id).await;
-    assert!(reason.contains("did not come within 3 s"), "{reason}");
+    assert!(reason.contains("was not complete within 3 s"), "{reason}");
     assert!(start.elapsed().as_secs() < 8, "{:?}", start.elapsed());
     app.db.execute("UPDATE imports SET attempts = 4").await;
     let end = app.end_of(import.id).await;
     assert_eq!((end.status, app.stored_files()), (JobStatus::Failed, 0));
-    assert!(end.error.unwrap().contains("did not come within 3 s"));
+    assert!(end.error.unwrap().contains("was not complete within 3 s"));
 }
 
 #[tokio::test]
