@@ -1,40 +1,41 @@
-//! Product files of any size, always the same for the same seed.
+//! Product files of any size, the same for the same seed.
 //!
-//! They have the shape of the file that importers of this kind are measured with: 173 bytes a row, names of people, SKUs
-//! of words, descriptions of one to five sentences of which 60 % have line breaks inside their quotes, CRLF between
-//! records, and one row in fifteen that repeats the SKU of an earlier one.
-
-mod words;
+//! They have the shape of the file that this importer is measured with: 173 bytes per row, names of people, SKUs made of
+//! words, descriptions of one to five sentences of which 60 % have line breaks inside quotes, CRLF between records, and one
+//! row in fifteen with the SKU of an earlier row.
 
 use std::{
     fs::File,
     io::{BufWriter, Write},
     path::PathBuf,
+    sync::LazyLock,
 };
 
 use anyhow::Context;
 use clap::Args;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
-use words::{FIRST_NAMES, LAST_NAMES, WORDS};
+static WORDS: LazyLock<Vec<&str>> = LazyLock::new(|| include_str!("words/common.txt").lines().collect());
+static FIRST_NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| include_str!("words/first_names.txt").lines().collect());
+static LAST_NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| include_str!("words/last_names.txt").lines().collect());
 
 #[derive(Args)]
 pub struct Options {
     /// Rows to write, without the header
     #[arg(long, default_value_t = 500_000)]
     rows: u64,
-    /// Another seed gives other names and descriptions; the SKUs stay
+    /// Seed of names and descriptions; SKUs do not depend on it
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// File to write; standard output if absent
+    /// File to write; standard output by default
     #[arg(long)]
     output: Option<PathBuf>,
 }
 
-/// Share of rows that repeat an earlier SKU: 33,307 of 500,000.
-const REPEATED: f64 = 0.0666;
+/// Share of rows with the SKU of an earlier row: 33,307 of 500,000.
+const DUPLICATE_SHARE: f64 = 0.0666;
 /// Share of descriptions with line breaks.
-const WITH_NEWLINES: f64 = 0.6;
+const MULTILINE_SHARE: f64 = 0.6;
 
 pub fn write(options: &Options) -> anyhow::Result<()> {
     match &options.output {
@@ -52,8 +53,8 @@ fn write_to(mut out: impl Write, rows: u64, seed: u64) -> anyhow::Result<()> {
     let mut distinct = 0;
     for _ in 0..rows {
         let name = format!("{} {}", pick(&mut random, &FIRST_NAMES), pick(&mut random, &LAST_NAMES));
-        let sku = if distinct > 0 && random.random_bool(REPEATED) {
-            // Half of them in another case: it is the same product all the same.
+        let sku = if distinct > 0 && random.random_bool(DUPLICATE_SHARE) {
+            // Half of them in upper case, which is the same product.
             let sku = sku(random.random_range(0..distinct));
             if random.random() { sku.to_uppercase() } else { sku }
         } else {
@@ -74,10 +75,10 @@ fn pick<'a>(random: &mut StdRng, from: &[&'a str]) -> &'a str {
     from.choose(random).copied().unwrap_or_default()
 }
 
-/// The SKU of product `index`: three words, no two products the same below the cube of the number of words.
+/// Returns the SKU of product `index`: three words, unique below the cube of the number of words.
 fn sku(index: u64) -> String {
     let words = WORDS.len() as u64;
-    // A step that has no factor in common with the number of combinations visits each of them once.
+    // A step that is coprime to the number of combinations visits each of them once.
     let mut number = index * 314_159_267 % words.pow(3);
     let mut parts = [""; 3];
     for part in &mut parts {
@@ -89,11 +90,11 @@ fn sku(index: u64) -> String {
 
 fn description(random: &mut StdRng) -> String {
     let mut text = String::new();
-    let breaks = random.random_bool(WITH_NEWLINES);
+    let breaks = random.random_bool(MULTILINE_SHARE);
     let sentences = if breaks { random.random_range(2..=5) } else { random.random_range(1..=3) };
     for sentence in 0..sentences {
         if sentence > 0 {
-            // At least one break where there are to be any.
+            // A multiline description has at least one break.
             text.push(if breaks && (sentence == 1 || random.random_bool(0.4)) { '\n' } else { ' ' });
         }
         for word in 0..random.random_range(5..=9) {
@@ -118,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sample_has_the_shape_that_it_promises() {
+    fn a_sample_has_the_documented_shape() {
         let mut file = Vec::new();
         write_to(&mut file, 20_000, 7).expect("memory can be written");
         let mut again = Vec::new();
