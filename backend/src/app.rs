@@ -1,19 +1,18 @@
-//! What handlers and tasks work with.
+//! The parts of a process that handlers and jobs use.
 
 use std::{
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
-use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auth::Access,
     config::Config,
-    db::{self, Pool, PooledConnection},
-    events::Wakeups,
-    http::ApiError,
+    db::{Pool, PooledConnection},
+    events::Notifications,
+    http::{ApiError, health::Readiness},
     imports::Fetcher,
     jobs::Queue,
     storage::Storage,
@@ -21,73 +20,84 @@ use crate::{
     webhooks::Dispatcher,
 };
 
-/// One per process, shared by all of it.
+/// One per process.
 pub struct App {
     pub config: Config,
     pub pool: Pool,
-    /// The share of the pool that searches may use at the same time.
-    pub search_slots: Semaphore,
     pub storage: Storage,
     pub queue: Queue,
-    /// News of events, from this and every other process.
-    pub wakeups: Wakeups,
+    /// Notifications of this and every other process.
+    pub notifications: Notifications,
     /// Sends webhook deliveries.
     pub dispatcher: Dispatcher,
-    /// Who may come in.
+    /// Sessions, keys and rate limits.
     pub access: Access,
-    /// Fetches files that are given by a URL.
+    /// Fetches files by URL.
     pub fetcher: Fetcher,
-    /// Gives out the figures of this process.
+    /// Renders the metrics of this process.
     pub scraper: Scraper,
+    /// Checks whether the process can work.
+    pub readiness: Readiness,
     /// Cancelled when the process is asked to stop.
     pub shutdown: CancellationToken,
-    /// When that was.
+    /// When it was cancelled.
     stopped: OnceLock<Instant>,
-    /// Tasks in hand, waited for when the process stops.
+    /// Running tasks, which a process that stops waits for.
     pub running: TaskTracker,
 }
 
 impl App {
-    /// Opens what the configuration names. Nothing is connected yet but what must be there at start.
+    /// Opens what the configuration names, without connecting yet.
+    ///
+    /// # Errors
+    /// When a setting is not valid.
     pub fn new(config: Config, queue: Queue) -> anyhow::Result<Arc<Self>> {
-        let pool = db::pool(&config)?;
+        let pool = Pool::new(&config.database, usize::from(config.import_writers) + 2)?;
         let dispatcher = Dispatcher::new(&config)?;
         let fetcher = Fetcher::new(&config)?;
         let storage = Storage::open(&config.storage_url, config.storage_min_free_bytes)?;
         let access = Access::new(&config.access)?;
         Ok(Arc::new(Self {
-            search_slots: Semaphore::new((pool.status().max_size / 2).max(1)),
             config,
             pool,
             storage,
             queue,
-            wakeups: Wakeups::default(),
+            notifications: Notifications::default(),
             dispatcher,
             access,
             fetcher,
             scraper: Scraper::start()?,
+            readiness: Readiness::default(),
             shutdown: CancellationToken::new(),
             stopped: OnceLock::new(),
             running: TaskTracker::new(),
         }))
     }
 
-    /// Asks everything to come to an end.
+    /// Asks all parts to stop.
     pub fn stop(&self) {
         let _ = self.stopped.set(Instant::now());
         self.shutdown.cancel();
     }
 
-    /// The end of what the process is granted after it was asked to stop.
+    /// Returns the end of the time that the process has after it was asked to stop.
     pub fn stops_at(&self, grace: Duration) -> tokio::time::Instant {
         (*self.stopped.get_or_init(Instant::now) + grace).into()
     }
 
-    /// A connection for a request.
+    /// Returns a connection for a request.
     ///
     /// # Errors
     /// [`ApiError::Unavailable`] when the database does not answer or all connections stay busy.
     pub async fn db(&self) -> Result<PooledConnection, ApiError> {
         self.pool.get().await.map_err(ApiError::from)
+    }
+
+    /// Returns a connection for a request whose read may take long, see [`Pool::get_for_read`].
+    ///
+    /// # Errors
+    /// As [`Self::db`], and when too many other such reads are running.
+    pub async fn db_for_read(&self) -> Result<PooledConnection, ApiError> {
+        self.pool.get_for_read().await.map_err(ApiError::from)
     }
 }

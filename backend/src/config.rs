@@ -1,4 +1,4 @@
-//! Settings, read once, from the environment or from flags of the same name.
+//! Settings, read once, from the environment or from flags of the same name. Plain values: this module uses no other.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -12,25 +12,46 @@ use clap::Args;
 use ipnet::IpNet;
 use url::Url;
 
-use crate::{db::Server, http::json::DEEPEST, jobs::Endpoint};
-
-/// Where the database is; all that `migrate` needs.
+/// PostgreSQL; all that `migrate` needs.
 #[derive(Debug, Clone, Args)]
 pub struct DatabaseConfig {
     /// PostgreSQL, as postgres://user:password@host:port/database; ?sslmode= disable, prefer, require or verify-full
     #[arg(long, env, hide_env_values = true)]
     pub database_url: String,
 
-    /// File with certificates in PEM that are trusted for sslmode=verify-full beside those of the system
+    /// File with certificates in PEM that are trusted for sslmode=verify-full in addition to those of the system
     #[arg(long, env)]
     pub database_ca_file: Option<PathBuf>,
+
+    /// Maximum connections of this process to PostgreSQL; at most half of them run searches, lists and exports
+    #[arg(long, env, default_value_t = 16)]
+    pub database_connections: usize,
 }
 
-impl DatabaseConfig {
-    /// # Errors
-    /// When the URL or the certificates cannot be read.
-    pub fn server(&self) -> anyhow::Result<Server> {
-        Server::new(&self.database_url, self.database_ca_file.as_ref())
+/// RabbitMQ.
+#[derive(Debug, Clone, Args)]
+pub struct BrokerConfig {
+    /// RabbitMQ, as amqp://user:password@host:port/vhost or amqps://...; without it, tasks run in this process
+    #[arg(long, env, hide_env_values = true, value_parser = broker_url)]
+    pub broker_url: Option<Url>,
+
+    /// Heroku's name for `BROKER_URL`, which takes precedence
+    #[arg(long, env, hide_env_values = true, value_parser = broker_url)]
+    pub cloudamqp_url: Option<Url>,
+
+    /// File with certificates in PEM that are trusted for amqps:// in addition to those of the system
+    #[arg(long, env)]
+    pub broker_ca_file: Option<PathBuf>,
+
+    /// Name of the queue on the broker; the processes of one installation share it
+    #[arg(long, env, default_value = "loadify")]
+    pub broker_queue: String,
+}
+
+impl BrokerConfig {
+    /// Returns the URL of the broker, if there is one.
+    pub fn url(&self) -> Option<&Url> {
+        self.broker_url.as_ref().or(self.cloudamqp_url.as_ref())
     }
 }
 
@@ -40,27 +61,10 @@ pub struct Config {
     #[command(flatten)]
     pub database: DatabaseConfig,
 
-    /// Connections to PostgreSQL that this process may open
-    #[arg(long, env, default_value_t = 16)]
-    pub database_connections: usize,
+    #[command(flatten)]
+    pub broker: BrokerConfig,
 
-    /// RabbitMQ, as amqp://user:password@host:port/vhost or amqps://...; without it, tasks run in this process
-    #[arg(long, env, hide_env_values = true, value_parser = broker_url)]
-    pub broker_url: Option<Url>,
-
-    /// What Heroku calls `BROKER_URL`; that one wins
-    #[arg(long, env, hide_env_values = true, value_parser = broker_url)]
-    pub cloudamqp_url: Option<Url>,
-
-    /// File with certificates in PEM that are trusted for amqps:// beside those of the system
-    #[arg(long, env)]
-    pub broker_ca_file: Option<PathBuf>,
-
-    /// Queue on the broker; processes of one installation share it
-    #[arg(long, env, default_value = "loadify")]
-    pub broker_queue: String,
-
-    /// Where uploaded files are kept, the same for web and workers: `file:///absolute/folder`, `s3://bucket/prefix`, `memory:///`
+    /// Storage of uploaded files, shared by web and workers: `file:///absolute/folder`, `s3://bucket/prefix`, `memory:///`
     #[arg(long, env, default_value_t = default_storage(), value_parser = storage_url)]
     pub storage_url: Url,
 
@@ -85,33 +89,37 @@ pub struct Config {
     #[arg(long, env, default_value = "127.0.0.1:8000")]
     pub bind: SocketAddr,
 
-    /// Port to listen on; wins over the port in BIND
+    /// Port to listen on; takes precedence over the port in BIND
     #[arg(long, env)]
     pub port: Option<u16>,
 
-    /// Address and port that metrics are told on beside the web server's /metrics; a worker tells them only there
+    /// Address and port for metrics, in addition to the web server's /metrics; the only ones of a worker
     #[arg(long, env)]
     pub metrics_bind: Option<SocketAddr>,
 
-    /// Milliseconds for which a web process that is asked to stop still takes requests, while /readyz answers 503
+    /// Milliseconds for which a web process that is asked to stop still accepts requests, while /readyz answers 503
     #[arg(long, env, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(..=2_000))]
     pub drain_ms: u16,
 
-    /// Seconds that the head of the first request of a connection may take from its first byte on
+    /// Seconds that the head of a request may take
     #[arg(long, env, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=600))]
     pub request_head_seconds: u16,
 
-    /// Seconds that a connection may idle between requests; more than the proxies in front allow theirs
+    /// Maximum connections of clients; 0 means as many as the limit on open files allows
+    #[arg(long, env, default_value_t = 0)]
+    pub max_connections: usize,
+
+    /// Maximum connections of one client address; 0 means half of all. Addresses in TRUSTED_PROXIES have no limit of their own
+    #[arg(long, env, default_value_t = 0)]
+    pub max_connections_per_address: usize,
+
+    /// Seconds that a connection may idle between requests; more than the proxies in front allow
     #[arg(long, env, default_value_t = 75, value_parser = clap::value_parser!(u16).range(1..=3_600))]
     pub keep_alive_seconds: u16,
 
-    /// Largest body that is JSON, in bytes
+    /// Largest JSON body, in bytes; operations that need no account accept at most 8 KiB
     #[arg(long, env, default_value_t = 2 << 20)]
     pub max_json_bytes: usize,
-
-    /// How deep JSON may be nested
-    #[arg(long, env, default_value_t = 32, value_parser = clap::value_parser!(u8).range(4..=i64::from(DEEPEST)))]
-    pub max_json_depth: u8,
 
     /// Folder with the built page
     #[arg(long, env, default_value = "dist")]
@@ -290,33 +298,13 @@ impl AccessConfig {
 }
 
 impl Config {
-    /// The address to listen on.
+    /// Returns the address to listen on.
     pub fn address(&self) -> SocketAddr {
         let mut address = self.bind;
         if let Some(port) = self.port {
             address.set_port(port);
         }
         address
-    }
-
-    /// The broker, where there is one.
-    ///
-    /// # Errors
-    /// When the certificates cannot be read.
-    pub fn broker(&self) -> anyhow::Result<Option<Endpoint>> {
-        let Some(url) = self.broker_url.as_ref().or(self.cloudamqp_url.as_ref()) else {
-            return Ok(None);
-        };
-        let authorities = self.broker_ca_file.as_ref().map(|file| {
-            let read = std::fs::read_to_string(file).with_context(|| format!("BROKER_CA_FILE: {}", file.display()))?;
-            anyhow::ensure!(
-                read.contains("-----BEGIN CERTIFICATE-----"),
-                "BROKER_CA_FILE: {} has no certificate in PEM",
-                file.display()
-            );
-            Ok(read)
-        });
-        Ok(Some(Endpoint { url: url.clone(), authorities: authorities.transpose()? }))
     }
 
     pub fn request_head(&self) -> Duration {
@@ -358,18 +346,18 @@ impl Config {
     }
 }
 
-/// A block of addresses, or one address.
+/// Parses a block of addresses, or one address.
 fn network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
     let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    net.map_err(|_| format!("{text} is no network; expected for instance 10.1.0.0/16"))
+    net.map_err(|_| format!("{text} is not a network; expected for example 10.1.0.0/16"))
 }
 
-/// The origin of the page, without a path.
+/// Parses the origin of the page, without a path.
 fn public_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("{error}; expected https://loadify.example.com"))?;
     if !matches!(url.scheme(), "http" | "https") || url.path() != "/" || url.query().is_some() {
-        return Err(format!("{text} is not the root of a site; expected for instance https://loadify.example.com"));
+        return Err(format!("{text} is not the root of a site; expected for example https://loadify.example.com"));
     }
     Ok(url)
 }
@@ -401,7 +389,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_broker_that_cannot_be_spoken_to_is_refused_with_what_would_do() {
+    fn an_unsupported_broker_is_refused_naming_the_supported_ones() {
         assert!(broker_url("redis://localhost").unwrap_err().contains("amqp://"));
         assert!(broker_url("localhost:5672").unwrap_err().contains("amqp://"));
         assert!(broker_url("amqps://user:secret@host/vhost").is_ok());

@@ -3,12 +3,12 @@
 use actix_web::http::StatusCode;
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use diesel_async::AsyncPgConnection;
 use shared::auth::{self, KeyInput, Scope};
 
 use crate::{
     auth::{audit, keys, passwords, queries, secrets},
     config::DatabaseConfig,
+    db,
 };
 
 /// Where an entry of the audit log says it came from.
@@ -49,7 +49,7 @@ pub async fn create_key(command: KeyCommand) -> anyhow::Result<()> {
     if let Some(error) = input.check().first() {
         anyhow::bail!("the {} {}", error.field, error.message);
     }
-    let mut conn = connect(&database).await?;
+    let mut conn = db::connect(&database).await?;
     let secret = secrets::new_key();
     let entry = audit::begin(&mut conn, SHELL, "key.create", "/keys", SHELL, None).await?;
     let key = keys::insert(&mut conn, &secret, &input, SHELL).await?;
@@ -75,7 +75,7 @@ pub async fn set_password(command: PasswordCommand) -> anyhow::Result<()> {
     if let Some(error) = auth::check_password("password", password, &command.name) {
         anyhow::bail!("the password {}", error.message);
     }
-    let mut conn = connect(&command.database).await?;
+    let mut conn = db::connect(&command.database).await?;
     let person = queries::person_named(&mut conn, &command.name).await?;
     let person = person.with_context(|| format!("nobody is called {}", command.name))?;
     let target = format!("/people/{}", person.id);
@@ -83,8 +83,4 @@ pub async fn set_password(command: PasswordCommand) -> anyhow::Result<()> {
     queries::set_password(&mut conn, person.id, &passwords::hash(password)?, None).await?;
     eprintln!("Done; all sessions of {} have ended.", person.name);
     Ok(())
-}
-
-async fn connect(database: &DatabaseConfig) -> anyhow::Result<AsyncPgConnection> {
-    database.server()?.connect().await.context("cannot connect to DATABASE_URL")
 }

@@ -6,8 +6,8 @@ use diesel::{
     query_builder::{AstPass, Query, QueryFragment, QueryId},
 };
 
-/// Keeps `statement` prepared on the connection. Diesel does so for most of what it builds itself, but for no
-/// [`diesel::sql_query`] and no `UPDATE`: those cost a round trip and a plan each time. The text must be one of few.
+/// Keeps `statement` prepared on the connection. Diesel does so for most of what it builds itself, but neither for
+/// [`diesel::sql_query`] nor for `UPDATE`: those cost a round trip and a plan each time. Use it for fixed texts only.
 pub fn prepared<Q>(statement: Q) -> Prepared<Q> {
     Prepared(statement)
 }
@@ -26,7 +26,7 @@ impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for Prepared<Q> {
     }
 }
 
-/// By its text.
+/// Statements are identified by their text.
 impl<Q> QueryId for Prepared<Q> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;

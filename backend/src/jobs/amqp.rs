@@ -27,6 +27,13 @@ use lapin::{
 };
 use url::Url;
 
+use anyhow::Context as _;
+
+use crate::config::BrokerConfig;
+
+/// How often both ends of a connection show that they live, in seconds.
+const HEARTBEAT_SECONDS: &str = "10";
+
 /// Address of the broker, and the certificates that are trusted for it.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
@@ -37,6 +44,29 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// Returns the broker that the settings name, if they name one.
+    ///
+    /// # Errors
+    /// When the certificates cannot be read.
+    pub fn from_config(config: &BrokerConfig) -> anyhow::Result<Option<Self>> {
+        let Some(url) = config.url() else { return Ok(None) };
+        let authorities = config.broker_ca_file.as_ref().map(|file| {
+            let read = std::fs::read_to_string(file).with_context(|| format!("BROKER_CA_FILE: {}", file.display()))?;
+            anyhow::ensure!(
+                read.contains("-----BEGIN CERTIFICATE-----"),
+                "BROKER_CA_FILE: {} has no certificate in PEM",
+                file.display()
+            );
+            Ok(read)
+        });
+        let mut url = url.clone();
+        if !url.query_pairs().any(|(name, _)| name == "heartbeat") {
+            // A connection whose packets a network swallows is closed after two missed heartbeats.
+            url.query_pairs_mut().append_pair("heartbeat", HEARTBEAT_SECONDS);
+        }
+        Ok(Some(Self { url, authorities: authorities.transpose()? }))
+    }
+
     /// Host and port, without credentials.
     pub fn addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
         self.url.socket_addrs(|| Some(if self.url.scheme() == "amqps" { 5671 } else { 5672 }))

@@ -170,7 +170,7 @@ pub async fn consume(app: Arc<App>, endpoint: Endpoint) {
     let mut pause = RETRY_DELAY;
     while !app.shutdown.is_cancelled() {
         let consumed = async {
-            let connecting = build(&endpoint, &app.config.broker_queue, app.config.import_concurrency);
+            let connecting = build(&endpoint, &app.config.broker.broker_queue, app.config.import_concurrency);
             // A peer that accepts the connection and sends nothing is not a broker.
             let celery =
                 tokio::time::timeout(BROKER_TIMEOUT, connecting).await.context("the broker did not respond")??;
@@ -179,7 +179,7 @@ pub async fn consume(app: Arc<App>, endpoint: Endpoint) {
             celery.register_task::<run_bulk>().await?;
             tracing::info!("Waiting for tasks on queue {}", celery.default_queue);
             pause = RETRY_DELAY;
-            let queue = app.config.broker_queue.as_str();
+            let queue = app.config.broker.broker_queue.as_str();
             Arc::new(celery).consume_from(&[queue, &deliveries_queue(queue)]).await.map_err(explain)
         };
         let result = tokio::select! {
