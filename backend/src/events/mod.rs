@@ -1,12 +1,11 @@
-//! Numbered events, kept in the database, and the news of them.
+//! Events of imports, and notifications between processes.
 //!
-//! An event is a row of `import_events`; its number is given out by the import's owner while it holds the import's row, so
-//! numbers become visible in order and without a gap. `pg_notify` only says "look": a web process that missed it, or was
-//! not there, finds the same rows. Hence one process or ten, the same code, and a reader that comes back with the last
-//! number it saw misses nothing.
+//! An event is a row of `import_events`. Its number is assigned by the owner of the import while it holds a lock on the row of
+//! the import, so that numbers become visible in order and without a gap. `pg_notify` only says "look": a web process that
+//! missed a notification finds the same rows. One process or ten, the code is the same, and a client that reconnects with the
+//! last number that it received misses nothing.
 
 mod listen;
-mod stream;
 
 use std::sync::Arc;
 
@@ -17,32 +16,34 @@ use shared::{bulk::CatalogueChange, event::ImportEvent};
 use tokio::sync::broadcast;
 
 pub use listen::listen;
-pub use stream::{answer, news_of};
 
 use crate::{db, schema::import_events};
 
-/// The channel of `LISTEN` and `NOTIFY` for imports; its payload is the id of the import.
+/// The channel of `LISTEN` and `NOTIFY` for imports; the payload is the id of the import.
 const IMPORTS: &str = "loadify_import";
-/// For jobs that change many products; its payload is the id of the job.
+/// For bulk jobs; the payload is the id of the job.
 const JOBS: &str = "loadify_bulk_job";
-/// For changes of products by hand; its payload is [`CatalogueChange`].
+/// For changes of products through the API; the payload is [`CatalogueChange`].
 const CATALOGUE: &str = "loadify_catalogue";
-/// For deliveries that were attempted; its payload is their ids, with commas between.
-const ATTEMPTED: &str = "loadify_attempted";
-/// For deliveries that are to be attempted; its payload is the ids of some of them, with commas between. Every web process
-/// that hears of it rings for them.
-pub const DUE: &str = "loadify_due";
-/// For uploads whose writer is to make an end, or has made one; its payload is the id of the upload.
+/// For deliveries that were attempted; the payload is their ids, separated by commas.
+const DELIVERIES_ATTEMPTED: &str = "loadify_attempted";
+/// For deliveries that are due; the payload is the ids of some of them, separated by commas. Every web process that receives it
+/// enqueues them.
+pub const DELIVERIES_DUE: &str = "loadify_due";
+/// For uploads whose lock is requested or released; the payload is the id of the upload.
 const UPLOADS: &str = "loadify_upload";
 
-/// Ids in one notification, whose text may have 8,000 bytes.
-const IDS_AT_ONCE: usize = 300;
+/// Maximum ids in one notification: PostgreSQL limits the payload to 8,000 bytes.
+const MAX_IDS: usize = 300;
 
-/// Deliveries of webhooks that one notification told of.
+/// The deliveries of one notification.
 pub type DeliveryIds = Arc<[i64]>;
 
-/// Tells the streams of this process what is new, here or in another process.
-pub struct Wakeups {
+/// Maximum notifications that a subscriber may be behind. One that is further behind learns that it missed some, and polls.
+const CAPACITY: usize = 1024;
+
+/// Passes notifications of all processes on to the streams of this one.
+pub struct Notifications {
     imports: broadcast::Sender<i64>,
     jobs: broadcast::Sender<i64>,
     catalogue: broadcast::Sender<CatalogueChange>,
@@ -50,64 +51,68 @@ pub struct Wakeups {
     uploads: broadcast::Sender<Arc<str>>,
 }
 
-impl Default for Wakeups {
+impl Default for Notifications {
     fn default() -> Self {
-        // A stream that falls behind by so many is told that it did, and looks.
         Self {
-            imports: broadcast::channel(1024).0,
-            jobs: broadcast::channel(1024).0,
-            catalogue: broadcast::channel(1024).0,
-            deliveries: broadcast::channel(1024).0,
-            uploads: broadcast::channel(1024).0,
+            imports: broadcast::channel(CAPACITY).0,
+            jobs: broadcast::channel(CAPACITY).0,
+            catalogue: broadcast::channel(CAPACITY).0,
+            deliveries: broadcast::channel(CAPACITY).0,
+            uploads: broadcast::channel(CAPACITY).0,
         }
     }
 }
 
-impl Wakeups {
-    /// Hears of every event of an import that is published from now on.
-    pub fn subscribe(&self) -> broadcast::Receiver<i64> {
+impl Notifications {
+    /// Receives the id of each import that has a new event.
+    pub fn imports(&self) -> broadcast::Receiver<i64> {
         self.imports.subscribe()
     }
 
-    /// Hears of every job that moves from now on.
+    /// Receives the id of each bulk job that made progress.
     pub fn jobs(&self) -> broadcast::Receiver<i64> {
         self.jobs.subscribe()
     }
 
-    /// Hears of every change of products by hand from now on.
+    /// Receives each change of products through the API.
     pub fn catalogue(&self) -> broadcast::Receiver<CatalogueChange> {
         self.catalogue.subscribe()
     }
 
-    /// Hears of deliveries of webhooks that are attempted from now on.
+    /// Receives the deliveries that were attempted.
     pub fn deliveries(&self) -> broadcast::Receiver<DeliveryIds> {
         self.deliveries.subscribe()
     }
 
-    /// Hears of every upload whose writer is to make an end, or has made one, from now on.
+    /// Receives the id of each upload whose lock is requested or released.
     pub fn uploads(&self) -> broadcast::Receiver<Arc<str>> {
         self.uploads.subscribe()
     }
 
-    /// Passes a notification on. Nobody listening is an ordinary state.
-    fn announce(&self, channel: &str, payload: &str) {
+    /// Passes a notification on to its subscribers, of which there may be none.
+    fn publish(&self, channel: &str, payload: &str) {
         match channel {
             CATALOGUE => drop(serde_json::from_str(payload).map(|change| self.catalogue.send(change))),
-            ATTEMPTED => drop(self.deliveries.send(ids(payload).into())),
-            DUE => {}
+            DELIVERIES_ATTEMPTED => drop(self.deliveries.send(parse_ids(payload).into())),
+            DELIVERIES_DUE => {}
             UPLOADS => drop(self.uploads.send(payload.into())),
             JOBS => drop(payload.parse().map(|id| self.jobs.send(id))),
             _ => drop(payload.parse().map(|id| self.imports.send(id))),
         }
     }
 
-    /// Notifications may have been missed. The other streams poll; who watches the catalogue must be told.
-    fn announce_gap(&self) {
+    /// Reports that notifications may have been missed. Streams of the catalogue need that; the others poll.
+    fn publish_gap(&self) {
         let _ = self.catalogue.send(CatalogueChange::uncounted(None));
     }
 }
 
-/// Writes an event and its notification; both become visible when the caller commits.
+/// Waits until `receiver` brings `id`, or has missed some ids.
+pub async fn wait_for(id: i64, receiver: &mut broadcast::Receiver<i64>) {
+    while matches!(receiver.recv().await, Ok(other) if other != id) {}
+}
+
+/// Inserts an event and its notification; both become visible when the caller commits.
 pub async fn append(conn: &mut AsyncPgConnection, import_id: i64, event: &ImportEvent) -> QueryResult<()> {
     let data = serde_json::to_value(event).map_err(|error| diesel::result::Error::SerializationError(error.into()))?;
     diesel::insert_into(import_events::table)
@@ -123,36 +128,36 @@ pub async fn append(conn: &mut AsyncPgConnection, import_id: i64, event: &Import
     notify(conn, IMPORTS, &import_id.to_string()).await
 }
 
-/// Tells that a job has moved, once the caller commits.
+/// Notifies of progress of a bulk job when the caller commits.
 pub async fn job_moved(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<()> {
     notify(conn, JOBS, &id.to_string()).await
 }
 
-/// Tells of changed products, once the caller commits. `change` must be short: Postgres takes less than 8,000 bytes.
+/// Notifies of changed products when the caller commits. `change` must be shorter than 8,000 bytes of JSON.
 pub async fn catalogue_changed(conn: &mut AsyncPgConnection, change: &CatalogueChange) -> QueryResult<()> {
     let payload =
         serde_json::to_string(change).map_err(|error| diesel::result::Error::SerializationError(error.into()))?;
     notify(conn, CATALOGUE, &payload).await
 }
 
-/// Tells the streams of deliveries that were attempted, once the caller commits.
+/// Notifies of deliveries that were attempted when the caller commits.
 pub async fn deliveries_attempted(conn: &mut AsyncPgConnection, attempted: &[i64]) -> QueryResult<()> {
-    for some in attempted.chunks(IDS_AT_ONCE) {
-        notify(conn, ATTEMPTED, &listed(some)).await?;
+    for some in attempted.chunks(MAX_IDS) {
+        notify(conn, DELIVERIES_ATTEMPTED, &join_ids(some)).await?;
     }
     Ok(())
 }
 
-/// Tells who writes, or waits to write, an upload to look at it, once the caller commits.
+/// Notifies the processes that hold, or wait for, the lock of an upload when the caller commits.
 pub async fn upload_contended(conn: &mut AsyncPgConnection, id: &str) -> QueryResult<()> {
     notify(conn, UPLOADS, id).await
 }
 
-fn listed(ids: &[i64]) -> String {
+fn join_ids(ids: &[i64]) -> String {
     ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
-fn ids(payload: &str) -> Vec<i64> {
+fn parse_ids(payload: &str) -> Vec<i64> {
     payload.split(',').filter_map(|id| id.parse().ok()).collect()
 }
 
@@ -161,7 +166,7 @@ async fn notify(conn: &mut AsyncPgConnection, channel: &str, payload: &str) -> Q
     db::prepared(statement).execute(conn).await.map(drop)
 }
 
-/// An event as it stands in the table.
+/// A row of `import_events`.
 #[derive(Queryable)]
 pub struct StoredEvent {
     pub seq: i64,
@@ -171,7 +176,7 @@ pub struct StoredEvent {
     pub data: serde_json::Value,
 }
 
-/// The events after number `after`, in order, at most `limit`.
+/// Returns the events after number `after`, in order, at most `limit`.
 pub async fn after(
     conn: &mut AsyncPgConnection,
     import_id: i64,
@@ -187,7 +192,7 @@ pub async fn after(
         .await
 }
 
-/// The last event of an import, if it has one.
+/// Returns the last event of an import, if it has one.
 pub async fn latest(conn: &mut AsyncPgConnection, import_id: i64) -> QueryResult<Option<StoredEvent>> {
     let last = import_events::table
         .filter(import_events::import_id.eq(import_id))
@@ -198,7 +203,7 @@ pub async fn latest(conn: &mut AsyncPgConnection, import_id: i64) -> QueryResult
     db::optional(last)
 }
 
-/// The database's clock, the only one that events know.
+/// Returns the time of the database, by which events are stamped.
 pub async fn now(conn: &mut AsyncPgConnection) -> QueryResult<DateTime<Utc>> {
     diesel::select(diesel::dsl::sql::<diesel::sql_types::Timestamptz>("clock_timestamp()")).get_result(conn).await
 }

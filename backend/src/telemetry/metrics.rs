@@ -23,13 +23,13 @@ const POOL: &str = "loadify_database_pool_connections";
 const POOL_MAX: &str = "loadify_database_pool_max_connections";
 const POOL_WAITING: &str = "loadify_database_pool_waiting";
 
-/// Upper bounds in seconds: from an answer out of memory to what a person has given up waiting for.
-const SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+/// Upper bounds of histograms, in seconds: from a response out of memory to a wait that a user gives up.
+const BUCKETS_SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 
-/// Begins to record, once in a process.
+/// Starts to record; once per process.
 pub fn install() -> anyhow::Result<PrometheusHandle> {
     let handle = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)?
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &BUCKETS_SECONDS)?
         .install_recorder()?;
     describe();
     Ok(handle)
@@ -37,23 +37,23 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
 
 fn describe() {
     describe_counter!(REQUESTS, "HTTP requests by method, route and status.");
-    describe_histogram!(REQUEST_SECONDS, Unit::Seconds, "Time from an HTTP request to the head of its answer.");
-    describe_counter!(IMPORTS, "Imports that this process saw to their end, by status.");
-    describe_counter!(ROWS, "Rows of files that this process has committed, by outcome.");
-    describe_counter!(DELIVERIES, "Attempts to deliver to webhooks, by result: class of the status, or error.");
-    describe_histogram!(DELIVERY_SECONDS, Unit::Seconds, "Duration of attempts to deliver to webhooks.");
-    describe_histogram!(EVENT_LAG, Unit::Seconds, "Time from an event of an import to its being handed to a stream.");
-    describe_gauge!(STREAMS, "Streams of events that are open.");
-    describe_gauge!(QUEUE, "Rows that are due and held by no worker, by queue; the same in every process.");
-    describe_gauge!(DATABASE_UP, "1 if the database answered when it was last asked, else 0.");
+    describe_histogram!(REQUEST_SECONDS, Unit::Seconds, "Time from an HTTP request to the head of its response.");
+    describe_counter!(IMPORTS, "Imports that this process ended, by status.");
+    describe_counter!(ROWS, "Rows of files that this process committed, by outcome.");
+    describe_counter!(DELIVERIES, "Delivery attempts, by result: class of the status, or error.");
+    describe_histogram!(DELIVERY_SECONDS, Unit::Seconds, "Duration of delivery attempts.");
+    describe_histogram!(EVENT_LAG, Unit::Seconds, "Time from an event of an import until it is passed to a stream.");
+    describe_gauge!(STREAMS, "Open streams of events.");
+    describe_gauge!(QUEUE, "Rows that are due and not leased, by queue; the same in every process.");
+    describe_gauge!(DATABASE_UP, "1 if the database answered the last query of a scrape, else 0.");
     describe_gauge!(POOL, "Connections to the database in the pool, by state.");
-    describe_gauge!(POOL_MAX, "Most connections that the pool may hold.");
+    describe_gauge!(POOL_MAX, "Maximum connections of the pool.");
     describe_gauge!(POOL_WAITING, "Tasks that wait for a connection.");
 }
 
-/// `route` is the pattern of the path; without one it was a file of the page, or nothing.
+/// Records a response. `route` is the pattern of the path; without one it was a file of the page, or not found.
 pub fn request_answered(method: &Method, route: Option<&str>, status: StatusCode, duration: Duration) {
-    // Anybody may make methods up; each would be a series of its own.
+    // Clients can send any method; each would be a series of its own.
     let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
     let method = if known.contains(method) { method.to_string() } else { "OTHER".to_owned() };
     let labels =
@@ -62,12 +62,12 @@ pub fn request_answered(method: &Method, route: Option<&str>, status: StatusCode
     histogram!(REQUEST_SECONDS, &labels).record(duration);
 }
 
-/// To be called once that is committed.
+/// Call after the commit.
 pub fn import_ended(status: JobStatus) {
     counter!(IMPORTS, "status" => status.as_str()).increment(1);
 }
 
-/// To be called once the batch is committed.
+/// Call after the commit of the batch.
 pub fn rows_committed(counts: &Counts) {
     for (outcome, rows) in [
         ("created", counts.created),
@@ -80,7 +80,7 @@ pub fn rows_committed(counts: &Counts) {
     }
 }
 
-/// An attempt ended with a status or an error.
+/// Records a delivery attempt, which ended with a status or an error.
 pub fn delivery_attempted(code: Option<u16>, error: Option<AttemptError>, duration: Duration) {
     let result = match (code, error) {
         (Some(code), _) => format!("{}xx", code / 100),
@@ -90,12 +90,12 @@ pub fn delivery_attempted(code: Option<u16>, error: Option<AttemptError>, durati
     histogram!(DELIVERY_SECONDS, "result" => result).record(duration);
 }
 
-/// An event was handed to a stream that was open when it happened.
-pub fn event_handed_over(lag: Duration) {
+/// Records the lag of an event that occurred while the stream was open.
+pub fn event_sent(lag: Duration) {
     histogram!(EVENT_LAG).record(lag);
 }
 
-/// Counts a stream for as long as it is held.
+/// Counts a stream until it is dropped.
 pub struct OpenStream(());
 
 impl OpenStream {
@@ -111,7 +111,7 @@ impl Drop for OpenStream {
     }
 }
 
-/// Rows that are due, by queue; `None` where the database does not answer.
+/// Records the rows that are due, by queue; `None` if the database does not answer.
 pub fn queues(depths: Option<&[(&'static str, i64)]>) {
     gauge!(DATABASE_UP).set(f64::from(u8::from(depths.is_some())));
     for (queue, rows) in depths.unwrap_or_default() {
@@ -123,8 +123,8 @@ pub fn queues(depths: Option<&[(&'static str, i64)]>) {
 pub fn pool(pool: &db::Pool) {
     let status = pool.status();
     let number = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-    gauge!(POOL, "state" => "idle").set(number(status.available));
-    gauge!(POOL, "state" => "busy").set(number(status.size.saturating_sub(status.available)));
-    gauge!(POOL_MAX).set(number(status.max_size));
+    gauge!(POOL, "state" => "idle").set(number(status.idle));
+    gauge!(POOL, "state" => "busy").set(number(status.busy));
+    gauge!(POOL_MAX).set(number(status.max));
     gauge!(POOL_WAITING).set(number(status.waiting));
 }

@@ -1,7 +1,7 @@
-//! What a process tells about itself: its log, with the ids of what it works on, and its metrics.
+//! Log and metrics.
 //!
-//! `requests` gives each request an id, a span and a line in the log. `metrics` is the only file that records figures;
-//! `scrape` reads those that are asked for at the moment when they are wanted, and serves them all.
+//! `requests` assigns each request an id, a span and a line in the log. `metrics` is the only file that records figures;
+//! `scrape` reads those that are only known on demand, and serves all of them.
 
 mod logs;
 pub mod metrics;

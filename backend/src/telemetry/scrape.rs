@@ -1,4 +1,4 @@
-//! `/metrics`, for Prometheus.
+//! `GET /metrics`, for Prometheus.
 
 use std::{
     net::SocketAddr,
@@ -8,91 +8,75 @@ use std::{
 
 use actix_web::{App as ActixApp, HttpResponse, HttpServer, web, web::Data};
 use anyhow::Context;
-use diesel::{dsl::sql_query, prelude::*, sql_types::BigInt};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::AsyncPgConnection;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Mutex;
 
-use crate::auth::Rule;
-use crate::http::routes::Routes;
-use crate::operation;
-use crate::{app::App, telemetry::metrics};
+use crate::{app::App, auth::Rule, http::routes::Routes, imports, operation, products, telemetry::metrics, webhooks};
 
-/// How long what the database said is repeated: several scrapers shall not cost more than one.
-const BELIEVED: Duration = Duration::from_secs(1);
-/// A database that says nothing for so long is away; a scrape does not wait for it.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How often what was recorded is summed up if nobody scrapes: single values take memory.
-const UPKEEP: Duration = Duration::from_secs(5);
+/// For how long the figures of the database are reused: several scrapers should not cost more than one.
+const CACHE_TTL: Duration = Duration::from_secs(1);
+/// How long a scrape waits for the database.
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often recorded values are aggregated when no scrape does so: single values take memory.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Gives out the figures of this process.
+/// Renders the metrics of this process.
 pub struct Scraper {
     handle: PrometheusHandle,
-    asked: Mutex<Option<Instant>>,
+    queried_at: Mutex<Option<Instant>>,
 }
 
 impl Scraper {
-    /// Begins to record. Must be called within a runtime.
+    /// Starts to record. Must be called within a runtime.
     pub fn start() -> anyhow::Result<Self> {
         let handle = metrics::install()?;
         let kept = handle.clone();
         tokio::spawn(async move {
             loop {
-                tokio::time::sleep(UPKEEP).await;
+                tokio::time::sleep(UPKEEP_INTERVAL).await;
                 kept.run_upkeep();
             }
         });
-        Ok(Self { handle, asked: Mutex::new(None) })
+        Ok(Self { handle, queried_at: Mutex::new(None) })
     }
 
-    /// Text in Prometheus' exposition format.
+    /// Returns the metrics in Prometheus' exposition format.
     async fn scrape(&self, app: &App) -> String {
         metrics::pool(&app.pool);
-        let mut asked = self.asked.lock().await;
-        if asked.is_none_or(|asked| asked.elapsed() > BELIEVED) {
-            let depths = tokio::time::timeout(PATIENCE, async { depths(&mut *app.pool.get().await?).await }).await;
-            let depths = depths.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {} s", PATIENCE.as_secs())));
+        let mut queried_at = self.queried_at.lock().await;
+        if queried_at.is_none_or(|at| at.elapsed() > CACHE_TTL) {
+            let depths =
+                tokio::time::timeout(DATABASE_TIMEOUT, async { depths(&mut *app.pool.get().await?).await }).await;
+            let depths =
+                depths.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {} s", DATABASE_TIMEOUT.as_secs())));
             if let Err(error) = &depths {
-                tracing::debug!("Queues cannot be measured: {error:#}");
+                tracing::debug!("The depth of the queues is unknown: {error:#}");
             }
             metrics::queues(depths.as_ref().ok().map(|depths| &depths[..]));
-            *asked = Some(Instant::now());
+            *queried_at = Some(Instant::now());
         }
-        drop(asked);
+        drop(queried_at);
         self.handle.render()
     }
 }
 
-#[derive(QueryableByName)]
-struct Depths {
-    #[diesel(sql_type = BigInt)]
-    imports: i64,
-    #[diesel(sql_type = BigInt)]
-    bulk_jobs: i64,
-    #[diesel(sql_type = BigInt)]
-    deliveries: i64,
-}
-
-/// How many rows are due, by queue. What a worker holds is not due: its `wake_at` is the end of its lease.
+/// Returns how many rows are due, by queue.
 async fn depths(conn: &mut AsyncPgConnection) -> anyhow::Result<[(&'static str, i64); 3]> {
-    let found: Depths = sql_query(
-        "SELECT (SELECT count(*) FROM imports WHERE status IN ('queued', 'running') AND wake_at <= now()) AS imports, \
-             (SELECT count(*) FROM bulk_jobs WHERE status IN ('queued', 'running') AND wake_at <= now()) AS bulk_jobs, \
-             (SELECT count(*) FROM webhook_deliveries AS d JOIN webhooks AS w ON w.id = d.webhook_id \
-              WHERE d.status = 'pending' AND d.wake_at <= now() AND w.enabled) AS deliveries",
-    )
-    .get_result(conn)
-    .await?;
-    Ok([("imports", found.imports), ("bulk_jobs", found.bulk_jobs), ("deliveries", found.deliveries)])
+    Ok([
+        ("imports", imports::due_count(conn).await?),
+        ("bulk_jobs", products::due_count(conn).await?),
+        ("deliveries", webhooks::due_count(conn).await?),
+    ])
 }
 
 pub fn configure(routes: &mut Routes) {
     routes.add(operation!(get_metrics), Rule::SIGNED_IN);
 }
 
-/// Tell figures to Prometheus.
+/// Get metrics for Prometheus.
 ///
-/// Of this process: requests, imports, rows, deliveries, streams, connections; and of the installation: what is due.
+/// Of this process: requests, imports, rows, deliveries, streams, connections; of the installation: the rows that are due.
 #[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, body = String, content_type = "text/plain")))]
 pub async fn get_metrics(app: Data<App>) -> HttpResponse {
     HttpResponse::Ok()
@@ -101,10 +85,10 @@ pub async fn get_metrics(app: Data<App>) -> HttpResponse {
         .body(app.scraper.scrape(&app).await)
 }
 
-/// Tells figures, and nothing else, on an address of its own until the process stops.
+/// Serves metrics, and nothing else, on an address of their own until the process stops.
 pub async fn listen(app: Arc<App>, address: SocketAddr) -> anyhow::Result<()> {
     let data = Data::from(Arc::clone(&app));
-    #[expect(clippy::disallowed_methods, reason = "a listener of its own, with figures and nothing else")]
+    #[expect(clippy::disallowed_methods, reason = "a listener of its own, with metrics and nothing else")]
     let server = HttpServer::new(move || {
         ActixApp::new()
             .app_data(data.clone())
@@ -125,5 +109,5 @@ pub async fn listen(app: Arc<App>, address: SocketAddr) -> anyhow::Result<()> {
         app.shutdown.cancelled().await;
         handle.stop(true).await;
     });
-    server.await.context("the server of metrics failed")
+    server.await.context("the metrics server failed")
 }
