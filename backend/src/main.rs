@@ -1,7 +1,7 @@
-//! Loadify: half a million products from a CSV file into PostgreSQL, live.
+//! Loadify imports large product files into PostgreSQL and shows their progress live.
 //!
-//! One binary, several roles. `all` is the whole product in one process; `serve` and `work` are its halves, on any number
-//! of hosts, which share PostgreSQL, RabbitMQ and a file storage, and nothing else.
+//! One binary, several roles. `all` is web server and worker in one process; `serve` and `work` run them separately, on any
+//! number of hosts, which share PostgreSQL, RabbitMQ and a file storage, and nothing else.
 
 mod app;
 mod auth;
@@ -32,16 +32,17 @@ use tokio::{
 use crate::{
     app::App,
     config::{Config, DatabaseConfig},
-    jobs::{Producer, Queue},
+    jobs::{Endpoint, Producer, Queue},
     telemetry::LogFormat,
 };
 
-/// Gives back what it need not have, which the system's does not when large blocks come and go; set in `.cargo/config.toml`.
+/// Returns memory to the system after large blocks were freed, which the system's allocator does not; options are in
+/// `.cargo/config.toml`.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// How long all that is in hand may take once the process is asked to stop: Heroku and Docker kill after 30 and 10 seconds.
-const GRACE: Duration = Duration::from_secs(9);
+/// How long running work may take when the process is asked to stop: Docker kills it after 10 seconds, Heroku after 30.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(9);
 
 #[derive(Parser)]
 #[command(name = "loadify", version, about = "Imports large CSV files of products into PostgreSQL, live")]
@@ -49,7 +50,7 @@ struct Cli {
     #[command(subcommand)]
     role: Role,
 
-    /// How the log on stderr looks
+    /// Format of the log on stderr
     #[arg(long, env, value_enum, default_value_t = LogFormat::Human, global = true)]
     log_format: LogFormat,
 }
@@ -62,18 +63,18 @@ enum Role {
     Serve(Config),
     /// Worker only
     Work(Config),
-    /// Bring the database's schema up to date
+    /// Update the database's schema
     Migrate(DatabaseConfig),
-    /// Make keys for programs
+    /// Create keys for programs
     Key(auth::KeyCommand),
-    /// Set the password of an account, for who is locked out; reads it from the standard input
+    /// Set the password of an account; reads it from the standard input
     SetPassword(auth::PasswordCommand),
     /// Print the OpenAPI document
     Openapi,
-    /// Write a CSV of made-up products
+    /// Write a CSV file of random products
     Sample(sample::Options),
-    /// Ask the web server on this machine whether it lives; exits with 0 if so
-    Health(http::health::Question),
+    /// Check that the web server on this machine lives; exits with 0 if so
+    Health(http::health::HealthCommand),
 }
 
 #[tokio::main]
@@ -89,7 +90,7 @@ async fn main() -> ExitCode {
         Role::SetPassword(command) => auth::set_password(command).await,
         Role::Openapi => http::openapi::print(),
         Role::Sample(options) => sample::write(&options),
-        Role::Health(question) => question.ask().await,
+        Role::Health(command) => command.run().await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -103,18 +104,18 @@ async fn main() -> ExitCode {
 async fn run(config: Config, web: bool, work: bool) -> anyhow::Result<()> {
     db::migrate(&config.database).await?;
     let (sender, embedded) = mpsc::unbounded_channel();
-    let broker = config.broker()?;
+    let broker = Endpoint::from_config(&config.broker)?;
     let queue = match &broker {
-        Some(endpoint) => Queue::Celery(Producer::start(endpoint.clone(), config.broker_queue.clone())),
+        Some(endpoint) => Queue::Celery(Producer::start(endpoint.clone(), config.broker.broker_queue.clone())),
         None if web && !work => {
-            anyhow::bail!("serve needs BROKER_URL, through which workers hear of imports; `loadify all` needs none")
+            anyhow::bail!(
+                "BROKER_URL is missing: serve sends work to workers through RabbitMQ; `loadify all` needs no broker"
+            )
         }
         None => Queue::Embedded(sender),
     };
     if config.storage_url.scheme() == "memory" && !(web && work) {
-        anyhow::bail!(
-            "STORAGE_URL: memory:/// cannot be shared; web and workers that are processes of their own need file:// or s3://"
-        );
+        anyhow::bail!("STORAGE_URL: memory:/// cannot be shared by processes; serve and work need file:// or s3://");
     }
     let app = App::new(config, queue)?;
     if web {
@@ -144,23 +145,23 @@ async fn run(config: Config, web: bool, work: bool) -> anyhow::Result<()> {
         }
         anyhow::Ok(())
     };
-    let telling = async {
+    let metrics = async {
         match app.config.metrics_bind {
             Some(address) => telemetry::listen(Arc::clone(&app), address).await,
             None => Ok(()),
         }
     };
-    // Celery's consumer cannot move between threads; what it starts can.
-    LocalSet::new().run_until(Box::pin(async { tokio::try_join!(serving, working, telling) })).await?;
+    // Celery's consumer cannot move between threads; the tasks that it starts can.
+    LocalSet::new().run_until(Box::pin(async { tokio::try_join!(serving, working, metrics) })).await?;
     app.running.close();
-    if tokio::time::timeout_at(app.stops_at(GRACE), app.running.wait()).await.is_err() {
-        anyhow::bail!("a task did not stop within {} s; another worker will take it up", GRACE.as_secs());
+    if tokio::time::timeout_at(app.stops_at(SHUTDOWN_TIMEOUT), app.running.wait()).await.is_err() {
+        anyhow::bail!("a task did not stop within {} s; another worker will continue it", SHUTDOWN_TIMEOUT.as_secs());
     }
     tracing::info!("Stopped");
     Ok(())
 }
 
-/// The first SIGTERM or SIGINT asks everything to come to an end, the second ends the process.
+/// Stops the process gracefully on the first SIGTERM or SIGINT, at once on the second.
 fn stop_on_signals(app: Arc<App>) -> anyhow::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::spawn(async move {

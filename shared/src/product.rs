@@ -151,7 +151,7 @@ pub struct ProductChange {
     /// `null` removes the description.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "null_is_empty")]
     pub description: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "not_null")]
     pub active: Option<bool>,
     /// Sets each named attribute, or removes it if the value is `null`; other attributes keep their values.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -161,6 +161,11 @@ pub struct ProductChange {
 /// In a merge patch, `null` removes a value. Not called for absent fields.
 fn null_is_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Option::deserialize(deserializer).map(|text| Some(text.unwrap_or_default()))
+}
+
+/// A product cannot be without this field, so a merge patch cannot remove it.
+fn not_null<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 impl ProductInput {

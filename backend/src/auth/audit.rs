@@ -8,8 +8,8 @@
 
 use actix_web::{
     HttpResponse,
-    http::{StatusCode, header},
-    web::{Bytes, Data, Json, Query},
+    http::StatusCode,
+    web::{Data, Json, Query},
 };
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -18,19 +18,14 @@ use diesel::{
     sql_types::{BigInt, Bool, Integer, Nullable, Text},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use futures_util::{StreamExt, stream};
 use serde::Deserialize;
-use shared::{
-    auth::{AuditEntry, AuditPage},
-    formula,
-    problem::Problem,
-};
+use shared::auth::{AuditEntry, AuditPage};
 use utoipa::IntoParams;
 
 use crate::{
     app::App,
     db,
-    http::{ApiError, ApiResult},
+    http::{ApiError, ApiResult, csv},
     schema::audit_log,
 };
 
@@ -163,8 +158,6 @@ async fn page(
 /// Newest first: every change by hand, import, sign-in, and every change of webhooks, people and keys.
 #[utoipa::path(get, path = "/audit", tag = "access", params(AuditFilter, AuditPlace), responses(
     (status = 200, body = AuditPage),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn list_audit(
     app: Data<App>,
@@ -174,7 +167,7 @@ pub async fn list_audit(
     if !(1..=200).contains(&place.limit) {
         return Err(ApiError::invalid("limit", "must be 1 to 200"));
     }
-    let mut items = page(&mut *app.db().await?, &filter, place.before, place.limit + 1).await?;
+    let mut items = page(&mut *app.db_for_read().await?, &filter, place.before, place.limit + 1).await?;
     let limit = usize::try_from(place.limit).unwrap_or(usize::MAX);
     let more = items.len() > limit;
     items.truncate(limit);
@@ -185,34 +178,20 @@ pub async fn list_audit(
 /// Download the audit log as CSV.
 #[utoipa::path(get, path = "/audit.csv", tag = "access", params(AuditFilter), responses(
     (status = 200, body = String, content_type = "text/csv"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
-pub async fn audit_csv(app: Data<App>, filter: Query<AuditFilter>) -> HttpResponse {
+pub async fn audit_csv(app: Data<App>, filter: Query<AuditFilter>) -> ApiResult<HttpResponse> {
     let filter = filter.into_inner();
-    let header = stream::once(async {
-        csv(&[["id", "at", "actor", "action", "target", "address", "status"].map(String::from)]).await
-    });
-    // A connection per page: a slow reader holds none.
-    let pages = stream::try_unfold(Some(i64::MAX), move |before| {
-        let (app, filter) = (app.clone(), filter.clone());
-        async move {
-            let Some(before) = before else { return anyhow::Ok(None) };
-            let entries = page(&mut *app.pool.get().await?, &filter, Some(before), CSV_PAGE).await?;
-            let next = entries.last().filter(|_| i64::try_from(entries.len()) == Ok(CSV_PAGE)).map(|last| last.id);
-            let rows: Vec<_> = entries.into_iter().map(cells).collect();
-            anyhow::Ok(Some((csv(&rows).await?, next)))
-        }
-    });
-    let body = header.chain(pages).map(|page| page.map_err(ApiError::Internal));
-    HttpResponse::Ok()
-        .content_type("text/csv; charset=utf-8")
-        .insert_header((header::CONTENT_DISPOSITION, "attachment; filename=\"audit.csv\""))
-        .streaming(body)
+    let header = ["id", "at", "actor", "action", "target", "address", "status"].map(String::from).into();
+    csv::download(app, "audit.csv", header, i64::MAX, async move |conn, before| {
+        let entries = page(conn, &filter, Some(before), CSV_PAGE).await?;
+        let next = entries.last().filter(|_| i64::try_from(entries.len()) == Ok(CSV_PAGE)).map(|last| last.id);
+        Ok((entries.into_iter().map(cells).collect(), next))
+    })
+    .await
 }
 
-fn cells(entry: AuditEntry) -> [String; 7] {
-    [
+fn cells(entry: AuditEntry) -> Vec<String> {
+    vec![
         entry.id.to_string(),
         entry.at.to_rfc3339(),
         entry.actor,
@@ -221,14 +200,6 @@ fn cells(entry: AuditEntry) -> [String; 7] {
         entry.address,
         entry.status.map(|status| status.to_string()).unwrap_or_default(),
     ]
-}
-
-async fn csv(rows: &[[String; 7]]) -> anyhow::Result<Bytes> {
-    let mut writer = csv_async::AsyncWriter::from_writer(Vec::new());
-    for row in rows {
-        writer.write_record(row.each_ref().map(|cell| formula::defused(cell).into_owned())).await?;
-    }
-    Ok(writer.into_inner().await.map_err(|error| anyhow::anyhow!("{error}"))?.into())
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ impl From<KeyRow> for ApiKey {
             id: row.id,
             name: row.name,
             prefix: row.prefix,
-            scopes: row.scopes.iter().map(|scope| db::word(scope)).collect(),
+            scopes: row.scopes.iter().map(|scope| db::parse_enum(scope)).collect(),
             created_by: row.created_by,
             created_at: row.created_at,
             expires_at: row.expires_at,

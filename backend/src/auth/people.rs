@@ -22,7 +22,7 @@ use crate::{
 };
 
 fn absent(id: i64) -> ApiError {
-    ApiError::NotFound(format!("person {id}"))
+    ApiError::not_found("person", id)
 }
 
 fn last_admin() -> ApiError {
@@ -32,8 +32,6 @@ fn last_admin() -> ApiError {
 /// List people.
 #[utoipa::path(get, path = "/people", tag = "access", responses(
     (status = 200, body = PersonList),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn list_people(app: Data<App>) -> ApiResult<Json<PersonList>> {
     Ok(Json(PersonList { items: queries::list_people(&mut *app.db().await?).await? }))
@@ -43,8 +41,6 @@ pub async fn list_people(app: Data<App>) -> ApiResult<Json<PersonList>> {
 #[utoipa::path(post, path = "/people", tag = "access", responses(
     (status = 201, body = Person, headers(("Location" = String, description = "The person"))),
     (status = 409, body = Problem, content_type = "application/problem+json", description = "The name is taken, or it would be the first account, which is made by the link that the server prints"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn create_person(app: Data<App>, visit: Visit, input: Json<PersonInput>) -> ApiResult<HttpResponse> {
     if matches!(visit.caller, Caller::Anyone) {
@@ -70,8 +66,6 @@ pub async fn create_person(app: Data<App>, visit: Visit, input: Json<PersonInput
 #[utoipa::path(patch, path = "/people/{id}", tag = "access", params(("id" = i64, Path, description = "Number of the person")), responses(
     (status = 200, body = Person),
     (status = 409, body = Problem, content_type = "application/problem+json", description = "No admin would be left"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn update_person(app: Data<App>, id: Path<i64>, change: Json<PersonChange>) -> ApiResult<Json<Person>> {
     let mut hash = None;
@@ -93,8 +87,6 @@ pub async fn update_person(app: Data<App>, id: Path<i64>, change: Json<PersonCha
 #[utoipa::path(delete, path = "/people/{id}", tag = "access", params(("id" = i64, Path, description = "Number of the person")), responses(
     (status = 204, description = "Deleted, with all sessions"),
     (status = 409, body = Problem, content_type = "application/problem+json", description = "No admin would be left"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn delete_person(app: Data<App>, id: Path<i64>) -> ApiResult<HttpResponse> {
     match queries::delete_person(&mut *app.db().await?, *id).await? {
@@ -107,8 +99,6 @@ pub async fn delete_person(app: Data<App>, id: Path<i64>) -> ApiResult<HttpRespo
 /// Sign somebody out everywhere.
 #[utoipa::path(delete, path = "/people/{id}/sessions", tag = "access", params(("id" = i64, Path, description = "Number of the person")), responses(
     (status = 204, description = "All sessions of this person have ended"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn sign_out_person(app: Data<App>, id: Path<i64>) -> ApiResult<HttpResponse> {
     let mut conn = app.db().await?;
@@ -120,8 +110,6 @@ pub async fn sign_out_person(app: Data<App>, id: Path<i64>) -> ApiResult<HttpRes
 /// List keys.
 #[utoipa::path(get, path = "/keys", tag = "access", responses(
     (status = 200, body = KeyList),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn list_keys(app: Data<App>) -> ApiResult<Json<KeyList>> {
     Ok(Json(KeyList { items: keys::list(&mut *app.db().await?).await? }))
@@ -132,8 +120,6 @@ pub async fn list_keys(app: Data<App>) -> ApiResult<Json<KeyList>> {
 /// The answer is the only one that shows it.
 #[utoipa::path(post, path = "/keys", tag = "access", responses(
     (status = 201, body = NewKey, headers(("Location" = String, description = "The key"))),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn create_key(app: Data<App>, visit: Visit, input: Json<KeyInput>) -> ApiResult<HttpResponse> {
     let errors = input.check();
@@ -149,12 +135,10 @@ pub async fn create_key(app: Data<App>, visit: Visit, input: Json<KeyInput>) -> 
 /// Revoke a key.
 #[utoipa::path(delete, path = "/keys/{id}", tag = "access", params(("id" = i64, Path, description = "Number of the key")), responses(
     (status = 204, description = "It opens nothing any more"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn revoke_key(app: Data<App>, id: Path<i64>) -> ApiResult<HttpResponse> {
     if keys::delete(&mut *app.db().await?, *id).await? {
         return Ok(HttpResponse::NoContent().finish());
     }
-    Err(ApiError::NotFound(format!("key {id}")))
+    Err(ApiError::not_found("key", id))
 }

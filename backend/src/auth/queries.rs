@@ -31,7 +31,7 @@ pub struct PersonRow {
 
 impl PersonRow {
     pub fn role(&self) -> Role {
-        db::word(&self.role)
+        db::parse_enum(&self.role)
     }
 
     pub fn with_sessions(self, sessions: i64) -> Person {

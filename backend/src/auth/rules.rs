@@ -34,6 +34,11 @@ impl Rule {
         Self { requires: Requirement::Permission(permission), audit_action: None }
     }
 
+    /// Returns whether the operation can be called without an account.
+    pub fn is_public(self) -> bool {
+        matches!(self.requires, Requirement::Health | Requirement::Public)
+    }
+
     /// Writes an entry with this action to the audit log at each call.
     #[must_use]
     pub const fn audited(self, action: &'static str) -> Self {

@@ -32,7 +32,6 @@ const WRONG: &str = "the name or the password is not right";
 #[utoipa::path(get, path = "/session", tag = "access", responses(
     (status = 200, body = SessionInfo),
     (status = 401, body = Problem, content_type = "application/problem+json", description = "One must sign in"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn get_session(visit: Visit) -> Json<SessionInfo> {
     Json(visit.caller.info())
@@ -46,8 +45,6 @@ pub async fn get_session(visit: Visit) -> Json<SessionInfo> {
     (status = 200, body = SessionInfo),
     (status = 401, body = Problem, content_type = "application/problem+json"),
     (status = 429, body = Problem, content_type = "application/problem+json", headers(("Retry-After" = i64))),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn sign_in(
     app: Data<App>,
@@ -131,8 +128,6 @@ fn without_session(visit: &Visit) -> HttpResponse {
 /// Sign out.
 #[utoipa::path(delete, path = "/session", tag = "access", responses(
     (status = 204, description = "Signed out"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn sign_out(app: Data<App>, visit: Visit) -> ApiResult<HttpResponse> {
     let PersonCaller { id, session_id, .. } = visit.caller.person()?;
@@ -146,8 +141,6 @@ pub async fn sign_out(app: Data<App>, visit: Visit) -> ApiResult<HttpResponse> {
 #[utoipa::path(post, path = "/session/password", tag = "access", responses(
     (status = 204, description = "Changed"),
     (status = 422, body = Problem, content_type = "application/problem+json", description = "The current password is not right, or the new one is too easily guessed"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn change_password(app: Data<App>, visit: Visit, input: Json<PasswordChange>) -> ApiResult<HttpResponse> {
     let caller = visit.caller.person()?;
@@ -174,8 +167,6 @@ pub async fn change_password(app: Data<App>, visit: Visit, input: Json<PasswordC
 /// List one's own sessions.
 #[utoipa::path(get, path = "/sessions", tag = "access", responses(
     (status = 200, body = SessionList),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn list_sessions(app: Data<App>, visit: Visit) -> ApiResult<Json<SessionList>> {
     let items = sessions::list(&mut *app.db().await?, visit.caller.person()?).await?;
@@ -185,8 +176,6 @@ pub async fn list_sessions(app: Data<App>, visit: Visit) -> ApiResult<Json<Sessi
 /// Sign out everywhere, here too.
 #[utoipa::path(delete, path = "/sessions", tag = "access", responses(
     (status = 204, description = "Signed out"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn end_sessions(app: Data<App>, visit: Visit) -> ApiResult<HttpResponse> {
     sessions::end_all(&mut *app.db().await?, visit.caller.person()?.id, None).await?;
@@ -196,12 +185,10 @@ pub async fn end_sessions(app: Data<App>, visit: Visit) -> ApiResult<HttpRespons
 /// End one of one's own sessions.
 #[utoipa::path(delete, path = "/sessions/{id}", tag = "access", params(("id" = i64, Path, description = "Number of the session")), responses(
     (status = 204, description = "Ended"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn end_session(app: Data<App>, visit: Visit, id: Path<i64>) -> ApiResult<HttpResponse> {
     let ended = sessions::end(&mut *app.db().await?, visit.caller.person()?.id, *id).await?;
-    if ended { Ok(HttpResponse::NoContent().finish()) } else { Err(ApiError::NotFound(format!("session {id}"))) }
+    if ended { Ok(HttpResponse::NoContent().finish()) } else { Err(ApiError::not_found("session", id)) }
 }
 
 /// Make the first account.
@@ -210,8 +197,6 @@ pub async fn end_session(app: Data<App>, visit: Visit, id: Path<i64>) -> ApiResu
 #[utoipa::path(post, path = "/setup", tag = "access", responses(
     (status = 201, body = SessionInfo),
     (status = 401, body = Problem, content_type = "application/problem+json", description = "The link is not good, or not any more"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn set_up(app: Data<App>, visit: Visit, request: HttpRequest, input: Json<Setup>) -> ApiResult<HttpResponse> {
     let Setup { token, name, password } = input.into_inner();

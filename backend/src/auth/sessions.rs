@@ -94,7 +94,7 @@ pub async fn find(conn: &mut AsyncPgConnection, token: &str, idle: TimeDelta) ->
         diesel::update(sessions::table.find(session_id)).set(sessions::last_used_at.eq(now)).execute(conn).await?;
     }
     let idle_until = (at + idle).min(expires_at);
-    Ok(Some(PersonCaller { id, name, role: db::word(&role), session_id, idle_until, expires_at }))
+    Ok(Some(PersonCaller { id, name, role: db::parse_enum(&role), session_id, idle_until, expires_at }))
 }
 
 /// Whether a session still opens something; asking is not using it.

@@ -1,4 +1,4 @@
-//! The built page, from memory: a handful of files, compressed once at start.
+//! The files of the page, kept in memory and compressed once at start.
 
 use std::{collections::HashMap, io::Write, path::Path};
 
@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::http::{ApiError, security_headers};
 
-/// Brotli's quality, 0 to 11: at 9 a megabyte takes about a third of a second, and comes out 3 % larger than at 11.
+/// Brotli's quality, 0 to 11: at 9 a megabyte takes about a third of a second, and the result is 3 % larger than at 11.
 const BROTLI_QUALITY: u32 = 9;
 
 struct Asset {
@@ -34,17 +34,20 @@ pub struct Assets {
 }
 
 impl Assets {
-    /// Reads all files of `folder`. A folder that is not there is a page that has not been built: the API works without.
+    /// Reads all files of `folder`. If it does not exist, the page has not been built; the API works without it.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
     pub fn load(folder: &Path) -> anyhow::Result<Self> {
         let mut files = HashMap::new();
         if folder.is_dir() {
             read(folder, folder, &mut files).with_context(|| format!("STATIC_DIR: {}", folder.display()))?;
         } else {
-            tracing::warn!("There is no page in {} (STATIC_DIR): only the API is served", folder.display());
+            tracing::warn!("No page in {} (STATIC_DIR): only the API is served", folder.display());
         }
         let page = files.get("index.html").map(|page: &Asset| String::from_utf8_lossy(&page.plain).into_owned());
         let boot = page.as_deref().and_then(boot_script).map(csp_hash);
-        Ok(Self { files, policy: HeaderValue::try_from(security_headers::policy_of_page(boot.as_deref()))? })
+        Ok(Self { files, policy: HeaderValue::try_from(security_headers::page_policy(boot.as_deref()))? })
     }
 
     pub fn policy(&self) -> &HeaderValue {
@@ -52,13 +55,13 @@ impl Assets {
     }
 }
 
-/// The script in the markup of the page, by which Trunk starts the WebAssembly module.
+/// Returns the inline script of the page, by which Trunk starts the WebAssembly module.
 fn boot_script(page: &str) -> Option<&str> {
     let (_, rest) = page.split_once("<script type=\"module\">")?;
     rest.split_once("</script>").map(|(script, _)| script)
 }
 
-/// The source expression for a script (CSP 3, section 2.3.1).
+/// Returns the source expression for a script (CSP 3, section 2.3.1).
 fn csp_hash(script: &str) -> String {
     format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(script)))
 }
@@ -95,12 +98,12 @@ fn brotli(plain: &[u8]) -> std::io::Result<Bytes> {
     Ok(compressed.into())
 }
 
-/// A file of the page; or the page itself, whose router knows the rest of the paths.
+/// Serves a file of the page; for every other path the page itself, whose router shows it.
 pub async fn serve(request: HttpRequest, assets: Data<Assets>) -> Result<HttpResponse, ApiError> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(ApiError::MethodNotAllowed { allow: "GET, HEAD".into() });
     }
-    // As the router saw it: an encoded `/%61pi/nothing` is a path of the API that does not exist, and not the page.
+    // Decoded as by the router: an encoded `/%61pi/nothing` is a missing path of the API, not the page.
     let path = request.match_info().as_str().trim_start_matches('/');
     let is_route = !path.starts_with("api/") && !path.rsplit('/').next().unwrap_or_default().contains('.');
     let (asset, immutable) = match assets.files.get(path) {
@@ -127,7 +130,7 @@ pub async fn serve(request: HttpRequest, assets: Data<Assets>) -> Result<HttpRes
         .body(body.clone()))
 }
 
-/// Whether the name changes with the content: Trunk puts a hash of 13 to 16 hexadecimal digits into it.
+/// Returns whether the name changes with the content: Trunk adds a hash of 13 to 16 hexadecimal digits to it.
 fn has_hash(path: &str) -> bool {
     let is_hash = |part: &str| part.len() >= 13 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
     path.split(['/', '-', '.', '_']).any(is_hash)

@@ -1,4 +1,4 @@
-//! Bodies that nobody wants any more.
+//! Bodies of refused requests.
 
 use std::time::Duration;
 
@@ -6,21 +6,21 @@ use actix_web::web::Payload;
 use futures_util::StreamExt;
 use tokio::time::{Instant, timeout};
 
-/// Bytes that are still read, and thrown away, after a refusal: a client that is cut off while it sends may not see the
-/// answer.
-const MOST_BYTES: usize = 64 << 20;
-/// And for how long.
-const LONGEST: Duration = Duration::from_secs(20);
-/// A client that sends nothing for so long listens.
-const PAUSE: Duration = Duration::from_secs(2);
+/// Maximum bytes that are read and discarded after a refusal: a client whose connection is closed while it sends may not see
+/// the response.
+const MAX_BYTES: usize = 64 << 20;
+/// Maximum time for that.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// A client that sends nothing for this time is waiting for the response.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Reads on and forgets, until the client pauses.
+/// Discards the rest of the body, until the client pauses.
 pub async fn drain(body: &mut Payload) {
     let mut drained = 0;
-    let until = Instant::now() + LONGEST;
-    while let Ok(Some(Ok(chunk))) = timeout(PAUSE, body.next()).await {
+    let until = Instant::now() + TIMEOUT;
+    while let Ok(Some(Ok(chunk))) = timeout(IDLE_TIMEOUT, body.next()).await {
         drained += chunk.len();
-        if drained > MOST_BYTES || Instant::now() > until {
+        if drained > MAX_BYTES || Instant::now() > until {
             return;
         }
     }

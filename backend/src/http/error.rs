@@ -1,7 +1,7 @@
-//! How a handler refuses, and how that looks on the wire: problem details (RFC 9457).
+//! Errors of handlers, sent as problem details (RFC 9457).
 //!
-//! Where only one kind of error is possible, a function returns that kind. [`ApiError`] is for handlers, one variant per
-//! meaning. What happened inside is logged once, here, and never sent.
+//! A function that can fail in one way returns an error type of its own. [`ApiError`] is for handlers, with one variant per
+//! meaning. Internal causes are logged once, here, and never sent.
 
 use actix_web::{
     HttpResponse, ResponseError,
@@ -27,7 +27,7 @@ const CHECKSUM_MISMATCH: u16 = 460;
 
 pub type ApiResult<T> = Result<T, ApiError>;
 
-/// Everything a handler can refuse with.
+/// The errors of handlers.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     #[error("{0} does not exist")]
@@ -39,7 +39,7 @@ pub enum ApiError {
     #[error("{0}")]
     Forbidden(&'static str),
     #[error(
-        "a page of another site asked for this, or it cannot be told that it was not; a program sends a key as `Authorization: Bearer ldf_…`"
+        "the request seems to come from a page of another site; programs send a key as `Authorization: Bearer ldf_…`"
     )]
     CrossSite,
     #[error("too many {what}; try again in {wait_seconds} s")]
@@ -50,27 +50,27 @@ pub enum ApiError {
     BadRequest(String),
     #[error("the SKU {sku} belongs to product {id}, \"{name}\"; change that one, or choose another SKU")]
     SkuTaken { sku: String, id: i64, name: String },
-    #[error("say which version of the product you change: send its ETag as If-Match")]
+    #[error("If-Match is missing; send the ETag of the version that you want to change")]
     PreconditionRequired,
     #[error(
-        "the product has been changed meanwhile, it is at version {version}; get it again and repeat the change on that"
+        "the product was changed in the meantime and is at version {version}; get it and repeat the change on that version"
     )]
     PreconditionFailed { version: i64 },
-    #[error("the request must say Tus-Resumable: 1.0.0, the version of tus that is spoken here")]
+    #[error("the header Tus-Resumable: 1.0.0 is missing; this is the supported version of tus")]
     TusVersion,
-    #[error("{why}; the upload is at offset {offset}, go on from there")]
+    #[error("{why}; the upload is at offset {offset}, continue from there")]
     OffsetConflict { offset: i64, why: &'static str },
-    #[error("the body does not have the checksum that was sent with it, so nothing of it is kept; send it again")]
+    #[error("the body does not match the checksum that was sent with it and was discarded; send it again")]
     ChecksumMismatch,
     #[error("{0}")]
     Gone(String),
-    #[error("nothing arrived for {seconds} seconds; {advice}")]
+    #[error("no data was received for {seconds} seconds; {advice}")]
     Silent { seconds: u64, advice: &'static str },
-    #[error("this method is not allowed here; the path has: {allow}")]
+    #[error("the method is not allowed; allowed are: {allow}")]
     MethodNotAllowed { allow: String },
     #[error("{0}")]
     UnsupportedMediaType(String),
-    #[error("the body is larger than {max_bytes} bytes, which is the most that is taken here")]
+    #[error("the body is larger than {max_bytes} bytes, the maximum of this operation")]
     TooLarge { max_bytes: u64 },
     #[error(transparent)]
     File(#[from] FileProblem),
@@ -79,13 +79,30 @@ pub enum ApiError {
     /// There is no room for a file; the code says why.
     #[error("{detail}")]
     InsufficientStorage { code: ErrorCode, detail: String },
-    #[error("{0} does not answer at the moment; nothing was changed, try again in a few seconds")]
+    #[error("{0} is not available at the moment; nothing was changed, try again in a few seconds")]
     Unavailable(&'static str),
-    #[error("something went wrong on our side; it has been logged{}", by_id())]
+    #[error("an internal error occurred and was logged{}", by_id())]
     Internal(#[source] anyhow::Error),
 }
 
+/// The responses that every operation may have; added to the document of each.
+#[derive(utoipa::IntoResponses)]
+#[expect(dead_code, reason = "describes responses, is never made")]
+pub enum ErrorResponses {
+    /// The request is refused; `code` and `detail` say why
+    #[response(status = "4XX", content_type = "application/problem+json")]
+    ClientError(Problem),
+    /// The server failed or is overloaded; nothing was changed
+    #[response(status = "5XX", content_type = "application/problem+json")]
+    ServerError(Problem),
+}
+
 impl ApiError {
+    /// `kind` with this id does not exist.
+    pub fn not_found(kind: &str, id: impl std::fmt::Display) -> Self {
+        Self::NotFound(format!("{kind} {id}"))
+    }
+
     /// One parameter that is not valid.
     pub fn invalid(field: &str, message: impl Into<String>) -> Self {
         Self::Invalid(vec![FieldError { field: field.into(), message: message.into() }])
@@ -118,7 +135,7 @@ impl ApiError {
         }
     }
 
-    /// The body of the answer.
+    /// Returns the body of the response.
     pub fn problem(&self) -> Problem {
         let status = self.status_code();
         Problem {
@@ -170,11 +187,11 @@ impl ResponseError for ApiError {
             Self::TooManyRequests { wait_seconds, .. } => {
                 response.insert_header((header::RETRY_AFTER, wait_seconds.to_string()));
             }
-            // RFC 9110, section 15.5.6, demands it.
+            // Required by RFC 9110, section 15.5.6.
             Self::MethodNotAllowed { allow } => {
                 response.insert_header((header::ALLOW, allow.as_str()));
             }
-            // RFC 9110, section 15.5.2, demands it.
+            // Required by RFC 9110, section 15.5.2.
             Self::Unauthenticated(_) => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"Loadify\""));
             }
@@ -192,6 +209,9 @@ impl From<diesel::result::Error> for ApiError {
         if db::is_unavailable(&error) {
             tracing::warn!("The database is unavailable: {error}");
             return Self::Unavailable("the database");
+        }
+        if db::is_invalid_value(&error) {
+            return Self::BadRequest(format!("the request has a value that cannot be stored: {error}"));
         }
         Self::Internal(error.into())
     }
@@ -238,12 +258,12 @@ impl From<ReserveError> for ApiError {
     }
 }
 
-/// What a person can tell the operator.
+/// Returns what a user can report to the operator.
 fn by_id() -> String {
     telemetry::current_id().map_or_else(String::new, |id| format!(" under the request id {id}"))
 }
 
-/// Errors are written in lower case, for logs; a person reads a sentence.
+/// Returns the text of an error, which is in lower case for logs, as a sentence.
 fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
@@ -251,23 +271,23 @@ fn sentence(text: &str) -> String {
     format!("{first}{}{stop}", chars.as_str())
 }
 
-/// How extractors refuse.
+/// Sets the errors of extractors.
 pub fn configure_extractors(config: &mut web::ServiceConfig) {
     let path =
         web::PathConfig::default().error_handler(|_, request| ApiError::NotFound(request.path().to_owned()).into());
     let query = web::QueryConfig::default().error_handler(|error, _| {
-        ApiError::BadRequest(format!("a parameter cannot be read: {error}; see /api/docs")).into()
+        ApiError::BadRequest(format!("a query parameter is not valid: {error}; see /api/docs")).into()
     });
     config.app_data(path).app_data(query);
 }
 
-/// Gives problem details to the answers that actix makes by itself, such as 405 for a method that a path does not have.
+/// Adds problem details to the errors that actix makes by itself, such as 408.
 pub async fn explain_bare_errors(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let response = next.call(request).await?;
-    // Actix's own refusals are bare, or plain text.
+    // Those of actix are empty, or plain text.
     let kinds = ["application/problem+json", "application/json"];
     let explained =
         response.headers().get(header::CONTENT_TYPE).is_some_and(|found| kinds.iter().any(|kind| found == kind));
@@ -278,7 +298,7 @@ pub async fn explain_bare_errors(
     let error = match status {
         StatusCode::NOT_FOUND => ApiError::NotFound(response.request().path().to_owned()),
         status if status.is_client_error() => ApiError::BadRequest(format!("the request was refused: {status}")),
-        status => ApiError::Internal(anyhow::anyhow!("an answer without a reason: {status}")),
+        status => ApiError::Internal(anyhow::anyhow!("a response without a reason: {status}")),
     };
     let (request, bare) = response.into_parts();
     let mut explained = error.error_response();

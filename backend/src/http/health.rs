@@ -1,9 +1,8 @@
-//! Whether this process lives, and whether it can work: for load balancers, and for who looks what is wrong.
+//! Liveness and readiness of this process, for load balancers, orchestrators and operators.
 
 use std::{
-    future::Future,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use actix_web::{HttpResponse, web::Data};
@@ -13,70 +12,96 @@ use http_body_util::Empty;
 use hyper::{Request, header::HOST};
 use hyper_util::rt::TokioIo;
 use shared::health::{Health, HealthCheck, HealthState};
+use tokio::sync::Mutex;
 
-use crate::auth::Rule;
-use crate::http::routes::Routes;
-use crate::operation;
-use crate::{app::App, db, jobs::Queue};
+use crate::{app::App, auth::Rule, db, http::routes::Routes, jobs::Queue, operation};
 
-/// A part that says nothing for so long is away.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a part may take to answer.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub fn configure(routes: &mut Routes) {
     routes.add(operation!(livez), Rule::HEALTH).add(operation!(readyz), Rule::HEALTH);
 }
 
-/// Tell that the process lives.
+/// Check that the process lives.
 ///
-/// It asks nobody: a process is not to be restarted because the database is away.
+/// No other part is asked: a process should not be restarted because the database is away.
 #[utoipa::path(get, path = "/livez", tag = "operations", responses((status = 200, body = String, content_type = "text/plain")))]
 pub async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// Tell which parts answer.
+/// Check which parts answer.
 ///
-/// Without the broker the process is `degraded` and still answers 200: files are taken, products are changed, and the work
+/// Without the broker the process is `degraded` and still answers 200: files are accepted, products are changed, and the work
 /// is done when the broker is back.
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses(
     (status = 200, body = Health),
     (status = 503, body = Health, description = "Requests would fail, or the process stops"),
 ))]
 pub async fn readyz(app: Data<App>) -> HttpResponse {
-    let (database, migrations, broker, storage) =
-        tokio::join!(check(database(&app)), check(migrations(&app)), check(broker(&app)), check(storage(&app)));
-    let state = match (database.ok && migrations.ok && storage.ok, broker.ok) {
-        (false, _) => HealthState::Unready,
-        (true, false) => HealthState::Degraded,
-        (true, true) => HealthState::Ready,
-    };
-    let state = if app.shutdown.is_cancelled() { HealthState::Stopping } else { state };
-    let health = Health { state, database, migrations, broker, storage };
-    let mut response = match state {
+    let health = app.readiness.check(&app).await;
+    let mut response = match health.state {
         HealthState::Ready | HealthState::Degraded => HttpResponse::Ok(),
         HealthState::Unready | HealthState::Stopping => HttpResponse::ServiceUnavailable(),
     };
     response.insert_header(("Cache-Control", "no-store")).json(health)
 }
 
-/// Whom `loadify health` asks: the settings of the web server on this machine that say where it listens.
+/// Runs the checks of `/readyz`, which anyone may request, one at a time: requests that arrive during a check share the next.
+#[derive(Default)]
+pub struct Readiness(Mutex<Option<(Instant, Health)>>);
+
+impl Readiness {
+    async fn check(&self, app: &App) -> Health {
+        let requested_at = Instant::now();
+        let mut last = self.0.lock().await;
+        if let Some((started_at, health)) = &*last
+            && *started_at > requested_at
+        {
+            return health.clone();
+        }
+        let started_at = Instant::now();
+        let health = check_all(app).await;
+        *last = Some((started_at, health.clone()));
+        health
+    }
+}
+
+async fn check_all(app: &App) -> Health {
+    let (database, migrations, broker, storage) = tokio::join!(
+        check("database", database(app)),
+        check("schema", migrations(app)),
+        check("broker", broker(app)),
+        check("file storage", storage(app)),
+    );
+    let state = match (database.ok && migrations.ok && storage.ok, broker.ok) {
+        (false, _) => HealthState::Unready,
+        (true, false) => HealthState::Degraded,
+        (true, true) => HealthState::Ready,
+    };
+    let state = if app.shutdown.is_cancelled() { HealthState::Stopping } else { state };
+    Health { state, database, migrations, broker, storage }
+}
+
+/// Where the web server on this machine listens.
 #[derive(Debug, clap::Args)]
-pub struct Question {
+pub struct HealthCommand {
     /// Address and port that the web server listens on
     #[arg(long, env, default_value = "127.0.0.1:8000")]
     bind: SocketAddr,
 
-    /// Its port; wins over the port in BIND
+    /// Its port; takes precedence over the port in BIND
     #[arg(long, env)]
     port: Option<u16>,
 }
 
-impl Question {
-    /// Asks it whether it lives, for the health checks of containers, which have no curl.
+impl HealthCommand {
+    /// Asks the web server for its liveness, for the health checks of containers, which have no curl.
     ///
     /// # Errors
     /// When it does not answer in time, or with anything but success.
-    pub async fn ask(&self) -> anyhow::Result<()> {
+    pub async fn run(&self) -> anyhow::Result<()> {
         let address = self.address();
         let asking = async {
             let stream = tokio::net::TcpStream::connect(address).await?;
@@ -84,16 +109,16 @@ impl Question {
             tokio::spawn(connection);
             let request = Request::get("/livez").header(HOST, address.to_string()).body(Empty::<Bytes>::new())?;
             let status = sender.send_request(request).await?.status();
-            anyhow::ensure!(status.is_success(), "it answered {status}");
+            anyhow::ensure!(status.is_success(), "the server answered {status}");
             anyhow::Ok(())
         };
-        let asked = tokio::time::timeout(PATIENCE, asking).await;
+        let asked = tokio::time::timeout(CHECK_TIMEOUT, asking).await;
         asked
-            .unwrap_or_else(|_| anyhow::bail!("no answer within {} s", PATIENCE.as_secs()))
+            .unwrap_or_else(|_| anyhow::bail!("no answer within {} s", CHECK_TIMEOUT.as_secs()))
             .with_context(|| format!("http://{address}/livez (BIND, PORT)"))
     }
 
-    /// Who listens everywhere is found on loopback.
+    /// Returns where to connect: a server on all addresses is reached on loopback.
     fn address(&self) -> SocketAddr {
         let ip = match self.bind.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -104,11 +129,16 @@ impl Question {
     }
 }
 
-async fn check(asking: impl Future<Output = anyhow::Result<()>>) -> HealthCheck {
-    match tokio::time::timeout(PATIENCE, asking).await {
-        Ok(Ok(())) => HealthCheck::ok(),
-        Ok(Err(error)) => HealthCheck::failed(format!("{error:#}")),
-        Err(_) => HealthCheck::failed(format!("no answer within {} s", PATIENCE.as_secs())),
+/// Anyone may read the result, so it does not contain the cause, which may name hosts and paths.
+async fn check(part: &str, checking: impl Future<Output = anyhow::Result<()>>) -> HealthCheck {
+    let checked = tokio::time::timeout(CHECK_TIMEOUT, checking).await;
+    let checked = checked.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {} s", CHECK_TIMEOUT.as_secs())));
+    match checked {
+        Ok(()) => HealthCheck::ok(),
+        Err(error) => {
+            tracing::warn!("Not ready: {part}: {error:#}");
+            HealthCheck::failed(format!("the {part} is not usable; the log of this process says why"))
+        }
     }
 }
 

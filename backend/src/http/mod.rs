@@ -1,16 +1,21 @@
-//! What all handlers have in common: the server, its routes, errors, bodies, security headers, and the API's document.
+//! What all handlers share: the server, routes, errors, bodies, query parameters, downloads, streams of events, security
+//! headers, and the API's document.
 //!
-//! A handler is registered by [`routes::Routes`] and by nothing else; it cannot be without a rule that says who may call it.
+//! A handler is registered by [`routes::Routes`] and by nothing else, together with the rule that says who may call it.
 
 pub mod assets;
 pub mod body;
+mod connections;
+pub mod csv;
 pub mod error;
 pub mod health;
 pub mod json;
 pub mod openapi;
+mod query;
 pub mod routes;
 pub mod security_headers;
 pub mod server;
+pub mod sse;
 
 pub use error::{ApiError, ApiResult};
 pub use json::Json;

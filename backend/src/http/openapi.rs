@@ -1,4 +1,4 @@
-//! The API as a document (OpenAPI 3.1), made from the code that serves it.
+//! The API's document (OpenAPI 3.1), generated from the handlers.
 
 use utoipa::OpenApi;
 

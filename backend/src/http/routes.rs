@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, rc::Rc};
 
 use actix_web::{
-    Error, FromRequest, Handler, HttpResponse, Responder, Route,
+    Error, FromRequest, Handler, HttpMessage, HttpResponse, Responder, ResponseError, Route,
     body::BoxBody,
     dev::{ServiceRequest, ServiceResponse},
     guard,
@@ -15,15 +15,21 @@ use actix_web::{
     middleware::{Next, from_fn},
     web::{self, ServiceConfig},
 };
-use utoipa::openapi::{HttpMethod, OpenApi, path::Paths};
+use utoipa::{
+    IntoResponses,
+    openapi::{
+        HttpMethod, OpenApi,
+        path::{Operation as Documented, PathItem, Paths},
+    },
+};
 use utoipa_actix_web::OpenApiFactory;
 
 use crate::{
     auth::{self, Rule},
-    http::ApiError,
+    http::{ApiError, error::ErrorResponses, json::PublicOperation, query::QueryParameters},
 };
 
-/// A handler and what the API's document says about it; made by [`operation!`](crate::operation).
+/// A handler with its part of the API's document; made by [`operation!`](crate::operation).
 pub struct Operation {
     path: String,
     method: Method,
@@ -31,10 +37,11 @@ pub struct Operation {
     route: Route,
     /// The same handler for HEAD, where the method is GET.
     head: Option<Route>,
+    query: QueryParameters,
 }
 
 impl Operation {
-    /// `documented` is what `#[utoipa::path]` makes for `handler`.
+    /// `documented` is what `#[utoipa::path]` generates for `handler`. The errors that every operation may answer are added.
     pub fn new<P, H, Args>(documented: &P, handler: H) -> Self
     where
         P: OpenApiFactory + utoipa::Path,
@@ -58,7 +65,12 @@ impl Operation {
         documented.schemas(&mut schemas);
         document.components.get_or_insert_default().schemas.extend(schemas);
         let head = (method == Method::GET).then(|| web::route().to(handler.clone()));
-        Self { path: P::path(), method, document, route: web::route().to(handler), head }
+        let documented = document.paths.paths.values_mut().flat_map(operations).next().expect("it has one operation");
+        let query = QueryParameters::of(documented);
+        for (status, response) in ErrorResponses::responses() {
+            documented.responses.responses.entry(status).or_insert(response);
+        }
+        Self { path: P::path(), method, document, route: web::route().to(handler), head, query }
     }
 
     /// Adds a middleware that runs after the access check.
@@ -69,7 +81,7 @@ impl Operation {
     }
 }
 
-/// The [`Operation`] of a handler that has an `#[utoipa::path]`.
+/// Returns the [`Operation`] of a handler that has an `#[utoipa::path]`.
 #[macro_export]
 macro_rules! operation {
     (@ [$($module:ident)*] $name:ident) => {
@@ -90,13 +102,13 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// Begins every path that is added from now on with `prefix`.
+    /// Prepends `prefix` to every path that is added from now on.
     pub fn under(&mut self, prefix: &'static str) -> &mut Self {
         self.prefix = prefix;
         self
     }
 
-    /// Adds a handler, which those may call that `rule` names.
+    /// Adds a handler. `rule` says who may call it.
     pub fn add(&mut self, operation: Operation, rule: Rule) -> &mut Self {
         let path = format!("{}{}", self.prefix, operation.path);
         self.resources.entry(path).or_default().push((operation, rule));
@@ -109,7 +121,7 @@ impl Routes {
         self
     }
 
-    /// Adds what is registered to the document.
+    /// Adds the operations to the document.
     pub fn describe(&self, document: &mut OpenApi) {
         for (path, operations) in &self.resources {
             for (operation, _) in operations {
@@ -124,8 +136,8 @@ impl Routes {
         }
     }
 
-    /// Registers all of it with actix.
-    #[expect(clippy::disallowed_methods, reason = "here, each resource gets its rules")]
+    /// Registers all operations with actix.
+    #[expect(clippy::disallowed_methods, reason = "the place where each resource gets its rules")]
     pub fn register(self, config: &mut ServiceConfig) {
         for (path, operations) in self.resources {
             config.service(resource(&path, operations));
@@ -133,33 +145,35 @@ impl Routes {
     }
 }
 
-/// What a path answers, by method.
+/// The operations of a path.
 struct Methods {
-    rules: Vec<(Method, Rule)>,
+    operations: Vec<(Method, Rule, Rc<QueryParameters>)>,
     /// The value of `Allow`.
     allow: String,
 }
 
 impl Methods {
-    fn rule(&self, method: &Method) -> Option<Rule> {
-        self.rules.iter().find(|(other, _)| other == method).map(|(_, rule)| *rule)
+    fn find(&self, method: &Method) -> Option<(Rule, Rc<QueryParameters>)> {
+        let found = self.operations.iter().find(|(other, ..)| other == method);
+        found.map(|(_, rule, query)| (*rule, Rc::clone(query)))
     }
 }
 
 fn resource(path: &str, operations: Vec<(Operation, Rule)>) -> impl actix_web::dev::HttpServiceFactory + use<> {
     let mut resource = web::resource(path);
-    let mut rules = Vec::new();
+    let mut methods = Vec::new();
     for (operation, rule) in operations {
+        let query = Rc::new(operation.query);
         if let Some(head) = operation.head {
-            rules.push((Method::HEAD, rule));
-            resource = resource.route(head.guard(guard::Head()).wrap(from_fn(without_body)));
+            methods.push((Method::HEAD, rule, Rc::clone(&query)));
+            resource = resource.route(head.guard(guard::Head()).wrap(from_fn(check_query)).wrap(from_fn(without_body)));
         }
-        resource = resource.route(operation.route.method(operation.method.clone()));
-        rules.push((operation.method, rule));
+        resource = resource.route(operation.route.method(operation.method.clone()).wrap(from_fn(check_query)));
+        methods.push((operation.method, rule, query));
     }
-    let mut allow: Vec<_> = rules.iter().map(|(method, _)| method.to_string()).collect();
+    let mut allow: Vec<_> = methods.iter().map(|(method, ..)| method.to_string()).collect();
     allow.sort_unstable();
-    let methods = Rc::new(Methods { rules, allow: allow.join(", ") });
+    let methods = Rc::new(Methods { operations: methods, allow: allow.join(", ") });
     let allow = methods.allow.clone();
     resource
         .default_service(web::to(move || {
@@ -167,18 +181,38 @@ fn resource(path: &str, operations: Vec<(Operation, Rule)>) -> impl actix_web::d
             async move { Err::<HttpResponse, _>(ApiError::MethodNotAllowed { allow }) }
         }))
         .wrap(from_fn(move |request: ServiceRequest, next: Next<BoxBody>| {
-            let rule = methods.rule(request.method());
+            let operation = methods.find(request.method());
             async move {
-                match rule {
-                    Some(rule) => auth::guard(rule, request, next).await,
-                    // No handler has this method: the answer is 405 for every caller.
-                    None => next.call(request).await,
+                let Some((rule, query)) = operation else {
+                    // No handler has this method: every caller gets a 405.
+                    return next.call(request).await;
+                };
+                if rule.is_public() {
+                    request.extensions_mut().insert(PublicOperation);
                 }
+                request.extensions_mut().insert(query);
+                auth::guard(rule, request, next).await
             }
         }))
 }
 
-/// Answers HEAD by what GET would be answered. The body is not read: a stream of events would never end.
+/// Refuses query parameters that the operation does not have. After the access check: an error shows what the API accepts.
+async fn check_query(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
+    let parameters = request.extensions().get::<Rc<QueryParameters>>().cloned().unwrap_or_default();
+    match parameters.check(request.query_string()) {
+        Ok(()) => next.call(request).await,
+        // Not as an error, which would pass by the middleware that adds headers.
+        Err(error) => Ok(request.into_response(error.error_response())),
+    }
+}
+
+/// Returns the operations of a path in the document.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Documented> {
+    let PathItem { get, put, post, delete, options, head, patch, .. } = item;
+    [get, put, post, delete, options, head, patch].into_iter().flatten()
+}
+
+/// Answers HEAD as GET would be answered, without the body, which is not read: a stream of events would never end.
 async fn without_body(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
     Ok(next.call(request).await?.map_body(|_, _| BoxBody::new(())))
 }

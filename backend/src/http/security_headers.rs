@@ -1,4 +1,4 @@
-//! What a browser is told not to do with our answers.
+//! Response headers that restrict what a browser does with a response.
 
 use actix_web::{
     body::MessageBody,
@@ -14,25 +14,25 @@ use crate::{
     http::assets::Assets,
 };
 
-/// For answers that are no page: nothing at all.
-const POLICY_OF_DATA: &str = "default-src 'none'; frame-ancestors 'none'";
-/// For the documentation of the API: Swagger UI sets styles in its markup.
-const POLICY_OF_DOCS: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// For responses that are not pages: nothing is allowed.
+const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+/// For the documentation of the API: Swagger UI has inline styles.
+const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The policy of the page (CSP 3). `boot` is the script in its markup, which starts the WebAssembly module.
-pub fn policy_of_page(boot: Option<&str>) -> String {
+/// Returns the policy of the page (CSP 3). `boot` is the hash of its inline script, which starts the WebAssembly module.
+pub fn page_policy(boot: Option<&str>) -> String {
     let hash = boot.map(|source| format!(" '{source}'")).unwrap_or_default();
     format!(
         "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{hash}; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
 }
 
-/// Adds them to every answer.
+/// Adds the headers to every response.
 pub async fn protect(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    let app = request.app_data::<Data<App>>().expect("the server has it").clone();
+    let app = request.app_data::<Data<App>>().expect("the server adds it").clone();
     let config = &app.config.access;
     let secure = Origin::of(&request, &config.trusted_proxies, config.public_url.as_ref()).secure;
     let path = routed_path(&request);
@@ -41,12 +41,12 @@ pub async fn protect(
     let is_page =
         response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     let policy = match (is_docs, is_page) {
-        (true, _) => HeaderValue::from_static(POLICY_OF_DOCS),
+        (true, _) => HeaderValue::from_static(DOCS_POLICY),
         (false, true) => {
-            let assets = response.request().app_data::<Data<Assets>>().expect("the server has it");
+            let assets = response.request().app_data::<Data<Assets>>().expect("the server adds it");
             assets.policy().clone()
         }
-        (false, false) => HeaderValue::from_static(POLICY_OF_DATA),
+        (false, false) => HeaderValue::from_static(DATA_POLICY),
     };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);

@@ -28,7 +28,7 @@ mod upsert;
 mod writer;
 
 pub use fetch::Fetcher;
-pub use queries::{NewImport, insert, is_running};
+pub use queries::{NewImport, due_count, insert, is_running};
 pub use retention::Retention;
 pub use routes::{admit, configure, kept_name};
 pub use slice::run_slice;

@@ -54,11 +54,11 @@ pub struct ImportRow {
 
 impl ImportRow {
     pub fn status(&self) -> JobStatus {
-        db::word(&self.status)
+        db::parse_enum(&self.status)
     }
 
     pub fn phase(&self) -> Option<ImportPhase> {
-        self.phase.as_deref().map(db::word)
+        self.phase.as_deref().map(db::parse_enum)
     }
 
     pub fn counts(&self) -> Counts {
@@ -257,7 +257,7 @@ pub struct ErrorRow {
 
 impl From<ErrorRow> for RejectedRow {
     fn from(row: ErrorRow) -> Self {
-        let code: RowErrorCode = db::word(&row.code);
+        let code: RowErrorCode = db::parse_enum(&row.code);
         Self { row_no: row.row_no, line: row.line, column: row.column, code, message: row.message, raw: row.raw }
     }
 }
@@ -277,5 +277,15 @@ pub async fn rejected(conn: &mut AsyncPgConnection, id: i64, after: i64, limit: 
         .order(import_errors::row_no)
         .limit(limit)
         .load(conn)
+        .await
+}
+
+/// Returns how many imports are due, for the metrics. What a worker has leased is not due.
+pub async fn due_count(conn: &mut AsyncPgConnection) -> QueryResult<i64> {
+    imports::table
+        .filter(imports::status.eq_any([JobStatus::Queued.as_str(), JobStatus::Running.as_str()]))
+        .filter(imports::wake_at.le(diesel::dsl::now))
+        .count()
+        .get_result(conn)
         .await
 }

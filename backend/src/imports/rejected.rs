@@ -2,21 +2,15 @@
 
 use actix_web::{
     HttpResponse,
-    http::header,
-    web::{Bytes, Data, Json, Path, Query},
+    web::{Data, Json, Path, Query},
 };
-use futures_util::{StreamExt, stream};
 use serde::Deserialize;
-use shared::{
-    formula,
-    import::{RejectedPage, RejectedRow},
-    problem::Problem,
-};
+use shared::import::{RejectedPage, RejectedRow};
 use utoipa::IntoParams;
 
 use crate::{
     app::App,
-    http::ApiResult,
+    http::{ApiResult, csv},
     imports::{
         queries,
         routes::{checked, cut, missing},
@@ -46,8 +40,6 @@ fn default_rejected_limit() -> i64 {
 /// At most 1,000,000 per import are listed, the first 100,000 of them with their text.
 #[utoipa::path(get, path = "/imports/{id}/rejected", tag = "imports", params(("id" = i64, Path, description = "Import id"), ListRejected), responses(
     (status = 200, body = RejectedPage),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn list_rejected(app: Data<App>, id: Path<i64>, query: Query<ListRejected>) -> ApiResult<Json<RejectedPage>> {
     let limit = checked(query.limit, 1_000)?;
@@ -63,47 +55,27 @@ pub async fn list_rejected(app: Data<App>, id: Path<i64>, query: Query<ListRejec
 /// The same rows as in the list.
 #[utoipa::path(get, path = "/imports/{id}/rejected.csv", tag = "imports", params(("id" = i64, Path, description = "Import id")), responses(
     (status = 200, body = String, content_type = "text/csv"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn rejected_csv(app: Data<App>, id: Path<i64>) -> ApiResult<HttpResponse> {
     queries::get(&mut *app.db().await?, *id).await?.ok_or_else(|| missing(*id))?;
     let id = *id;
-    let header =
-        stream::once(async { csv(["row", "line", "column", "code", "message", "raw"].map(String::from)).await });
-    // A connection per page: a slow client holds none.
-    let pages = stream::try_unfold(Some(0), move |after| {
-        let app = app.clone();
-        async move {
-            let Some(after) = after else { return anyhow::Ok(None) };
-            let rows = queries::rejected(&mut *app.pool.get().await?, id, after, CSV_PAGE_SIZE).await?;
-            let more = i64::try_from(rows.len())? == CSV_PAGE_SIZE;
-            let mut page = Vec::new();
-            let mut last = after;
-            for row in rows.into_iter().map(RejectedRow::from) {
-                last = row.row_no;
-                let cells = [
-                    row.row_no.to_string(),
-                    row.line.to_string(),
-                    row.column.unwrap_or_default(),
-                    row.code.as_str().into(),
-                    row.message,
-                    row.raw.unwrap_or_default(),
-                ];
-                page.extend_from_slice(&csv(cells).await?);
-            }
-            anyhow::Ok(Some((Bytes::from(page), more.then_some(last))))
-        }
-    });
-    let body = header.chain(pages).map(|page| page.map_err(actix_web::error::ErrorInternalServerError));
-    Ok(HttpResponse::Ok()
-        .content_type("text/csv; charset=utf-8")
-        .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"import-{id}-rejected.csv\"")))
-        .streaming(body))
+    let header = ["row", "line", "column", "code", "message", "raw"].map(String::from).into();
+    csv::download(app, &format!("import-{id}-rejected.csv"), header, 0, async move |conn, after| {
+        let rows = queries::rejected(conn, id, after, CSV_PAGE_SIZE).await?;
+        let rows: Vec<RejectedRow> = rows.into_iter().map(Into::into).collect();
+        let next = rows.last().filter(|_| i64::try_from(rows.len()) == Ok(CSV_PAGE_SIZE)).map(|row| row.row_no);
+        Ok((rows.into_iter().map(cells).collect(), next))
+    })
+    .await
 }
 
-async fn csv(cells: [String; 6]) -> anyhow::Result<Bytes> {
-    let mut writer = csv_async::AsyncWriter::from_writer(Vec::new());
-    writer.write_record(cells.each_ref().map(|cell| formula::defused(cell).into_owned())).await?;
-    Ok(writer.into_inner().await.map_err(|error| anyhow::anyhow!("{error}"))?.into())
+fn cells(row: RejectedRow) -> Vec<String> {
+    vec![
+        row.row_no.to_string(),
+        row.line.to_string(),
+        row.column.unwrap_or_default(),
+        row.code.as_str().into(),
+        row.message,
+        row.raw.unwrap_or_default(),
+    ]
 }

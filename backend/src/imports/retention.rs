@@ -43,7 +43,7 @@ impl Retention {
         if self.next_at.is_some_and(|next_at| Instant::now() < next_at) {
             return Ok(());
         }
-        let finished = db::alone(app, LOCK, purge_batch(app)).await?;
+        let finished = db::with_advisory_lock(&app.pool, LOCK, purge_batch(app)).await?;
         if finished.unwrap_or(true) {
             self.next_at = Some(Instant::now() + PURGE_INTERVAL);
         }

@@ -76,8 +76,6 @@ pub fn kept_name(name: &str) -> String {
     request_body(content((String = "text/csv"), (ImportFromUrl = "application/json")), description = "The file, or its URL"),
     responses(
         (status = 201, body = Import, headers(("Location" = String, description = "URL of the import"))),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn create_import(
     app: Data<App>,
@@ -155,8 +153,6 @@ pub fn checked(limit: i64, max: i64) -> ApiResult<i64> {
 /// List imports, newest first.
 #[utoipa::path(get, path = "/imports", tag = "imports", params(ListImports), responses(
     (status = 200, body = ImportPage),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn list_imports(app: Data<App>, query: Query<ListImports>) -> ApiResult<Json<ImportPage>> {
     let limit = checked(query.limit, 100)?;
@@ -177,8 +173,6 @@ pub fn cut<T>(mut items: Vec<T>, limit: i64, key: fn(&T) -> i64) -> (Vec<T>, Opt
 /// Get an import.
 #[utoipa::path(get, path = "/imports/{id}", tag = "imports", params(("id" = i64, Path, description = "Import id")), responses(
     (status = 200, body = Import),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn get_import(app: Data<App>, id: Path<i64>) -> ApiResult<Json<Import>> {
     let found = queries::get(&mut *app.db().await?, *id).await?;
@@ -186,7 +180,7 @@ pub async fn get_import(app: Data<App>, id: Path<i64>) -> ApiResult<Json<Import>
 }
 
 pub fn missing(id: i64) -> ApiError {
-    ApiError::NotFound(format!("import {id}"))
+    ApiError::not_found("import", id)
 }
 
 /// Cancel an import.
@@ -195,8 +189,6 @@ pub fn missing(id: i64) -> ApiError {
 #[utoipa::path(post, path = "/imports/{id}/cancel", tag = "imports", params(("id" = i64, Path, description = "Import id")), responses(
     (status = 200, body = Import),
     (status = 409, body = Problem, content_type = "application/problem+json", description = "It has already ended"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn cancel_import(app: Data<App>, id: Path<i64>) -> ApiResult<Json<Import>> {
     let row = finish::cancel(&mut *app.db().await?, *id).await.map_err(unavailable)?.ok_or_else(|| missing(*id))?;
@@ -224,8 +216,6 @@ fn unavailable(error: JobError) -> ApiError {
 #[utoipa::path(post, path = "/imports/{id}/retry", tag = "imports", params(("id" = i64, Path, description = "Import id")), responses(
     (status = 200, body = Import),
     (status = 409, body = Problem, content_type = "application/problem+json", description = "It has not failed, or there is nothing to retry"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn retry_import(app: Data<App>, id: Path<i64>) -> ApiResult<Json<Import>> {
     admit(&app).await?;

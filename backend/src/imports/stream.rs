@@ -9,19 +9,19 @@ use actix_web::{
     HttpRequest, HttpResponse,
     web::{Data, Path},
 };
-use actix_web_lab::sse;
+use actix_web_lab::sse::Data as EventData;
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::{event::ImportState, import::Import, problem::Problem};
-use tokio::{
-    sync::{broadcast, mpsc},
-    time::timeout,
-};
+use shared::{event::ImportState, import::Import};
+use tokio::{sync::broadcast, time::timeout};
 use tracing::Instrument;
 
 use crate::{
     app::App,
     events,
-    http::{ApiError, ApiResult},
+    http::{
+        ApiError, ApiResult,
+        sse::{self, EventSender},
+    },
     imports::queries,
     telemetry::metrics,
 };
@@ -42,22 +42,20 @@ const PAGE_SIZE: i64 = 500;
 ), responses(
     (status = 200, body = shared::event::ImportEvent, content_type = "text/event-stream"),
     (status = 204, description = "The import has ended, and all of its events have been received"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn watch_import(app: Data<App>, id: Path<i64>, request: HttpRequest) -> ApiResult<HttpResponse> {
     let seen = last_event_id(&request)?;
     // Before the first query, so that no event between the two is missed.
-    let wakeups = app.wakeups.subscribe();
+    let notifications = app.notifications.imports();
     let mut conn = app.db().await?;
     let found = queries::get(&mut conn, *id).await?;
-    let import: Import = found.ok_or_else(|| ApiError::NotFound(format!("import {id}")))?.into();
+    let import: Import = found.ok_or_else(|| ApiError::not_found("import", *id))?.into();
     if import.status.is_final() && seen.is_some_and(|seen| seen >= import.last_seq) {
         return Ok(HttpResponse::NoContent().finish());
     }
     let state = ImportState { now: events::now(&mut conn).await?, import };
     drop(conn);
-    let (sender, receiver) = mpsc::channel(16);
+    let (sender, receiver) = sse::channel();
     let stream = Stream {
         app: app.into_inner(),
         import_id: *id,
@@ -65,8 +63,8 @@ pub async fn watch_import(app: Data<App>, id: Path<i64>, request: HttpRequest) -
         opened: (state.now, Instant::now()),
         sender,
     };
-    actix_web::rt::spawn(stream.run(state, wakeups).in_current_span());
-    events::answer(receiver, &request)
+    actix_web::rt::spawn(stream.run(state, notifications).in_current_span());
+    sse::respond(receiver, &request)
 }
 
 fn last_event_id(request: &HttpRequest) -> ApiResult<Option<i64>> {
@@ -84,14 +82,14 @@ struct Stream {
     seen: i64,
     /// When the stream was opened, by the clock of the database, which events are based on, and by that of this process.
     opened: (DateTime<Utc>, Instant),
-    sender: mpsc::Sender<sse::Event>,
+    sender: EventSender,
 }
 
 impl Stream {
     /// Runs until the import or the process ends, or the client disconnects.
-    async fn run(mut self, state: ImportState, mut wakeups: broadcast::Receiver<i64>) {
-        let Ok(state) = sse::Data::new_json(state) else { return };
-        if self.sender.send(state.event("state").into()).await.is_err() {
+    async fn run(mut self, state: ImportState, mut notifications: broadcast::Receiver<i64>) {
+        let Ok(state) = EventData::new_json(state) else { return };
+        if self.sender.send(state.event("state")).await.is_err() {
             return;
         }
         loop {
@@ -104,7 +102,7 @@ impl Stream {
             tokio::select! {
                 () = self.app.shutdown.cancelled() => return,
                 () = self.sender.closed() => return,
-                _ = timeout(POLL_INTERVAL, events::news_of(self.import_id, &mut wakeups)) => {}
+                _ = timeout(POLL_INTERVAL, events::wait_for(self.import_id, &mut notifications)) => {}
             }
         }
     }
@@ -114,15 +112,15 @@ impl Stream {
         let (opened, here) = self.opened;
         if at > opened {
             let now = opened + TimeDelta::from_std(here.elapsed()).unwrap_or_default();
-            metrics::event_handed_over((now - at).to_std().unwrap_or_default());
+            metrics::event_sent((now - at).to_std().unwrap_or_default());
         }
     }
 
     /// Sends the events since the last one that was sent. Returns whether that was the end.
     async fn catch_up(&mut self) -> anyhow::Result<bool> {
-        let mut conn = self.app.pool.get().await?;
         loop {
-            let page = events::after(&mut conn, self.import_id, self.seen, PAGE_SIZE).await?;
+            // The connection is returned before anything is sent: the client may not read.
+            let page = events::after(&mut *self.app.pool.get().await?, self.import_id, self.seen, PAGE_SIZE).await?;
             let more = i64::try_from(page.len())? == PAGE_SIZE;
             let newest = page.last().map(|event| event.seq);
             for event in page {
@@ -130,8 +128,8 @@ impl Stream {
                 // A failed import may have been retried: only its newest event can be its end.
                 let ends = matches!(event.kind.as_str(), "completed" | "failed" | "cancelled");
                 let last = ends && !more && newest == Some(event.seq);
-                let data = sse::Data::new_json(event.data)?.event(event.kind).id(event.seq.to_string());
-                if self.sender.send(data.into()).await.is_err() {
+                let data = EventData::new_json(event.data)?.event(event.kind).id(event.seq.to_string());
+                if self.sender.send(data).await.is_err() {
                     return Ok(true);
                 }
                 self.measure(event.at);

@@ -32,8 +32,6 @@ pub struct Confirmation {
 ), responses(
     (status = 200, body = DeletedAll),
     (status = 409, body = Problem, content_type = "application/problem+json", description = "The number of products is another one"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn delete_all_products(
     app: Data<App>,

@@ -30,7 +30,7 @@ fn respond(mut response: actix_web::HttpResponseBuilder, row: ProductRow) -> Htt
 }
 
 fn not_found(id: i64) -> ApiError {
-    ApiError::NotFound(format!("product {id}"))
+    ApiError::not_found("product", id)
 }
 
 /// Create a product.
@@ -41,8 +41,6 @@ fn not_found(id: i64) -> ApiError {
         ("Location" = String, description = "The product"), ("ETag" = String, description = "Its version, in quotes"),
     )),
     (status = 409, body = Problem, content_type = "application/problem+json", description = "The SKU belongs to another product"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn create_product(
     app: Data<App>,
@@ -72,8 +70,6 @@ pub async fn create_product(
 ), responses(
     (status = 200, body = Product, headers(("ETag" = String, description = "Its version, in quotes"))),
     (status = 304, description = "The client has the current version"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn get_product(app: Data<App>, id: Path<i64>, request: HttpRequest) -> ApiResult<HttpResponse> {
     let row = queries::get(&mut *app.db().await?, *id).await?.ok_or_else(|| not_found(*id))?;
@@ -94,8 +90,6 @@ pub async fn get_product(app: Data<App>, id: Path<i64>, request: HttpRequest) ->
     (status = 200, body = Product, headers(("ETag" = String, description = "Its version, in quotes"))),
     (status = 412, body = Problem, content_type = "application/problem+json", description = "The product has another version"),
     (status = 428, body = Problem, content_type = "application/problem+json", description = "If-Match is missing"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn replace_product(
     app: Data<App>,
@@ -119,8 +113,6 @@ pub async fn replace_product(
     (status = 200, body = Product, headers(("ETag" = String, description = "Its version, in quotes"))),
     (status = 412, body = Problem, content_type = "application/problem+json", description = "The product has another version"),
     (status = 428, body = Problem, content_type = "application/problem+json", description = "If-Match is missing"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn change_product(
     app: Data<App>,
@@ -192,8 +184,6 @@ async fn write(
 ), responses(
     (status = 204),
     (status = 412, body = Problem, content_type = "application/problem+json", description = "The product has another version"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn delete_product(app: Data<App>, id: Path<i64>, request: HttpRequest) -> ApiResult<HttpResponse> {
     let id = *id;
@@ -218,8 +208,6 @@ pub async fn delete_product(app: Data<App>, id: Path<i64>, request: HttpRequest)
     ("X-Client-Id" = Option<String>, Header, description = "Returned in the event of this change"),
 ), request_body = RestoreRequest, responses(
     (status = 200, body = RestoreOutcome),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn restore_products(
     app: Data<App>,

@@ -1,25 +1,15 @@
 //! The catalogue as a CSV file that can be imported again.
 
-use std::sync::Arc;
-
-use actix_web::{
-    HttpResponse,
-    http::header,
-    web::{Bytes, Data},
-};
+use actix_web::{HttpResponse, web::Data};
 use chrono::Utc;
-use csv_async::{AsyncWriter, AsyncWriterBuilder, Terminator};
 use diesel::{
     dsl,
     prelude::*,
     sql_types::{BigInt, Text},
 };
-use diesel_async::RunQueryDsl;
-use futures_util::{StreamExt, stream};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde::Deserialize;
 use shared::{
-    formula,
-    problem::Problem,
     product::{Field, Product, ProductInput},
     search::ProductFilter,
 };
@@ -27,7 +17,7 @@ use utoipa::IntoParams;
 
 use crate::{
     app::App,
-    http::{ApiError, ApiResult},
+    http::{ApiError, ApiResult, csv},
     products::{edit::check_ids, list::Filtered, queries, row::ProductRow, search},
     schema::products,
 };
@@ -40,6 +30,7 @@ const BATCH_BYTES: i64 = 4 << 20;
 const MAX_ATTRIBUTE_COLUMNS: usize = 2_000;
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ExportParams {
     /// Ids of products, separated by commas, at most 1,000; instead of a filter
@@ -55,32 +46,17 @@ pub struct ExportParams {
     (status = 200, body = String, content_type = "text/csv", headers(
         ("Content-Disposition" = String, description = "A file name with the date"),
     )),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn export_products(app: Data<App>, query: Filtered<ExportParams>) -> ApiResult<HttpResponse> {
     let selection = Selection::of(query.filter, query.params.ids)?;
-    let names: Arc<[String]> = selection.attribute_names(&app).await?.into();
-    let fields = Field::TEXTS.map(Field::as_str);
-    let header = csv(std::iter::once(fields.into_iter().chain(names.iter().map(String::as_str))))
-        .await
-        .map_err(ApiError::Internal)?;
-    let batches = stream::try_unfold(Some(0), move |after| {
-        let (app, selection, names) = (app.clone(), selection.clone(), names.clone());
-        async move {
-            let Some(after) = after else { return anyhow::Ok(None) };
-            let (rows, next) = selection.batch(&app, after, names.len()).await?;
-            let products: Vec<ProductInput> = rows.into_iter().map(|row| Product::from(row).into()).collect();
-            let lines = csv(products.iter().map(|product| cells(product, &names))).await?;
-            anyhow::Ok(Some((lines, next)))
-        }
-    });
-    let body = stream::once(async { anyhow::Ok(header) }).chain(batches);
-    let file_name = format!("attachment; filename=\"products-{}.csv\"", Utc::now().format("%Y-%m-%d"));
-    Ok(HttpResponse::Ok()
-        .content_type("text/csv; charset=utf-8")
-        .insert_header((header::CONTENT_DISPOSITION, file_name))
-        .streaming(body.map(|batch| batch.map_err(actix_web::error::ErrorInternalServerError))))
+    let names = selection.attribute_names(&app).await?;
+    let header = Field::TEXTS.map(Field::as_str).into_iter().map(String::from).chain(names.iter().cloned()).collect();
+    let file_name = format!("products-{}.csv", Utc::now().format("%Y-%m-%d"));
+    csv::download(app, &file_name, header, 0, async move |conn, after| {
+        let (rows, next) = selection.batch(conn, after, names.len()).await?;
+        Ok((rows.into_iter().map(|row| cells(&Product::from(row).into(), &names)).collect(), next))
+    })
+    .await
 }
 
 /// The products to export.
@@ -103,10 +79,13 @@ impl Selection {
     }
 
     /// Returns the next products with an id greater than `after`, and the id after which the rest follows. The sizes are read
-    /// first, so that products with long texts do not come in one batch. Each batch takes a connection of its own: a client
-    /// that reads slowly holds none.
-    async fn batch(&self, app: &App, after: i64, columns: usize) -> anyhow::Result<(Vec<ProductRow>, Option<i64>)> {
-        let conn = &mut *app.pool.get().await?;
+    /// first, so that products with long texts do not come in one batch.
+    async fn batch(
+        &self,
+        conn: &mut AsyncPgConnection,
+        after: i64,
+        columns: usize,
+    ) -> QueryResult<(Vec<ProductRow>, Option<i64>)> {
         let bytes = dsl::sql::<BigInt>(
             "(octet_length(name) + octet_length(description) + octet_length(attributes::text))::bigint",
         );
@@ -121,13 +100,13 @@ impl Selection {
         };
         let (mut ids, mut total) = (Vec::new(), 0);
         for (id, bytes) in &sizes {
-            total += bytes + i64::try_from(columns)?;
+            total += bytes + i64::try_from(columns).unwrap_or(i64::MAX);
             if !ids.is_empty() && total > BATCH_BYTES {
                 break;
             }
             ids.push(*id);
         }
-        let is_last = ids.len() == sizes.len() && i64::try_from(sizes.len())? < BATCH_SIZE;
+        let is_last = ids.len() == sizes.len() && i64::try_from(sizes.len()).unwrap_or(i64::MAX) < BATCH_SIZE;
         let next = ids.last().copied().filter(|_| !is_last);
         Ok((queries::get_many(conn, &ids).await?, next))
     }
@@ -139,8 +118,7 @@ impl Selection {
             .select(dsl::sql::<Text>("jsonb_object_keys(attributes)"))
             .distinct()
             .limit(i64::try_from(MAX_ATTRIBUTE_COLUMNS + 1).unwrap_or(i64::MAX));
-        let _slot = search::query::slot(app).await?;
-        let mut conn = app.db().await?;
+        let mut conn = app.db_for_read().await?;
         let mut names: Vec<String> = match self {
             Self::Ids(ids) => names.filter(products::id.eq_any(ids)).load(&mut conn).await?,
             Self::Matching(filter) => names.filter(search::condition(filter)).load(&mut conn).await?,
@@ -156,20 +134,7 @@ impl Selection {
     }
 }
 
-fn cells<'product>(product: &'product ProductInput, names: &'product [String]) -> impl Iterator<Item = &'product str> {
-    let attribute = |name: &'product String| product.attributes.get(name).map_or("", String::as_str);
-    Field::TEXTS.into_iter().map(|field| field.text(product)).chain(names.iter().map(attribute))
-}
-
-/// Encodes lines of a file (RFC 4180).
-async fn csv<'cell, I>(lines: impl Iterator<Item = I>) -> anyhow::Result<Bytes>
-where
-    I: Iterator<Item = &'cell str>,
-{
-    let mut writer: AsyncWriter<Vec<u8>> =
-        AsyncWriterBuilder::new().terminator(Terminator::CRLF).create_writer(Vec::new());
-    for line in lines {
-        writer.write_record(line.map(|cell| formula::defused(cell).into_owned())).await?;
-    }
-    Ok(writer.into_inner().await.map_err(|error| anyhow::anyhow!("{error}"))?.into())
+fn cells(product: &ProductInput, names: &[String]) -> Vec<String> {
+    let attribute = |name: &String| product.attributes.get(name).cloned().unwrap_or_default();
+    Field::TEXTS.into_iter().map(|field| field.text(product).to_owned()).chain(names.iter().map(attribute)).collect()
 }

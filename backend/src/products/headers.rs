@@ -30,9 +30,15 @@ impl Versions {
     }
 
     /// # Errors
-    /// [`ApiError::PreconditionRequired`] if the request has no `If-Match`.
+    /// [`ApiError::PreconditionRequired`] if the request has no `If-Match`, [`ApiError::BadRequest`] if it has no entity tag.
     pub fn required(request: &impl actix_web::HttpMessage) -> ApiResult<Self> {
-        Self::of(request).ok_or(ApiError::PreconditionRequired)
+        match Self::of(request) {
+            None => Err(ApiError::PreconditionRequired),
+            Some(Self(IfMatch::Items(tags))) if tags.is_empty() => Err(ApiError::BadRequest(
+                "If-Match has no ETag; send it with its quotes, for example If-Match: \"2\"".into(),
+            )),
+            Some(versions) => Ok(versions),
+        }
     }
 
     /// # Errors

@@ -9,10 +9,7 @@ use actix_web::{
     web::{Data, Json},
 };
 use serde::{Deserialize, de::DeserializeOwned};
-use shared::{
-    problem::Problem,
-    search::{IndexState, ProductCount, ProductFilter, ProductPage, ProductSort},
-};
+use shared::search::{IndexState, ProductCount, ProductFilter, ProductPage, ProductSort};
 use utoipa::IntoParams;
 
 use crate::{
@@ -77,6 +74,7 @@ pub fn check_filter(filter: &ProductFilter) -> ApiResult<()> {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ListParams {
     /// The order; with a minus, reversed
@@ -101,8 +99,6 @@ fn default_limit() -> usize {
 /// the neighbouring pages. `/products/count` returns the number of products that match.
 #[utoipa::path(get, path = "/products", tag = "products", params(ProductFilter, ListParams), responses(
     (status = 200, body = ProductPage, headers(("Link" = String, description = "The first, next and previous page"))),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn list_products(
     app: Data<App>,
@@ -149,8 +145,6 @@ fn links(request: &HttpRequest, next: Option<&str>, previous: Option<&str>) -> S
 /// The count is exact. For some filters this takes as long as reading the whole catalogue.
 #[utoipa::path(get, path = "/products/count", tag = "products", params(ProductFilter), responses(
     (status = 200, body = ProductCount),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn count_products(app: Data<App>, query: Filtered) -> ApiResult<Json<ProductCount>> {
     Ok(Json(ProductCount { count: search::count(&app, &query.filter).await? }))
@@ -161,7 +155,6 @@ pub async fn count_products(app: Data<App>, query: Filtered) -> ApiResult<Json<P
 /// After an import of many products some orders and filters are slower until the lag is 0. Lists are complete at any time.
 #[utoipa::path(get, path = "/products/index", tag = "products", responses(
     (status = 200, body = IndexState),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn product_index(app: Data<App>) -> ApiResult<Json<IndexState>> {
     Ok(Json(IndexState { lag: search::lag(&mut *app.db().await?).await? }))

@@ -18,7 +18,7 @@ mod row;
 mod search;
 mod stream;
 
-pub use bulk::{delete_old_jobs, run_slice};
+pub use bulk::{delete_old_jobs, due_count, run_slice};
 pub use queries::purge_deleted;
 pub use routes::configure;
 pub use search::{Document, Maintenance, index_documents};

@@ -7,24 +7,22 @@ use std::{
 };
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
-use actix_web_lab::sse;
-use shared::{bulk::CatalogueChange, event::ImportEvent, problem::Problem};
-use tokio::{
-    sync::{broadcast::error::RecvError, mpsc},
-    time::Instant,
-};
+use actix_web_lab::sse::Data as EventData;
+use shared::{bulk::CatalogueChange, event::ImportEvent};
+use tokio::{sync::broadcast::error::RecvError, time::Instant};
 use tracing::Instrument;
 
 use crate::{
     app::App,
     events::{self, StoredEvent},
-    http::ApiResult,
+    http::{
+        ApiResult,
+        sse::{self, EventSender},
+    },
 };
 
 /// Minimum time between two events about changes by imports.
 const IMPORT_EVENT_INTERVAL: Duration = Duration::from_secs(1);
-/// Events that wait for a client that reads slowly.
-const BUFFERED_EVENTS: usize = 16;
 
 /// Watch the catalogue.
 ///
@@ -32,17 +30,16 @@ const BUFFERED_EVENTS: usize = 16;
 /// a count. Events are not replayed: read the list again after each connection.
 #[utoipa::path(get, path = "/products/events", tag = "products", responses(
     (status = 200, body = CatalogueChange, content_type = "text/event-stream"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn watch_products(app: Data<App>, request: HttpRequest) -> ApiResult<HttpResponse> {
-    let (sender, receiver) = mpsc::channel(BUFFERED_EVENTS);
+    let (sender, receiver) = sse::channel();
     actix_web::rt::spawn(send_changes(app.into_inner(), sender).in_current_span());
-    events::answer(receiver, &request)
+    sse::respond(receiver, &request)
 }
 
 /// Ends with the process, or when the client disconnects.
-async fn send_changes(app: Arc<App>, sender: mpsc::Sender<sse::Event>) {
-    let (mut catalogue, mut imports) = (app.wakeups.catalogue(), app.wakeups.subscribe());
+async fn send_changes(app: Arc<App>, sender: EventSender) {
+    let (mut catalogue, mut imports) = (app.notifications.catalogue(), app.notifications.imports());
     let uncounted = || CatalogueChange::uncounted(None);
     // Imports with an event that has not been looked at, and the rows that each import is known to have written.
     let (mut progressed, mut written) = (HashSet::new(), HashMap::new());
@@ -70,8 +67,8 @@ async fn send_changes(app: Arc<App>, sender: mpsc::Sender<sse::Event>) {
             }
         };
         if let Some(change) = change {
-            let Ok(data) = sse::Data::new_json(change) else { return };
-            if sender.send(data.event("changed").into()).await.is_err() {
+            let Ok(data) = EventData::new_json(change) else { return };
+            if sender.send(data.event("changed")).await.is_err() {
                 return;
             }
         }

@@ -38,14 +38,14 @@ impl Maintenance {
     pub async fn run(&mut self, app: &App) -> anyhow::Result<()> {
         if self.retry_at.is_none_or(|at| at <= Instant::now()) {
             self.retry_at = None;
-            let last = db::alone(app, LOCK, self.remove_batch(app)).await?.unwrap_or(false);
+            let last = db::with_advisory_lock(&app.pool, LOCK, self.remove_batch(app)).await?.unwrap_or(false);
             if last {
                 self.retry_at = (self.failed > 0).then(|| Instant::now() + RETRY_DELAY);
                 (self.failed, self.after) = (0, String::new());
             }
         }
         if self.checked_at.is_none_or(|at| at.elapsed() >= CHECK_INTERVAL) {
-            db::alone(app, LOCK, find_orphans(app)).await?;
+            db::with_advisory_lock(&app.pool, LOCK, find_orphans(app)).await?;
             self.checked_at = Some(Instant::now());
         }
         Ok(())

@@ -74,7 +74,7 @@ fn conflict(id: &str, found: Option<UploadRow>, why: &'static str) -> ApiError {
 }
 
 pub fn not_found(id: &str) -> ApiError {
-    ApiError::NotFound(format!("upload {id}"))
+    ApiError::not_found("upload", id)
 }
 
 /// Returns the upload if it has neither failed nor expired.
@@ -105,7 +105,7 @@ pub async fn lost(app: &App, id: &str) -> ApiError {
 /// 404, 410 and 422 for an upload that accepts no more bytes; 409 with the current offset if that differs from `offset`, or
 /// changes because the older owner stored more bytes.
 pub async fn acquire(app: &App, id: &str, offset: i64) -> ApiResult<Lock> {
-    let mut notifications = app.wakeups.uploads();
+    let mut notifications = app.notifications.uploads();
     let requested = {
         let conn = &mut *app.db().await?;
         match queries::request_lock(conn, id, offset).await? {
@@ -130,7 +130,7 @@ pub async fn acquire(app: &App, id: &str, offset: i64) -> ApiResult<Lock> {
 /// # Errors
 /// 404, 410 and 422 for an upload that accepts no more bytes.
 pub async fn preempt(app: &App, id: &str) -> ApiResult<UploadRow> {
-    let mut notifications = app.wakeups.uploads();
+    let mut notifications = app.notifications.uploads();
     let owner = queries::preempt_lock(&mut *app.db().await?, id).await?;
     if let Some(owner) = owner {
         wait_for_release(app, id, None, &mut notifications).await?;

@@ -41,7 +41,7 @@ impl UploadRow {
     pub fn problem(&self) -> Option<FileProblem> {
         let problem = self.problem.as_ref()?;
         Some(FileProblem {
-            code: db::word(problem["code"].as_str()?),
+            code: db::parse_enum(problem["code"].as_str()?),
             detail: problem["detail"].as_str().unwrap_or_default().to_owned(),
         })
     }

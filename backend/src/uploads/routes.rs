@@ -208,8 +208,6 @@ fn wrong_content_type(kind: &str) -> ApiError {
     )),
     (status = 507, body = Problem, content_type = "application/problem+json", description = "A quota or the disk of the file storage has no room for the file"),
     (status = 460, body = Problem, content_type = "application/problem+json", description = "The body does not match its checksum"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn create_upload(
     app: Data<App>,
@@ -321,8 +319,6 @@ pub async fn get_offset(app: Data<App>, id: Path<String>) -> ApiResult<HttpRespo
     )),
     (status = 507, body = Problem, content_type = "application/problem+json", description = "A quota or the disk of the file storage has no room for the file"),
     (status = 460, body = Problem, content_type = "application/problem+json", description = "The body does not match its checksum"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn append_bytes(
     app: Data<App>,
@@ -371,8 +367,6 @@ async fn after_the_end(app: &App, id: &str, body: Option<i64>) -> ApiResult<Opti
     ("Tus-Resumable" = String, Header, description = "1.0.0"),
 ), responses(
     (status = 204, description = "Cancelled"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn delete_upload(app: Data<App>, id: Path<String>) -> ApiResult<HttpResponse> {
     let id = id_of(&id)?;

@@ -3,10 +3,7 @@
 use actix_web::web::{Data, Json, Path, Query};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use shared::{
-    problem::Problem,
-    webhook::{Delivery, DeliveryDetail, DeliveryPage, DeliveryStatus, WebhookEvent},
-};
+use shared::webhook::{Delivery, DeliveryDetail, DeliveryPage, DeliveryStatus, WebhookEvent};
 use utoipa::IntoParams;
 
 use crate::{
@@ -36,14 +33,12 @@ fn default_limit() -> i64 {
 }
 
 fn not_found(id: i64) -> ApiError {
-    ApiError::NotFound(format!("delivery {id}"))
+    ApiError::not_found("delivery", id)
 }
 
 /// List deliveries, newest first.
 #[utoipa::path(get, path = "/webhooks/deliveries", tag = "webhooks", params(ListDeliveries), responses(
     (status = 200, body = DeliveryPage),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn list_deliveries(app: Data<App>, query: Query<ListDeliveries>) -> ApiResult<Json<DeliveryPage>> {
     let ListDeliveries { webhook, status, kind, since, before, limit } = query.into_inner();
@@ -58,7 +53,7 @@ pub async fn list_deliveries(app: Data<App>, query: Query<ListDeliveries>) -> Ap
         }
     }
     let filter = Filter { webhook, status, kind, since, before };
-    let mut items = log::list(&mut *app.db().await?, &filter, limit + 1).await?;
+    let mut items = log::list(&mut *app.db_for_read().await?, &filter, limit + 1).await?;
     let page = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = items.len() > page;
     items.truncate(page);
@@ -69,8 +64,6 @@ pub async fn list_deliveries(app: Data<App>, query: Query<ListDeliveries>) -> Ap
 /// Show a delivery with its message and its attempts.
 #[utoipa::path(get, path = "/webhooks/deliveries/{id}", tag = "webhooks", responses(
     (status = 200, body = DeliveryDetail),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn get_delivery(app: Data<App>, id: Path<i64>) -> ApiResult<Json<DeliveryDetail>> {
     log::detail(&mut *app.db().await?, *id).await?.map(Json).ok_or_else(|| not_found(*id))
@@ -82,8 +75,6 @@ pub async fn get_delivery(app: Data<App>, id: Path<i64>) -> ApiResult<Json<Deliv
 /// attempt is in flight stays as it is.
 #[utoipa::path(post, path = "/webhooks/deliveries/{id}/redeliver", tag = "webhooks", responses(
     (status = 200, body = Delivery),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn redeliver(app: Data<App>, id: Path<i64>) -> ApiResult<Json<Delivery>> {
     let delivery = log::redeliver(&mut *app.db().await?, *id).await?.ok_or_else(|| not_found(*id))?;

@@ -79,7 +79,7 @@ pub async fn load(conn: &mut AsyncPgConnection, webhooks: &[i64]) -> QueryResult
     for row in recent(conn, webhooks).await? {
         let delivery = RecentDelivery {
             id: row.id,
-            status: db::word(&row.status),
+            status: db::parse_enum(&row.status),
             duration_ms: millis(row.duration_us),
             at: row.at,
         };

@@ -60,18 +60,18 @@ struct DeliveryRow {
 
 impl From<DeliveryRow> for Delivery {
     fn from(row: DeliveryRow) -> Self {
-        let status = db::word(&row.status);
+        let status = db::parse_enum(&row.status);
         let pending = status == DeliveryStatus::Pending;
         Self {
             id: row.id,
             webhook_id: row.webhook_id,
             event_id: row.event_id,
-            kind: db::word(&row.kind),
+            kind: db::parse_enum(&row.kind),
             status,
             test: row.test,
             attempts: row.attempts.unwrap_or(0),
             last_code: row.code.and_then(|code| u16::try_from(code).ok()),
-            last_error: row.error.as_deref().map(db::word),
+            last_error: row.error.as_deref().map(db::parse_enum),
             last_duration_ms: row.duration_us.map(millis),
             last_attempt_at: row.at,
             next_attempt_at: (pending && row.enabled).then_some(row.wake_at),
@@ -166,7 +166,7 @@ impl From<AttemptRow> for Attempt {
             url: exchange.url,
             address: exchange.address,
             code: row.code.and_then(|code| u16::try_from(code).ok()),
-            error: row.error.as_deref().map(db::word::<AttemptError>),
+            error: row.error.as_deref().map(db::parse_enum::<AttemptError>),
             message: exchange.message,
             duration_ms: millis(row.duration_us),
             timings: exchange.timings,

@@ -27,5 +27,5 @@ pub use dispatcher::{Dispatcher, run_dispatcher};
 pub use maintenance::{due, run_maintenance};
 pub use openapi::describe;
 pub use outbox::fan_out;
-pub use queries::has_subscriber;
+pub use queries::{due_count, has_subscriber};
 pub use routes::configure;

@@ -66,7 +66,7 @@ pub async fn fan_out(
         .bind::<Bool, _>(messages.len() > 1)
         .bind::<BigInt, _>(DELIVERIES_PER_NOTIFICATION)
         .bind::<BigInt, _>(MAX_NOTIFICATIONS)
-        .bind::<Text, _>(events::DUE),
+        .bind::<Text, _>(events::DELIVERIES_DUE),
     )
     .execute(conn)
     .await

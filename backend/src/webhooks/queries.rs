@@ -3,9 +3,12 @@
 use chrono::{DateTime, Utc};
 use diesel::{dsl::now, prelude::*};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use shared::webhook::{DisabledReason, Webhook, WebhookEvent, WebhookHealth, WebhookInput};
+use shared::webhook::{DeliveryStatus, DisabledReason, Webhook, WebhookEvent, WebhookHealth, WebhookInput};
 
-use crate::{db, schema::webhooks};
+use crate::{
+    db,
+    schema::{webhook_deliveries, webhooks},
+};
 
 /// A row of `webhooks`.
 #[derive(Debug, Clone, HasQuery)]
@@ -32,9 +35,9 @@ impl WebhookRow {
             id: self.id,
             url: self.url,
             description: self.description,
-            events: self.events.iter().map(|event| db::word(event)).collect(),
+            events: self.events.iter().map(|event| db::parse_enum(event)).collect(),
             enabled: self.enabled,
-            disabled_reason: self.disabled_reason.as_deref().map(db::word::<DisabledReason>),
+            disabled_reason: self.disabled_reason.as_deref().map(db::parse_enum::<DisabledReason>),
             disabled_at: self.disabled_at,
             old_secret_until: self.old_secret_until.filter(|until| *until > Utc::now()),
             created_at: self.created_at,
@@ -51,7 +54,7 @@ impl WebhookRow {
             events: self
                 .events
                 .iter()
-                .map(|event| db::word(event))
+                .map(|event| db::parse_enum(event))
                 .filter(|event| *event != WebhookEvent::Unknown)
                 .collect(),
             enabled: self.enabled,
@@ -171,4 +174,15 @@ pub async fn rotate(conn: &mut AsyncPgConnection, id: i64, secret: &str) -> Quer
         .get_result(conn)
         .await;
     db::optional(rotated)
+}
+
+/// Returns how many deliveries to enabled webhooks are due, for the metrics. What a worker has leased is not due.
+pub async fn due_count(conn: &mut AsyncPgConnection) -> QueryResult<i64> {
+    webhook_deliveries::table
+        .inner_join(webhooks::table)
+        .filter(webhook_deliveries::status.eq(DeliveryStatus::Pending.as_str()))
+        .filter(webhook_deliveries::wake_at.le(now).and(webhooks::enabled))
+        .count()
+        .get_result(conn)
+        .await
 }

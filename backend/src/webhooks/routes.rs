@@ -6,12 +6,9 @@ use actix_web::{
     web::{Data, Path},
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection};
-use shared::{
-    problem::Problem,
-    webhook::{
-        DeliveryDetail, MAX_WEBHOOKS, NewWebhook, ReplayOutcome, ReplayRequest, RotatedSecret, TestRequest, Webhook,
-        WebhookChange, WebhookEvent, WebhookInput, WebhookList,
-    },
+use shared::webhook::{
+    DeliveryDetail, MAX_WEBHOOKS, NewWebhook, ReplayOutcome, ReplayRequest, RotatedSecret, TestRequest, Webhook,
+    WebhookChange, WebhookEvent, WebhookInput, WebhookList,
 };
 
 use crate::auth::Rule;
@@ -46,7 +43,7 @@ pub fn configure(routes: &mut Routes) {
 }
 
 fn not_found(id: i64) -> ApiError {
-    ApiError::NotFound(format!("webhook {id}"))
+    ApiError::not_found("webhook", id)
 }
 
 async fn with_health(conn: &mut AsyncPgConnection, row: WebhookRow) -> ApiResult<Webhook> {
@@ -59,7 +56,6 @@ async fn with_health(conn: &mut AsyncPgConnection, row: WebhookRow) -> ApiResult
 /// With the health of each, without secrets.
 #[utoipa::path(get, path = "/webhooks", tag = "webhooks", responses(
     (status = 200, body = WebhookList),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn list_webhooks(app: Data<App>) -> ApiResult<Json<WebhookList>> {
     let mut conn = app.db().await?;
@@ -90,8 +86,6 @@ async fn validated(app: &App, mut input: WebhookInput) -> ApiResult<WebhookInput
 /// This response is the only one with the secret. A URL whose host has an address that is not public is refused.
 #[utoipa::path(post, path = "/webhooks", tag = "webhooks", responses(
     (status = 201, body = NewWebhook, headers(("Location" = String, description = "Path of the webhook"))),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn create_webhook(app: Data<App>, input: Json<WebhookInput>) -> ApiResult<HttpResponse> {
     let input = validated(&app, input.into_inner()).await?;
@@ -116,8 +110,6 @@ pub async fn create_webhook(app: Data<App>, input: Json<WebhookInput>) -> ApiRes
 /// Show a webhook.
 #[utoipa::path(get, path = "/webhooks/{id}", tag = "webhooks", responses(
     (status = 200, body = Webhook),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn get_webhook(app: Data<App>, id: Path<i64>) -> ApiResult<Json<Webhook>> {
     let mut conn = app.db().await?;
@@ -130,8 +122,6 @@ pub async fn get_webhook(app: Data<App>, id: Path<i64>) -> ApiResult<Json<Webhoo
 /// While disabled, it gets no new messages, and pending deliveries wait; they are attempted once it is enabled.
 #[utoipa::path(patch, path = "/webhooks/{id}", tag = "webhooks", responses(
     (status = 200, body = Webhook),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn update_webhook(app: Data<App>, id: Path<i64>, change: Json<WebhookChange>) -> ApiResult<Json<Webhook>> {
     let mut change = change.into_inner();
@@ -160,8 +150,6 @@ pub async fn update_webhook(app: Data<App>, id: Path<i64>, change: Json<WebhookC
 /// Pending deliveries are not sent, and its log is deleted.
 #[utoipa::path(delete, path = "/webhooks/{id}", tag = "webhooks", responses(
     (status = 204, description = "Deleted"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn delete_webhook(app: Data<App>, id: Path<i64>) -> ApiResult<HttpResponse> {
     if queries::delete(&mut *app.db().await?, *id).await? {
@@ -175,8 +163,6 @@ pub async fn delete_webhook(app: Data<App>, id: Path<i64>) -> ApiResult<HttpResp
 /// This response is the only one with the new secret. For 24 hours messages are signed with both secrets.
 #[utoipa::path(post, path = "/webhooks/{id}/rotate", tag = "webhooks", responses(
     (status = 200, body = RotatedSecret),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn rotate_secret(app: Data<App>, id: Path<i64>) -> ApiResult<Json<RotatedSecret>> {
     let secret = signature::new_secret();
@@ -191,8 +177,6 @@ pub async fn rotate_secret(app: Data<App>, id: Path<i64>) -> ApiResult<Json<Rota
 /// too. At most 60 per minute.
 #[utoipa::path(post, path = "/webhooks/{id}/test", tag = "webhooks", responses(
     (status = 200, body = DeliveryDetail),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn test_webhook(app: Data<App>, id: Path<i64>, test: Json<TestRequest>) -> ApiResult<Json<DeliveryDetail>> {
     Ok(Json(test_delivery::send(&app, *id, test.kind.unwrap_or(WebhookEvent::Test)).await?))
@@ -203,8 +187,6 @@ pub async fn test_webhook(app: Data<App>, id: Path<i64>, test: Json<TestRequest>
 /// Those of a webhook that were created at or after `since` and have failed, without tests.
 #[utoipa::path(post, path = "/webhooks/{id}/replay", tag = "webhooks", responses(
     (status = 200, body = ReplayOutcome),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn replay_deliveries(
     app: Data<App>,

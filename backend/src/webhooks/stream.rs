@@ -3,12 +3,20 @@
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
-use actix_web_lab::sse;
-use shared::{problem::Problem, webhook::Delivery};
-use tokio::sync::{broadcast, mpsc};
+use actix_web_lab::sse::{Data as EventData, Event};
+use shared::webhook::Delivery;
+use tokio::sync::broadcast;
 use tracing::Instrument;
 
-use crate::{app::App, events, events::DeliveryIds, http::ApiResult, webhooks::log};
+use crate::{
+    app::App,
+    events::DeliveryIds,
+    http::{
+        ApiResult,
+        sse::{self, EventSender},
+    },
+    webhooks::log,
+};
 
 /// Deliveries that a stream reads in one query.
 const BATCH_SIZE: usize = 200;
@@ -19,19 +27,18 @@ const BATCH_SIZE: usize = 200;
 /// that reconnects reads the log first.
 #[utoipa::path(get, path = "/webhooks/events", tag = "webhooks", responses(
     (status = 200, body = Delivery, content_type = "text/event-stream"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn watch_deliveries(app: Data<App>, request: HttpRequest) -> ApiResult<HttpResponse> {
-    let (sender, receiver) = mpsc::channel(16);
-    let attempted = app.wakeups.deliveries();
+    let (sender, receiver) = sse::channel();
+    let attempted = app.notifications.deliveries();
     actix_web::rt::spawn(stream(app.into_inner(), attempted, sender).in_current_span());
-    events::answer(receiver, &request)
+    sse::respond(receiver, &request)
 }
 
 /// Ends with the process, or when the client disconnects.
-async fn stream(app: Arc<App>, mut attempted: broadcast::Receiver<DeliveryIds>, sender: mpsc::Sender<sse::Event>) {
+async fn stream(app: Arc<App>, mut attempted: broadcast::Receiver<DeliveryIds>, sender: EventSender) {
     // Sends the head of the response before the first delivery.
-    if sender.send(sse::Event::Comment("watching".into())).await.is_err() {
+    if sender.send(Event::Comment("watching".into())).await.is_err() {
         return;
     }
     loop {
@@ -56,8 +63,8 @@ async fn stream(app: Arc<App>, mut attempted: broadcast::Receiver<DeliveryIds>, 
             Vec::new()
         });
         for delivery in deliveries {
-            let Ok(data) = sse::Data::new_json(delivery) else { return };
-            if sender.send(data.event("delivery").into()).await.is_err() {
+            let Ok(data) = EventData::new_json(delivery) else { return };
+            if sender.send(data.event("delivery")).await.is_err() {
                 return;
             }
         }

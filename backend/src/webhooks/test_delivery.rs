@@ -53,7 +53,7 @@ pub async fn send(app: &App, webhook_id: i64, event: WebhookEvent) -> ApiResult<
     let claim = {
         let mut conn = app.db().await?;
         let found = queries::get(&mut conn, webhook_id).await?;
-        let webhook = found.ok_or_else(|| ApiError::NotFound(format!("webhook {webhook_id}")))?;
+        let webhook = found.ok_or_else(|| ApiError::not_found("webhook", webhook_id))?;
         let lease = i32::try_from(dispatcher::lease(&app.config).as_secs()).unwrap_or(i32::MAX);
         let id = log::insert_test(&mut conn, webhook_id, event, &event_id, &payload, lease).await?;
         let old_secret = webhook.old_secret.filter(|_| webhook.old_secret_until.is_some_and(|until| until > at));
@@ -67,5 +67,5 @@ pub async fn send(app: &App, webhook_id: i64, event: WebhookEvent) -> ApiResult<
     let mut conn = app.db().await?;
     conn.transaction(async |conn| queue::record(conn, &attempted).await).await?;
     let detail = log::detail(&mut conn, id).await?;
-    detail.ok_or_else(|| ApiError::NotFound(format!("webhook {webhook_id}")))
+    detail.ok_or_else(|| ApiError::not_found("webhook", webhook_id))
 }

@@ -23,13 +23,16 @@ async fn a_part_that_is_away_is_named_and_the_process_lives() {
     std::fs::remove_dir_all(app.storage.path()).unwrap();
     let (status, health) = ready(&app).await;
     assert_eq!((status, health.state), (StatusCode::SERVICE_UNAVAILABLE, HealthState::Unready));
-    assert!(health.storage.error.unwrap().contains(&app.storage.path().display().to_string()));
+    let path = app.storage.path().display().to_string();
+    assert_eq!(health.storage.error.unwrap(), "the file storage is not usable; the log of this process says why");
+    assert!(app.web.log().contains(&path), "the cause is in the log, and not in the response, which anyone may read");
     assert!(health.database.ok && health.migrations.ok && health.broker.ok);
     std::fs::create_dir(app.storage.path()).unwrap();
 
-    app.db.execute("DELETE FROM __diesel_schema_migrations WHERE version = '20261124000001'").await;
+    app.db.execute("DELETE FROM __diesel_schema_migrations WHERE version = '20261127000001'").await;
     let (_, health) = ready(&app).await;
-    assert_eq!(health.migrations.error.unwrap(), "1 migrations are not applied; run `loadify migrate`");
+    assert!(!health.migrations.ok);
+    assert!(app.web.log().contains("1 migrations are not applied; run `loadify migrate`"));
 
     app.db.allow_connections(false).await;
     app.db.terminate_sessions().await;

@@ -22,7 +22,7 @@ async fn everything_is_deleted_when_the_count_is_right_and_nothing_else() {
     [
         "400 BadRequest Confirm is missing; set it to the number of products that /api/v1/products/count returns.",
         "409 Conflict There are 2 products, not 3; nothing was deleted.",
-        "400 BadRequest A parameter cannot be read: Query deserialize error: invalid digit found in string; see /api/docs.",
+        "400 BadRequest A query parameter is not valid: Query deserialize error: invalid digit found in string; see /api/docs.",
     ]
     "#);
     let response = app.send(Method::DELETE, "/api/v1/products?confirm=2").await;

@@ -61,10 +61,10 @@ async fn an_invalid_product_is_refused_with_an_error_for_each_field() {
     [
         "422 Invalid Some parameters are not valid. [\"sku is missing\", \"name is missing\", \"attributes. is missing\", \"attributes.Name is the name of a product field\"] None",
         "422 Invalid Some parameters are not valid. [\"sku contains a NUL character, which cannot be stored\", \"name has 501 characters; at most 500 are allowed\"] None",
-        "400 BadRequest The body cannot be read: missing field `name` at line 1 column 11. [] None",
-        "400 BadRequest The body cannot be read: unknown field `price`, expected one of `sku`, `name`, `description`, `active`, `attributes` at line 1 column 29. [] None",
+        "400 BadRequest The body is not valid: missing field `name` at line 1 column 11. [] None",
+        "400 BadRequest The body is not valid: unknown field `price`, expected one of `sku`, `name`, `description`, `active`, `attributes` at line 1 column 29. [] None",
         "415 UnsupportedMediaType The body must be JSON, and its Content-Type must say so. [] None",
-        "400 BadRequest The body cannot be read: EOF while parsing an object at line 1 column 1. [] None",
+        "400 BadRequest The body is not valid: EOF while parsing an object at line 1 column 1. [] None",
         "404 NotFound /api/v1/products/seven does not exist. [] None",
         "404 NotFound Product 7 does not exist. [] None",
     ]
@@ -92,12 +92,12 @@ async fn a_change_needs_the_version_that_it_applies_to() {
     }
     insta::assert_debug_snapshot!(seen, @r#"
     [
-        "PATCH 428 PreconditionRequired Say which version of the product you change: send its ETag as If-Match. [] None",
-        "PUT 428 PreconditionRequired Say which version of the product you change: send its ETag as If-Match. [] None",
-        "PATCH 412 PreconditionFailed The product has been changed meanwhile, it is at version 1; get it again and repeat the change on that. [] None",
-        "PATCH 412 PreconditionFailed The product has been changed meanwhile, it is at version 1; get it again and repeat the change on that. [] None",
-        "PUT 412 PreconditionFailed The product has been changed meanwhile, it is at version 1; get it again and repeat the change on that. [] None",
-        "DELETE 412 PreconditionFailed The product has been changed meanwhile, it is at version 1; get it again and repeat the change on that. [] None",
+        "PATCH 428 PreconditionRequired If-Match is missing; send the ETag of the version that you want to change. [] None",
+        "PUT 428 PreconditionRequired If-Match is missing; send the ETag of the version that you want to change. [] None",
+        "PATCH 412 PreconditionFailed The product was changed in the meantime and is at version 1; get it and repeat the change on that version. [] None",
+        "PATCH 412 PreconditionFailed The product was changed in the meantime and is at version 1; get it and repeat the change on that version. [] None",
+        "PUT 412 PreconditionFailed The product was changed in the meantime and is at version 1; get it and repeat the change on that version. [] None",
+        "DELETE 412 PreconditionFailed The product was changed in the meantime and is at version 1; get it and repeat the change on that version. [] None",
     ]
     "#);
     assert_eq!(app.product(product.id).await, product);

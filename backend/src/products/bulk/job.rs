@@ -47,11 +47,11 @@ pub struct JobRow {
 
 impl JobRow {
     pub fn action(&self) -> BulkAction {
-        db::word(&self.action)
+        db::parse_enum(&self.action)
     }
 
     pub fn status(&self) -> JobStatus {
-        db::word(&self.status)
+        db::parse_enum(&self.status)
     }
 
     /// Which products.
@@ -205,4 +205,14 @@ pub async fn end(conn: &mut AsyncPgConnection, id: i64, status: JobStatus, reaso
 pub async fn forget(conn: &mut AsyncPgConnection, days: u16) -> QueryResult<()> {
     let then = sql::<Timestamptz>(&format!("now() - interval '{days} days'"));
     diesel::delete(bulk_jobs::table.filter(bulk_jobs::finished_at.lt(then.nullable()))).execute(conn).await.map(drop)
+}
+
+/// Returns how many jobs are due, for the metrics. What a worker has leased is not due.
+pub async fn due_count(conn: &mut AsyncPgConnection) -> QueryResult<i64> {
+    bulk_jobs::table
+        .filter(bulk_jobs::status.eq_any([JobStatus::Queued.as_str(), JobStatus::Running.as_str()]))
+        .filter(bulk_jobs::wake_at.le(now))
+        .count()
+        .get_result(conn)
+        .await
 }

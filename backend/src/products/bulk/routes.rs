@@ -43,8 +43,6 @@ use crate::{
         headers(("Location" = String, description = "The job"))),
     (status = 403, body = Problem, content_type = "application/problem+json", description = "Every product would be deleted"),
     (status = 409, body = Problem, content_type = "application/problem+json", description = "The number of products is another one"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn change_many(
     app: Data<App>,
@@ -88,7 +86,7 @@ fn check_all(filter: &ProductFilter, all: bool, count: Option<i64>) -> ApiResult
 
 async fn change_by_ids(app: &App, action: BulkAction, ids: &[i64], client: Option<&str>) -> ApiResult<i64> {
     check_ids(ids)?;
-    let mut conn = app.db().await?;
+    let mut conn = app.db_for_read().await?;
     let changed = conn.transaction(async |conn| {
         let rows = queries::lock(conn, ids).await?;
         apply(conn, action, rows, Deletion::Restorable, client).await
@@ -99,7 +97,6 @@ async fn change_by_ids(app: &App, action: BulkAction, ids: &[i64], client: Optio
 /// Creates a job for the products that match. The number of matches, the number of all products and the job are of one
 /// snapshot.
 async fn create_job(app: &App, new: NewJob<'_>, count: Option<i64>, may_delete_all: bool) -> ApiResult<BulkJob> {
-    let _slot = search::query::slot(app).await?;
     let mut conn = app.db().await?;
     let mut transaction = conn.build_transaction().repeatable_read();
     let job = transaction.run(async |conn| {
@@ -128,7 +125,7 @@ fn accepted(app: &App, job: BulkJob) -> ApiResult<HttpResponse> {
 }
 
 pub(super) fn not_found(id: i64) -> ApiError {
-    ApiError::NotFound(format!("job {id}"))
+    ApiError::not_found("job", id)
 }
 
 /// List the latest jobs.
@@ -136,7 +133,6 @@ pub(super) fn not_found(id: i64) -> ApiError {
 /// The newest first, at most 50. Ended jobs are kept for some days.
 #[utoipa::path(get, path = "/products/jobs", tag = "products", responses(
     (status = 200, body = BulkJobList),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn list_jobs(app: Data<App>) -> ApiResult<Json<BulkJobList>> {
     let rows = job::latest(&mut *app.db().await?, 50).await?;
@@ -146,8 +142,6 @@ pub async fn list_jobs(app: Data<App>) -> ApiResult<Json<BulkJobList>> {
 /// Get a job.
 #[utoipa::path(get, path = "/products/jobs/{id}", tag = "products", params(("id" = i64, Path, description = "Job id")), responses(
     (status = 200, body = BulkJob),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn get_job(app: Data<App>, id: Path<i64>) -> ApiResult<Json<BulkJob>> {
     let found = job::get(&mut *app.db().await?, *id).await?;
@@ -160,8 +154,6 @@ pub async fn get_job(app: Data<App>, id: Path<i64>) -> ApiResult<Json<BulkJob>> 
 #[utoipa::path(post, path = "/products/jobs/{id}/cancel", tag = "products", params(("id" = i64, Path, description = "Job id")), responses(
     (status = 200, body = BulkJob),
     (status = 409, body = Problem, content_type = "application/problem+json", description = "The job has ended"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn cancel_job(app: Data<App>, id: Path<i64>) -> ApiResult<Json<BulkJob>> {
     let job: BulkJob = job::cancel(&mut *app.db().await?, *id).await?.ok_or_else(|| not_found(*id))?.into();
@@ -185,8 +177,6 @@ pub async fn cancel_job(app: Data<App>, id: Path<i64>) -> ApiResult<Json<BulkJob
     (status = 202, body = BulkJob, description = "A job has been created",
         headers(("Location" = String, description = "The new job"))),
     (status = 409, body = Problem, content_type = "application/problem+json", description = "The job has not ended, or cannot be undone"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn undo_job(app: Data<App>, id: Path<i64>, request: HttpRequest) -> ApiResult<HttpResponse> {
     let client = headers::client(request.headers());

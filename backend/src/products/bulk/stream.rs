@@ -6,22 +6,24 @@ use actix_web::{
     HttpRequest, HttpResponse,
     web::{Data, Path},
 };
-use actix_web_lab::sse;
-use shared::{bulk::BulkJob, problem::Problem};
-use tokio::{
-    sync::{broadcast, mpsc},
-    time::timeout,
-};
+use actix_web_lab::sse::Data as EventData;
+use shared::bulk::BulkJob;
+use tokio::{sync::broadcast, time::timeout};
 
 use super::{job, routes::not_found};
 use tracing::Instrument;
 
-use crate::{app::App, events, http::ApiResult};
+use crate::{
+    app::App,
+    events,
+    http::{
+        ApiResult,
+        sse::{self, EventSender},
+    },
+};
 
 /// Time between two queries without a notification. Notifications are lost while the listener has no connection.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// Events that wait for a client that reads slowly.
-const BUFFERED_EVENTS: usize = 16;
 /// The id of the last event of this stream; the others have none.
 const LAST_EVENT_ID: &str = "last";
 
@@ -35,37 +37,35 @@ const LAST_EVENT_ID: &str = "last";
 ), responses(
     (status = 200, body = BulkJob, content_type = "text/event-stream"),
     (status = 204, description = "The job has ended, and its last event has been received"),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = "5XX", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn watch_job(app: Data<App>, id: Path<i64>, request: HttpRequest) -> ApiResult<HttpResponse> {
     // Subscribed before the first query, so that no change in between is missed.
-    let wakeups = app.wakeups.jobs();
+    let notifications = app.notifications.jobs();
     let job: BulkJob = job::get(&mut *app.db().await?, *id).await?.ok_or_else(|| not_found(*id))?.into();
     let has_last = request.headers().get("Last-Event-ID").is_some_and(|seen| seen == LAST_EVENT_ID);
     if job.status.is_final() && has_last {
         return Ok(HttpResponse::NoContent().finish());
     }
-    let (sender, receiver) = mpsc::channel(BUFFERED_EVENTS);
-    actix_web::rt::spawn(send_states(app.into_inner(), job, wakeups, sender).in_current_span());
-    events::answer(receiver, &request)
+    let (sender, receiver) = sse::channel();
+    actix_web::rt::spawn(send_states(app.into_inner(), job, notifications, sender).in_current_span());
+    sse::respond(receiver, &request)
 }
 
 /// Ends with the job, with the process, or when the client disconnects.
 async fn send_states(
     app: Arc<App>,
     mut job: BulkJob,
-    mut wakeups: broadcast::Receiver<i64>,
-    sender: mpsc::Sender<sse::Event>,
+    mut notifications: broadcast::Receiver<i64>,
+    sender: EventSender,
 ) {
     let mut sent = None;
     loop {
         if sent.as_ref() != Some(&job) {
-            let Ok(mut data) = sse::Data::new_json(&job) else { return };
+            let Ok(mut data) = EventData::new_json(&job) else { return };
             if job.status.is_final() {
                 data = data.id(LAST_EVENT_ID);
             }
-            if sender.send(data.event("state").into()).await.is_err() || job.status.is_final() {
+            if sender.send(data.event("state")).await.is_err() || job.status.is_final() {
                 return;
             }
             sent = Some(job.clone());
@@ -73,7 +73,7 @@ async fn send_states(
         tokio::select! {
             () = app.shutdown.cancelled() => return,
             () = sender.closed() => return,
-            _ = timeout(POLL_INTERVAL, events::news_of(job.id, &mut wakeups)) => {}
+            _ = timeout(POLL_INTERVAL, events::wait_for(job.id, &mut notifications)) => {}
         }
         let found = async { anyhow::Ok(job::get(&mut *app.pool.get().await?, job.id).await?) }.await;
         match found {

@@ -53,7 +53,7 @@ impl Maintenance {
     /// Does what is due, unless another process is doing it. While an import writes (`busy`), large segments are left alone, so
     /// that the import has the processors.
     pub async fn run(&mut self, app: &App, busy: bool) -> anyhow::Result<()> {
-        db::alone(app, LOCK, self.work(app, busy)).await.map(drop)
+        db::with_advisory_lock(&app.pool, LOCK, self.work(app, busy)).await.map(drop)
     }
 
     async fn work(&mut self, app: &App, busy: bool) -> anyhow::Result<()> {

@@ -5,12 +5,9 @@ pub mod filter;
 mod page;
 mod sort;
 
-use std::time::Duration;
-
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use shared::search::ProductFilter;
-use tokio::{sync::SemaphorePermit, time::timeout};
 
 pub use filter::condition;
 pub use page::{Page, page};
@@ -22,18 +19,6 @@ use crate::{
     schema::products,
 };
 
-/// Time that a search waits for others to end before it is refused.
-const SLOT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Waits for a share of the database connections that is reserved for searches. Their number is limited so that a sign-in or an
-/// edit never waits for a connection that an expensive search holds.
-pub async fn slot(app: &App) -> ApiResult<SemaphorePermit<'_>> {
-    match timeout(SLOT_TIMEOUT, app.search_slots.acquire()).await {
-        Ok(Ok(permit)) => Ok(permit),
-        _ => Err(ApiError::Unavailable("the search")),
-    }
-}
-
 /// Begins the transaction of a search: its statements are cancelled after a time limit, and its locks are taken in order.
 async fn begin(conn: &mut AsyncPgConnection, app: &App) -> QueryResult<()> {
     let seconds = app.config.search_timeout_seconds;
@@ -43,8 +28,7 @@ async fn begin(conn: &mut AsyncPgConnection, app: &App) -> QueryResult<()> {
 
 /// Returns the number of products that match.
 pub async fn count(app: &App, filter: &ProductFilter) -> ApiResult<i64> {
-    let _slot = slot(app).await?;
-    let mut conn = app.db().await?;
+    let mut conn = app.db_for_read().await?;
     let mut transaction = conn.build_transaction().read_only().repeatable_read();
     let count = transaction.run(async |conn| {
         begin(conn, app).await?;

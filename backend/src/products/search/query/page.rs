@@ -36,8 +36,7 @@ pub async fn page(
     cursor: &Cursor,
     limit: usize,
 ) -> ApiResult<Page> {
-    let _slot = super::slot(app).await?;
-    let mut conn = app.db().await?;
+    let mut conn = app.db_for_read().await?;
     // One snapshot for several statements: a commit between them must not be seen by half of them.
     let mut transaction = conn.build_transaction().read_only().repeatable_read();
     let page = transaction.run(async |conn| {
