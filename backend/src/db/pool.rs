@@ -158,6 +158,17 @@ pub struct PooledConnection {
     read_slot: Option<OwnedSemaphorePermit>,
 }
 
+impl PooledConnection {
+    /// Closes a connection that does not answer, and all that are idle: what made it silent, such as a firewall or a dead
+    /// router, has usually affected them as well.
+    pub fn close(mut self) {
+        if let Some(object) = self.object.take() {
+            drop(Object::take(object));
+        }
+        self.pool.connections.retain(|_, _| false);
+    }
+}
+
 impl Deref for PooledConnection {
     type Target = AsyncPgConnection;
 

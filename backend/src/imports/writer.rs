@@ -128,7 +128,7 @@ pub async fn write(
                 Ok(Err(error)) if upsert.expected_only_new(&error) => {}
                 Ok(result) => break result?,
                 Err(_) => {
-                    lease::close(&app.pool, conn);
+                    conn.close();
                     return Err(JobError::Timeout(limit + ANSWER_MARGIN).into());
                 }
             }

@@ -9,7 +9,6 @@
 
 use std::time::Duration;
 
-use deadpool::managed::Object;
 use diesel::{
     QueryResult, QueryableByName,
     sql_types::{BigInt, Bool, Integer, Nullable, Text},
@@ -320,8 +319,7 @@ fn interval(duration: Duration) -> String {
     format!("interval '{} milliseconds'", duration.as_millis())
 }
 
-/// Runs `work` on a connection of the pool for at most `limit`. A connection that does not answer in time is closed, and
-/// with it all that are idle: what made it silent, a firewall or a dead router, has usually hit them all.
+/// Runs `work` on a connection of the pool for at most `limit`. A connection that does not answer in time is closed.
 ///
 /// # Errors
 /// [`JobError::Timeout`] after `limit`, [`JobError::Pool`] without a connection, and the errors of `work`.
@@ -334,14 +332,8 @@ pub async fn with_connection<T, E: From<JobError>>(
     match tokio::time::timeout(limit, work(&mut conn)).await {
         Ok(result) => result,
         Err(_) => {
-            close(pool, conn);
+            conn.close();
             Err(JobError::Timeout(limit).into())
         }
     }
-}
-
-/// Closes a connection that did not answer, and all that are idle.
-pub fn close(pool: &Pool, conn: db::PooledConnection) {
-    drop(Object::take(conn));
-    pool.retain(|_, _| false);
 }
