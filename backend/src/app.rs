@@ -8,7 +8,7 @@ use std::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    auth::Access,
+    auth::Auth,
     config::Config,
     db::{Pool, PooledConnection},
     events::Notifications,
@@ -30,8 +30,8 @@ pub struct App {
     pub notifications: Notifications,
     /// Sends webhook deliveries.
     pub dispatcher: Dispatcher,
-    /// Sessions, keys and rate limits.
-    pub access: Access,
+    /// Passwords and rate limits.
+    pub auth: Auth,
     /// Fetches files by URL.
     pub fetcher: Fetcher,
     /// Renders the metrics of this process.
@@ -56,7 +56,7 @@ impl App {
         let dispatcher = Dispatcher::new(&config)?;
         let fetcher = Fetcher::new(&config)?;
         let storage = Storage::open(&config.storage_url, config.storage_min_free_bytes)?;
-        let access = Access::new(&config.access)?;
+        let auth = Auth::new(&config.auth)?;
         Ok(Arc::new(Self {
             config,
             pool,
@@ -64,7 +64,7 @@ impl App {
             queue,
             notifications: Notifications::default(),
             dispatcher,
-            access,
+            auth,
             fetcher,
             scraper: Scraper::start()?,
             readiness: Readiness::default(),

@@ -222,29 +222,29 @@ pub struct Config {
     pub outbound_dns: Option<SocketAddr>,
 
     #[command(flatten)]
-    pub access: AccessConfig,
+    pub auth: AuthConfig,
 }
 
-/// Who may come in.
+/// Authentication, and limits per principal.
 #[derive(Debug, Clone, Args)]
-pub struct AccessConfig {
-    /// Name of the first account, an admin, which is made where there is none
+pub struct AuthConfig {
+    /// Name of the first user, an admin, which is created if there is no user
     #[arg(long, env, default_value = "admin")]
     pub admin_name: String,
 
-    /// Its password, 12 characters at least; has no effect once there is an account
+    /// Password of the first user, at least 12 characters; ignored once there is a user
     #[arg(long, env, hide_env_values = true)]
     pub admin_password: Option<String>,
 
-    /// File whose first line is that password
+    /// File whose first line is the password of the first user
     #[arg(long, env, conflicts_with = "admin_password")]
     pub admin_password_file: Option<PathBuf>,
 
-    /// Where people find the page, as <https://loadify.example.com>: tells that there is TLS, and which origin is ours
+    /// URL of the page, such as <https://loadify.example.com>: says whether there is TLS, and which origin requests must have
     #[arg(long, env, value_parser = public_url)]
     pub public_url: Option<Url>,
 
-    /// Networks of the proxies in front, with commas between: only their X-Forwarded-For and -Proto are believed
+    /// Networks of the proxies in front, separated by commas: X-Forwarded-For and X-Forwarded-Proto of other peers are ignored
     #[arg(long, env, value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
 
@@ -252,45 +252,48 @@ pub struct AccessConfig {
     #[arg(long, env, default_value_t = 720, value_parser = clap::value_parser!(u32).range(1..=525_600))]
     pub session_idle_minutes: u32,
 
-    /// Hours after which a session ends in any case
+    /// Maximum duration of a session in hours
     #[arg(long, env, default_value_t = 168, value_parser = clap::value_parser!(u32).range(1..=8_760))]
     pub session_hours: u32,
 
-    /// Wrong passwords for an account before each further one has to wait, longer each time
+    /// Failed sign-ins per account before exponential back-off starts
     #[arg(long, env, default_value_t = 5, value_parser = clap::value_parser!(i32).range(1..=1_000))]
     pub sign_in_account_tries: i32,
 
-    /// The longest that it waits, in seconds; so long can somebody who guesses keep the owner out at a new address
+    /// Maximum back-off per account in seconds. An attacker can delay the owner's sign-in from a new address for this long
     #[arg(long, env, default_value_t = 60, value_parser = clap::value_parser!(i32).range(1..=86_400))]
     pub sign_in_account_pause_seconds: i32,
 
-    /// The same for an address, whatever the account
+    /// Failed sign-ins per client address, for all accounts, before exponential back-off starts
     #[arg(long, env, default_value_t = 20, value_parser = clap::value_parser!(i32).range(1..=100_000))]
     pub sign_in_address_tries: i32,
 
-    /// The longest that an address waits, in seconds
+    /// Maximum back-off per client address in seconds
     #[arg(long, env, default_value_t = 900, value_parser = clap::value_parser!(i32).range(1..=86_400))]
     pub sign_in_address_pause_seconds: i32,
 
-    /// Requests that a session, a key, or an address that is not signed in may send in a minute
+    /// Maximum requests per minute of a session, a key, or an anonymous client network
     #[arg(long, env, default_value = "3000")]
     pub rate_limit_per_minute: NonZeroU32,
 
-    /// Streams of events that each of them may have open
+    /// Maximum open event streams of each of them
     #[arg(long, env, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_streams: u32,
 
-    /// Days for which the audit log is kept
+    /// Days for which entries of the audit log are kept
     #[arg(long, env, default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=36_500))]
     pub audit_retention_days: u16,
 }
 
-impl AccessConfig {
-    /// The password of the first account, if one is set.
+impl AuthConfig {
+    /// Returns the password of the first user, if one is set.
+    ///
+    /// # Errors
+    /// If `ADMIN_PASSWORD_FILE` cannot be read.
     pub fn admin_password(&self) -> anyhow::Result<Option<String>> {
         if let Some(path) = &self.admin_password_file {
             let text = std::fs::read_to_string(path)
-                .with_context(|| format!("ADMIN_PASSWORD_FILE: {} cannot be read", path.display()))?;
+                .with_context(|| format!("ADMIN_PASSWORD_FILE: cannot read {}", path.display()))?;
             return Ok(Some(text.lines().next().unwrap_or_default().to_owned()));
         }
         Ok(self.admin_password.clone())

@@ -228,7 +228,7 @@ diesel::joinable!(webhook_deliveries -> webhooks (webhook_id));
 diesel::allow_tables_to_appear_in_same_query!(webhooks, webhook_events, webhook_deliveries, webhook_attempts);
 
 diesel::table! {
-    people (id) {
+    users (id) {
         id -> BigInt,
         name -> Text,
         name_key -> Text,
@@ -244,9 +244,9 @@ diesel::table! {
     sessions (id) {
         id -> BigInt,
         token_hash -> Binary,
-        person_id -> BigInt,
+        user_id -> BigInt,
         address -> Text,
-        agent -> Text,
+        user_agent -> Text,
         created_at -> Timestamptz,
         last_used_at -> Timestamptz,
         expires_at -> Timestamptz,
@@ -286,8 +286,8 @@ diesel::table! {
     }
 }
 
-diesel::joinable!(sessions -> people (person_id));
-diesel::allow_tables_to_appear_in_same_query!(people, sessions);
+diesel::joinable!(sessions -> users (user_id));
+diesel::allow_tables_to_appear_in_same_query!(users, sessions);
 
 diesel::table! {
     stored_files (object_key) {

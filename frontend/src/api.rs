@@ -104,21 +104,21 @@ pub async fn send<T: DeserializeOwned>(method: &str, url: &str) -> Result<T, Pro
 pub async fn send_with<T: DeserializeOwned>(method: &str, url: &str, request: Request<'_>) -> Result<T, Problem> {
     let mut paused = false;
     loop {
-        let round = auth::round();
+        let round = auth::sign_in_count();
         let answer = ask(method, url, &request).await?;
         let problem = match parse(answer.status, &answer.body) {
             Ok(value) => return Ok(value),
             Err(problem) => problem,
         };
         match (problem.code, answer.retry_after) {
-            (ErrorCode::Unauthenticated, _) if auth::sign_in_again(round).await => {}
+            (ErrorCode::Unauthenticated, _) if auth::reauthenticate(round).await => {}
             (ErrorCode::TooManyRequests, Some(seconds)) if method == "GET" && !paused && seconds <= MAX_PAUSE => {
                 paused = true;
                 pause(seconds).await;
             }
             (ErrorCode::TooManyRequests, Some(seconds)) => return Err(too_many(problem, seconds)),
             (ErrorCode::Forbidden, _) => {
-                auth::look_again();
+                auth::refresh_permissions();
                 return Err(problem);
             }
             _ => return Err(problem),

@@ -7,7 +7,8 @@ use leptos_router::{NavigateOptions, path};
 use shared::auth::Permission;
 
 use crate::auth::{
-    Access, AccountMenu, AuditPage, Entered, Gate, KeysPage, ManageMenu, OpenNote, PeoplePage, Permitted, SignInDialog,
+    AccountMenu, AuditPage, Auth, KeysPage, ManageMenu, OpenModeBanner, ReauthDialog, RequireAuth, RequirePermission,
+    SignInRedirect, UsersPage,
 };
 use crate::imports::{DropOverlay, HistoryPage, LivePage, StartPage, UploadPill, Uploads};
 use crate::products::ProductsPage;
@@ -18,12 +19,12 @@ use crate::webhooks::{WebhookPage, WebhooksPage};
 pub fn App() -> impl IntoView {
     ui::provide_clock();
     Toasts::provide();
-    Access::provide();
+    Auth::provide();
     view! {
         <Router>
-            <Gate>
+            <RequireAuth>
                 <Frame />
-            </Gate>
+            </RequireAuth>
         </Router>
     }
 }
@@ -32,17 +33,17 @@ pub fn App() -> impl IntoView {
 #[component]
 fn Frame() -> impl IntoView {
     Uploads::provide();
-    let access = Access::expect();
+    let auth = Auth::expect();
     let main = NodeRef::new();
     focus_on_navigation(main);
     view! {
         <a class="skip-link" href="#main" rel="external">"Skip to content"</a>
         <TopBar />
-        <OpenNote />
+        <OpenModeBanner />
         <main id="main" tabindex="-1" node_ref=main>
             <Routes fallback=NotFoundPage>
                 <Route path=path!("/") view=HomePage />
-                <Route path=path!("/sign-in") view=Entered />
+                <Route path=path!("/sign-in") view=SignInRedirect />
                 <Route path=path!("/imports") view=HistoryPage />
                 <Route path=path!("/imports/:id") view=LivePage />
                 <ParentRoute path=path!("/products") view=ProductsPage>
@@ -50,29 +51,29 @@ fn Frame() -> impl IntoView {
                     <Route path=path!("") view=|| () />
                     <Route path=path!(":panel") view=|| () />
                 </ParentRoute>
-                <Route path=path!("/webhooks") view=|| view! { <Permitted permission=Permission::Webhooks><WebhooksPage /></Permitted> } />
-                <Route path=path!("/webhooks/:id") view=|| view! { <Permitted permission=Permission::Webhooks><WebhookPage /></Permitted> } />
-                <Route path=path!("/people") view=|| view! { <Permitted permission=Permission::Admin><PeoplePage /></Permitted> } />
-                <Route path=path!("/keys") view=|| view! { <Permitted permission=Permission::Admin><KeysPage /></Permitted> } />
-                <Route path=path!("/audit") view=|| view! { <Permitted permission=Permission::Admin><AuditPage /></Permitted> } />
+                <Route path=path!("/webhooks") view=|| view! { <RequirePermission permission=Permission::Webhooks><WebhooksPage /></RequirePermission> } />
+                <Route path=path!("/webhooks/:id") view=|| view! { <RequirePermission permission=Permission::Webhooks><WebhookPage /></RequirePermission> } />
+                <Route path=path!("/users") view=|| view! { <RequirePermission permission=Permission::Admin><UsersPage /></RequirePermission> } />
+                <Route path=path!("/keys") view=|| view! { <RequirePermission permission=Permission::Admin><KeysPage /></RequirePermission> } />
+                <Route path=path!("/audit") view=|| view! { <RequirePermission permission=Permission::Admin><AuditPage /></RequirePermission> } />
             </Routes>
         </main>
         <footer class="footer">
             <span>"Loadify " {env!("CARGO_PKG_VERSION")}</span>
             <a href="/api/docs" rel="external">"API documentation"</a>
         </footer>
-        {move || access.may(Permission::WriteImports).then(|| view! { <DropOverlay /> })}
+        {move || auth.can(Permission::WriteImports).then(|| view! { <DropOverlay /> })}
         <ToastList />
-        <SignInDialog />
+        <ReauthDialog />
     }
 }
 
 /// The page where an import begins; the products, for who may not begin one.
 #[component]
 fn HomePage() -> impl IntoView {
-    let access = Access::expect();
+    let auth = Auth::expect();
     let navigate = use_navigate();
-    let may_import = Memo::new(move |_| access.may(Permission::WriteImports));
+    let may_import = Memo::new(move |_| auth.can(Permission::WriteImports));
     Effect::new(move |_| {
         if !may_import.get() {
             navigate("/products", NavigateOptions { replace: true, ..NavigateOptions::default() });
@@ -83,8 +84,8 @@ fn HomePage() -> impl IntoView {
 
 #[component]
 fn TopBar() -> impl IntoView {
-    let access = Access::expect();
-    let may = move |permission| move || access.may(permission);
+    let auth = Auth::expect();
+    let may = move |permission| move || auth.can(permission);
     view! {
         <header class="topbar">
             <div class="topbar-inner">

@@ -105,7 +105,7 @@ impl<T: DeserializeOwned + 'static> Listener<T> {
             if self.stream.is_disposed() {
                 return;
             }
-            auth::still_in().await;
+            auth::ensure_signed_in().await;
             if !self.stream.is_disposed() {
                 self.open();
             }

@@ -3,4 +3,4 @@ DROP TABLE setup_links;
 DROP TABLE sign_in_failures;
 DROP TABLE api_keys;
 DROP TABLE sessions;
-DROP TABLE people;
+DROP TABLE users;

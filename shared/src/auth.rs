@@ -1,25 +1,25 @@
-//! Who may come in, and what they may do: people, sessions, API keys, the audit log.
+//! Authentication and authorization: users, sessions, API keys, permissions, the audit log.
 //!
-//! | route, under `/api/v1` | takes | gives |
+//! | operation, under `/api/v1` | request | response |
 //! |---|---|---|
-//! | `GET /session` | | [`SessionInfo`]; 401 `unauthenticated` for who is not signed in where one must be |
+//! | `GET /session` | | [`SessionInfo`]; 401 `unauthenticated` if not signed in, in closed mode |
 //! | `POST /session` | [`SignIn`] | [`SessionInfo`] and the cookie; 401, or 429 with `Retry-After` |
 //! | `DELETE /session` | | 204; the cookie is gone |
-//! | `POST /session/password` | [`PasswordChange`] | 204; all other sessions of this person end |
-//! | `POST /setup` | [`Setup`] | 201 [`SessionInfo`] and the cookie: the first account, an admin |
-//! | `GET /sessions` | | [`SessionList`], one's own |
-//! | `DELETE /sessions` | | 204; all of one's own end, this one too |
+//! | `POST /session/password` | [`PasswordChange`] | 204; all other sessions of this user end |
+//! | `POST /setup` | [`Setup`] | 201 [`SessionInfo`] and the cookie: the first user, an admin |
+//! | `GET /sessions` | | [`SessionList`] of the current user |
+//! | `DELETE /sessions` | | 204; ends all sessions of the current user |
 //! | `DELETE /sessions/{id}` | | 204 |
-//! | `GET /people` | | [`PersonList`] |
-//! | `POST /people` | [`PersonInput`] | 201 [`Person`] |
-//! | `PATCH /people/{id}` | [`PersonChange`] | [`Person`]; 409 for what would leave no admin |
-//! | `DELETE /people/{id}` | | 204, sessions and all; 409 for the last admin |
-//! | `DELETE /people/{id}/sessions` | | 204; signed out everywhere |
+//! | `GET /users` | | [`UserList`] |
+//! | `POST /users` | [`UserInput`] | 201 [`User`] |
+//! | `PATCH /users/{id}` | [`UserChange`] | [`User`]; 409 if no admin would be left |
+//! | `DELETE /users/{id}` | | 204; 409 for the last admin |
+//! | `DELETE /users/{id}/sessions` | | 204; ends all sessions of the user |
 //! | `GET /keys` | | [`KeyList`] |
-//! | `POST /keys` | [`KeyInput`] | 201 [`NewKey`], with the key itself, this once |
-//! | `DELETE /keys/{id}` | | 204; it opens nothing from then on |
+//! | `POST /keys` | [`KeyInput`] | 201 [`NewKey`], the only response with the key itself |
+//! | `DELETE /keys/{id}` | | 204; revoked |
 //! | `GET /audit` | query `actor`, `action`, `since`, `until`, `before`, `limit` (1 to 200, 50) | [`AuditPage`], newest first |
-//! | `GET /audit.csv` | the same, without `before` and `limit` | all of it |
+//! | `GET /audit.csv` | the same, without `before` and `limit` | all matching entries |
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -27,19 +27,19 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::problem::FieldError;
 
-/// Longest name of a person or a key, in characters.
+/// Longest name of a user or a key, in characters.
 pub const MAX_NAME_CHARS: usize = 64;
-/// Shortest password, in characters (OWASP ASVS 5.0, 6.2.1, wants 8 at least and advises 15).
+/// Shortest password, in characters (OWASP ASVS 5.0, 6.2.1, requires at least 8 and recommends 15).
 pub const MIN_PASSWORD_CHARS: usize = 12;
-/// Longest password, in characters (ASVS 5.0, 6.2.9, wants 64 to be possible at least).
+/// Longest password, in characters (ASVS 5.0, 6.2.9, requires at least 64).
 pub const MAX_PASSWORD_CHARS: usize = 256;
-/// Longest life of a key, in days.
-pub const MAX_KEY_DAYS: u32 = 3_650;
+/// Longest lifetime of a key, in days.
+pub const MAX_KEY_LIFETIME_DAYS: u32 = 3_650;
 
-/// The commonest passwords of 12 characters and more, in lower case.
+/// The most common passwords of at least 12 characters, in lower case.
 const COMMON_PASSWORDS: &str = include_str!("common_passwords.txt");
 
-/// What one may do. The API asks for one of these in each request; the page offers what is in [`SessionInfo`].
+/// A permission. Most operations require one; the page offers what the permissions in [`SessionInfo`] allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Permission {
@@ -52,13 +52,13 @@ pub enum Permission {
     /// See imports.
     #[serde(rename = "imports:read")]
     ReadImports,
-    /// Begin and cancel imports.
+    /// Start and cancel imports.
     #[serde(rename = "imports:write")]
     WriteImports,
     /// See and manage webhooks.
     #[serde(rename = "webhooks")]
     Webhooks,
-    /// Manage people and keys, read the audit log, delete all products.
+    /// Manage users and keys, read the audit log, delete all products.
     #[serde(rename = "admin")]
     Admin,
 }
@@ -68,23 +68,23 @@ impl Permission {
         [Self::ReadProducts, Self::WriteProducts, Self::ReadImports, Self::WriteImports, Self::Webhooks, Self::Admin];
 }
 
-/// What a person is here for.
+/// The role of a user, which determines their permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Sees and exports products, sees imports.
     Viewer,
-    /// Changes products and imports files, too.
+    /// Also changes products and imports files.
     Editor,
-    /// May do everything.
+    /// Has all permissions.
     Admin,
 }
 
 impl Role {
     pub const ALL: [Self; 3] = [Self::Viewer, Self::Editor, Self::Admin];
 
-    /// The word that stands in JSON and in the database.
+    /// The name in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Viewer => "viewer",
@@ -93,7 +93,7 @@ impl Role {
         }
     }
 
-    pub const fn may(self, permission: Permission) -> bool {
+    pub const fn can(self, permission: Permission) -> bool {
         match permission {
             Permission::ReadProducts | Permission::ReadImports => true,
             Permission::WriteProducts | Permission::WriteImports => !matches!(self, Self::Viewer),
@@ -102,23 +102,23 @@ impl Role {
     }
 }
 
-/// What a key is good for.
+/// A scope of a key, which determines its permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Scope {
     /// See and export products.
     #[serde(rename = "products:read")]
     ProductsRead,
-    /// The same, and add, change and delete them.
+    /// Also add, change and delete products.
     #[serde(rename = "products:write")]
     ProductsWrite,
-    /// See, begin and cancel imports.
+    /// See, start and cancel imports.
     #[serde(rename = "imports")]
     Imports,
     /// See and manage webhooks.
     #[serde(rename = "webhooks")]
     Webhooks,
-    /// Manage people and keys, read the audit log, delete all products.
+    /// Manage users and keys, read the audit log, delete all products.
     #[serde(rename = "admin")]
     Admin,
 }
@@ -126,7 +126,7 @@ pub enum Scope {
 impl Scope {
     pub const ALL: [Self; 5] = [Self::ProductsRead, Self::ProductsWrite, Self::Imports, Self::Webhooks, Self::Admin];
 
-    /// The word that stands in JSON, in the database and on the command line.
+    /// The name in JSON, in the database and on the command line.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ProductsRead => "products:read",
@@ -148,34 +148,35 @@ impl Scope {
     }
 }
 
-/// Whether one must sign in.
+/// Whether requests must be authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
-pub enum AccessMode {
-    /// No account has been made, and only this machine can reach the server: everybody may do everything.
+pub enum AuthMode {
+    /// There is no user, and only this machine can reach the server: every request has all permissions.
     Open,
+    /// A session or a key is needed.
     Closed,
 }
 
-/// Who is asking, and what they may do.
+/// The current user and their permissions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionInfo {
-    pub mode: AccessMode,
-    /// Absent where the mode is `open`, and for a key.
-    pub person: Option<SignedIn>,
+    pub mode: AuthMode,
+    /// Absent in open mode, and for a key.
+    pub user: Option<SessionUser>,
     pub permissions: Vec<Permission>,
-    /// When the session ends if nothing more is asked for.
+    /// When the session ends if no further request comes.
     pub idle_until: Option<DateTime<Utc>>,
-    /// When the session ends in any case.
+    /// When the session ends at the latest.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// The person of a session.
+/// The user of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct SignedIn {
+pub struct SessionUser {
     pub id: i64,
     pub name: String,
     pub role: Role,
@@ -185,17 +186,17 @@ pub struct SignedIn {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SignIn {
-    /// In any case.
+    /// Not case-sensitive.
     pub name: String,
     pub password: String,
 }
 
-/// The first account.
+/// Creates the first user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Setup {
-    /// From the link that the server printed when it started, `/setup#TOKEN`; good once.
+    /// From the link that the server prints at start, `/setup#TOKEN`; can be used once.
     pub token: String,
     pub name: String,
     pub password: String,
@@ -209,17 +210,17 @@ pub struct PasswordChange {
     pub new: String,
 }
 
-/// A session of one's own.
+/// A session of the current user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Session {
     pub id: i64,
-    /// The one that asks.
+    /// The session of this request.
     pub current: bool,
-    /// Where it was begun.
+    /// IP address from which the user signed in.
     pub address: String,
     /// `User-Agent` of the browser.
-    pub agent: String,
+    pub user_agent: String,
     pub created_at: DateTime<Utc>,
     /// To the minute.
     pub last_used_at: DateTime<Utc>,
@@ -232,50 +233,50 @@ pub struct SessionList {
     pub items: Vec<Session>,
 }
 
-/// Somebody with an account.
+/// A user account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Person {
+pub struct User {
     pub id: i64,
     pub name: String,
     pub role: Role,
-    /// May sign in.
+    /// Can sign in.
     pub enabled: bool,
     pub created_at: DateTime<Utc>,
-    /// When they last signed in.
+    /// Time of the last sign-in.
     pub signed_in_at: Option<DateTime<Utc>>,
-    /// Open sessions.
+    /// Number of open sessions.
     pub sessions: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct PersonList {
-    pub items: Vec<Person>,
+pub struct UserList {
+    pub items: Vec<User>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
-pub struct PersonInput {
-    /// 1 to 64 characters; no two people have the same, whatever its case.
+pub struct UserInput {
+    /// 1 to 64 characters; unique regardless of case.
     pub name: String,
     pub role: Role,
     pub password: String,
 }
 
-impl PersonInput {
-    /// What is wrong with it, by field.
+impl UserInput {
+    /// Returns the errors of all fields.
     pub fn check(&self) -> Vec<FieldError> {
         [check_name(&self.name), check_password("password", &self.password, &self.name)].into_iter().flatten().collect()
     }
 }
 
-/// Only what is there is changed. A new role, password or `enabled: false` ends the sessions of that person.
+/// Only the fields that are present are changed. Ends the sessions of that user.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
-pub struct PersonChange {
+pub struct UserChange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -284,21 +285,21 @@ pub struct PersonChange {
     pub password: Option<String>,
 }
 
-/// A key of a program.
+/// An API key, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ApiKey {
     pub id: i64,
     pub name: String,
-    /// How it begins, to know it again: `ldf_` and 8 digits.
+    /// First characters, to recognize the key: `ldf_` and 8 digits.
     pub prefix: String,
     pub scopes: Vec<Scope>,
-    /// Who made it.
+    /// Who created it: an actor of the audit log.
     pub created_by: String,
     pub created_at: DateTime<Utc>,
-    /// Absent for a key that does not expire.
+    /// Absent if the key does not expire.
     pub expires_at: Option<DateTime<Utc>>,
-    /// To the minute.
+    /// To the minute; absent if the key was never used.
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
@@ -312,37 +313,37 @@ pub struct KeyList {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct KeyInput {
-    /// What it is for, 1 to 64 characters.
+    /// For example the program that uses the key, 1 to 64 characters.
     pub name: String,
-    /// One at least.
+    /// At least one.
     pub scopes: Vec<Scope>,
-    /// Days until it expires, 1 to 3,650; absent for a key that does not.
+    /// Days until the key expires, 1 to 3,650; absent if it does not expire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in_days: Option<u32>,
 }
 
 impl KeyInput {
-    /// What is wrong with it, by field.
+    /// Returns the errors of all fields.
     pub fn check(&self) -> Vec<FieldError> {
         let mut errors: Vec<_> = check_name(&self.name).into_iter().collect();
         if self.scopes.is_empty() {
-            errors.push(FieldError { field: "scopes".into(), message: "choose one at least".into() });
+            errors.push(FieldError { field: "scopes".into(), message: "choose at least one".into() });
         }
-        if self.expires_in_days.is_some_and(|days| !(1..=MAX_KEY_DAYS).contains(&days)) {
-            let message = format!("must be 1 to {MAX_KEY_DAYS}");
+        if self.expires_in_days.is_some_and(|days| !(1..=MAX_KEY_LIFETIME_DAYS).contains(&days)) {
+            let message = format!("must be 1 to {MAX_KEY_LIFETIME_DAYS}");
             errors.push(FieldError { field: "expires_in_days".into(), message });
         }
         errors
     }
 }
 
-/// A key that has just been made.
+/// A key that has just been created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NewKey {
     #[serde(flatten)]
     pub key: ApiKey,
-    /// The key itself, for `Authorization: Bearer`; shown this once.
+    /// The key itself, for `Authorization: Bearer`; not shown again.
     pub secret: String,
 }
 
@@ -352,15 +353,16 @@ pub struct NewKey {
 pub struct AuditEntry {
     pub id: i64,
     pub at: DateTime<Utc>,
-    /// Name of the person, `key NAME`, `anyone` where no account has been made, or the name that was tried at a sign-in.
+    /// Name of the user, `key NAME`, `local` in open mode, `shell` for the command line, or the name that was tried at a
+    /// sign-in.
     pub actor: String,
-    /// What was asked for, such as `product.update`; see the operations of the API.
+    /// Action such as `product.update`.
     pub action: String,
-    /// What it was done to, as a path under `/api/v1`.
+    /// Path of the object, under `/api/v1`.
     pub target: String,
-    /// Where the request came from.
+    /// IP address of the client.
     pub address: String,
-    /// HTTP status of the answer; absent while it is not there yet, or where the process died over it.
+    /// HTTP status of the response; absent until there is one, and if the process died before.
     pub status: Option<i32>,
 }
 
@@ -373,49 +375,49 @@ pub struct AuditPage {
     pub next: Option<i64>,
 }
 
-/// What makes two names the same person's: NFC, without spaces around, in lower case.
+/// Returns the form in which names are compared: NFC, without surrounding white space, in lower case.
 pub fn name_key(name: &str) -> String {
     name.trim().nfc().flat_map(char::to_lowercase).collect()
 }
 
-/// What is wrong with a name.
+/// Returns the error of a name, if any.
 pub fn check_name(name: &str) -> Option<FieldError> {
     let chars = name.trim().chars().count();
     let message = if chars == 0 {
-        "give a name".to_owned()
+        "enter a name".to_owned()
     } else if chars > MAX_NAME_CHARS {
-        format!("is {chars} characters long; at most {MAX_NAME_CHARS} are possible")
+        format!("has {chars} characters; at most {MAX_NAME_CHARS} are allowed")
     } else if name.chars().any(char::is_control) {
-        "has characters that cannot be seen, such as a line break".to_owned()
+        "contains invisible characters, such as a line break; remove them".to_owned()
     } else {
         return None;
     };
     Some(FieldError { field: "name".into(), message })
 }
 
-/// What is wrong with a new password: only its length, and whether it is among the first that are guessed (ASVS 5.0, 6.2;
-/// no rules on which characters it has).
+/// Returns the error of a new password, if any: its length, and whether it is easily guessed. There are no rules on which
+/// characters it contains (ASVS 5.0, 6.2).
 pub fn check_password(field: &str, password: &str, name: &str) -> Option<FieldError> {
     let chars = password.chars().count();
     let lower = password.to_lowercase();
     let message = if chars < MIN_PASSWORD_CHARS {
-        format!("must have at least {MIN_PASSWORD_CHARS} characters; a few words make a good one")
+        format!("must have at least {MIN_PASSWORD_CHARS} characters; a few unrelated words make a good one")
     } else if chars > MAX_PASSWORD_CHARS {
         format!("must have at most {MAX_PASSWORD_CHARS} characters")
-    } else if COMMON_PASSWORDS.lines().any(|common| common == lower) || is_monotonous(&lower) {
-        "is one of the first that are guessed; choose another".to_owned()
+    } else if COMMON_PASSWORDS.lines().any(|common| common == lower) || is_repetitive(&lower) {
+        "is easily guessed; choose another".to_owned()
     } else if !name.trim().is_empty()
         && lower.replace(name_key(name).as_str(), "").chars().count() < MIN_PASSWORD_CHARS / 2
     {
-        "is little more than the name; choose another".to_owned()
+        "is mostly the user name; choose another".to_owned()
     } else {
         return None;
     };
     Some(FieldError { field: field.into(), message })
 }
 
-/// Made of one or two characters.
-fn is_monotonous(password: &str) -> bool {
+/// Whether a password consists of one or two distinct characters.
+fn is_repetitive(password: &str) -> bool {
     let mut seen = Vec::new();
     for char in password.chars() {
         if !seen.contains(&char) {
@@ -432,21 +434,21 @@ mod tests {
     #[test]
     fn every_permission_is_granted_by_a_role_and_by_a_scope() {
         for permission in Permission::ALL {
-            assert!(Role::Admin.may(permission));
+            assert!(Role::Admin.can(permission));
             assert!(Scope::ALL.iter().any(|scope| scope.grants(permission)), "{permission:?}");
         }
     }
 
     #[test]
-    fn a_role_may_all_that_the_one_before_it_may() {
+    fn each_role_has_all_permissions_of_the_previous_one() {
         for pair in Role::ALL.windows(2) {
-            assert!(Permission::ALL.iter().all(|permission| !pair[0].may(*permission) || pair[1].may(*permission)));
+            assert!(Permission::ALL.iter().all(|permission| !pair[0].can(*permission) || pair[1].can(*permission)));
         }
-        assert!(!Role::Viewer.may(Permission::WriteImports) && !Role::Editor.may(Permission::Webhooks));
+        assert!(!Role::Viewer.can(Permission::WriteImports) && !Role::Editor.can(Permission::Webhooks));
     }
 
     #[test]
-    fn words_are_those_of_json() {
+    fn as_str_equals_the_name_in_json() {
         for scope in Scope::ALL {
             assert_eq!(serde_json::to_value(scope).expect("serialises"), scope.as_str());
         }
@@ -456,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_judged_by_length_and_by_how_soon_it_is_guessed() {
+    fn a_password_is_refused_if_it_is_short_or_easily_guessed() {
         let refused = |password: &str| check_password("password", password, "Ada").is_some();
         assert!(refused("short"));
         assert!(refused(&"long".repeat(65)));
@@ -473,7 +475,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_the_same_whatever_their_case() {
+    fn names_are_compared_regardless_of_case() {
         assert_eq!(name_key(" ADA "), name_key("ada"));
         assert!(check_name("Ada Lovelace").is_none());
         assert!(check_name("a\nb").is_some() && check_name("  ").is_some() && check_name(&"x".repeat(65)).is_some());

@@ -1,4 +1,4 @@
-//! Who comes in, what each role is offered, and what becomes of a page whose session ends.
+//! Sign-in, what the page offers to each role, and pages whose session ends.
 
 use shared::auth::{Role, check_password};
 use tests::{TestApp, auth::ADMIN_PASSWORD};
@@ -7,7 +7,7 @@ use thirtyfour::Key;
 use crate::browser::Browser;
 
 impl Browser {
-    /// A browser in which somebody signs in to get to `path`.
+    /// Returns a browser in which a user has signed in, at `path`.
     pub async fn signed_in(app: &TestApp, name: &str, password: &str, path: &str) -> Self {
         let browser = Self::open(app, path).await;
         browser.type_sign_in(name, password).await;
@@ -32,7 +32,7 @@ impl Browser {
         self.until(path, async || (self.path().await == path).then_some(())).await;
     }
 
-    /// Which of these are on the page.
+    /// Returns the elements that are on the page.
     async fn offered(&self, testids: &[&'static str]) -> Vec<&'static str> {
         let mut offered = Vec::new();
         for testid in testids {
@@ -43,13 +43,13 @@ impl Browser {
         offered
     }
 
-    /// The words of the navigation.
+    /// Returns the labels of the navigation.
     async fn nav(&self) -> String {
         let read = "return [...document.querySelectorAll('.nav > a')].map(a => a.innerText).join(' ')";
         self.script(read).await.as_str().unwrap_or_default().to_owned()
     }
 
-    /// Clicks in the row of a person.
+    /// Clicks in the row of a user.
     async fn click_of(&self, name: &str, testid: &str) {
         let element = format!("document.querySelector(`[data-name='{name}'] [data-testid='{testid}']`)");
         let there = format!("return !!{element}");
@@ -59,7 +59,7 @@ impl Browser {
 
     async fn choose_role_of(&self, name: &str, role: &str) {
         let choose = format!(
-            "const select = document.querySelector(`[data-name='{name}'] [data-testid='person-role']`);
+            "const select = document.querySelector(`[data-name='{name}'] [data-testid='user-role']`);
             select.value = '{role}';
             select.dispatchEvent(new Event('change', {{ bubbles: true }}))"
         );
@@ -73,12 +73,12 @@ fn password_of(name: &str) -> String {
     format!("password of the test's {name}")
 }
 
-/// A Loadify with a product in it and a person of each role; gives the number of the product.
-async fn inhabited() -> (TestApp, i64) {
+/// Starts Loadify with a product and a user of each role. Returns the id of the product.
+async fn app_with_users() -> (TestApp, i64) {
     let app = TestApp::closed(&[]).await;
     let admin = app.admin().await;
-    app.person(&admin, "viewer", Role::Viewer).await;
-    app.person(&admin, "editor", Role::Editor).await;
+    app.user(&admin, "viewer", Role::Viewer).await;
+    app.user(&admin, "editor", Role::Editor).await;
     let tea = serde_json::json!({ "sku": "TEA-01", "name": "Green tea" });
     let answer = admin.client.post(app.url("/api/v1/products")).json(&tea).send().await.unwrap();
     assert_eq!(answer.status(), 201);
@@ -87,7 +87,7 @@ async fn inhabited() -> (TestApp, i64) {
 }
 
 #[tokio::test]
-async fn who_signs_in_goes_on_to_where_they_wanted_to_go_and_out_again() {
+async fn sign_in_redirects_to_the_requested_page_and_sign_out_ends_the_session() {
     let app = TestApp::closed(&[]).await;
     let browser = Browser::open(&app, "/products?q=tea").await;
     browser.wait_for("sign-in-form").await;
@@ -109,12 +109,12 @@ async fn who_signs_in_goes_on_to_where_they_wanted_to_go_and_out_again() {
     assert_eq!((browser.path().await, browser.query().await), ("/products".into(), "q=tea".into()));
 
     browser.click("account").await;
-    browser.until_text("who", "Admin").await;
+    browser.until_text("account-user", "Admin").await;
     browser.click("sign-out").await;
     browser.wait_for("sign-in-form").await;
-    // The cookie is gone, and so is what it opened.
+    // The session has ended, not only the cookie.
     assert_eq!(app.db.number(OPEN_SESSIONS).await, 0);
-    // Nothing leads from here to another site.
+    // The sign-in page does not redirect to another site.
     browser.go("/sign-in?next=//evil.example/").await;
     browser.type_sign_in("ADMIN", ADMIN_PASSWORD).await;
     browser.until_at("/").await;
@@ -122,7 +122,7 @@ async fn who_signs_in_goes_on_to_where_they_wanted_to_go_and_out_again() {
 }
 
 #[tokio::test]
-async fn who_guesses_is_told_how_long_to_wait() {
+async fn failed_sign_ins_show_how_long_to_wait() {
     let app = TestApp::closed(&[]).await;
     let browser = Browser::open(&app, "/sign-in").await;
     browser.enter("sign-in-name", "admin").await;
@@ -135,7 +135,7 @@ async fn who_guesses_is_told_how_long_to_wait() {
         .await;
     assert!(browser.text("sign-in").await.starts_with("Wait "), "{}", browser.text("sign-in").await);
     assert_eq!(browser.attribute("sign-in", "aria-disabled").await.as_deref(), Some("true"));
-    // It counts down, and then one may try again.
+    // It counts down, and then allows another attempt.
     app.db.execute("DELETE FROM sign_in_failures").await;
     browser.until_text("sign-in", "Sign in").await;
     browser.enter("sign-in-password", ADMIN_PASSWORD).await;
@@ -144,10 +144,10 @@ async fn who_guesses_is_told_how_long_to_wait() {
 }
 
 #[tokio::test]
-async fn a_viewer_is_offered_nothing_that_changes_anything() {
-    let (app, id) = inhabited().await;
+async fn a_viewer_is_offered_no_changes() {
+    let (app, id) = app_with_users().await;
     let browser = Browser::signed_in(&app, "viewer", &password_of("viewer"), "/").await;
-    // Where others import, a viewer finds the products.
+    // The start page of a viewer is the list of products.
     browser.until_at("/products").await;
     browser.wait_for("product-row").await;
     assert_eq!(browser.nav().await, "Imports Products");
@@ -162,7 +162,7 @@ async fn a_viewer_is_offered_nothing_that_changes_anything() {
     browser.click("more").await;
     browser.wait_for("more-panel").await;
     assert_eq!(browser.offered(&["export", "delete-all"]).await, ["export"]);
-    assert_eq!(browser.path().await, "/products", "the key n opens nothing");
+    assert_eq!(browser.path().await, "/products", "the shortcut n is disabled");
 
     browser.go(&format!("/products/{id}")).await;
     browser.until_text("product-shown", "Green tea").await;
@@ -173,15 +173,15 @@ async fn a_viewer_is_offered_nothing_that_changes_anything() {
     browser.wait_for("account").await;
     browser.settled().await;
     assert_eq!(browser.count(".page-head a[href='/']").await, 0);
-    for path in ["/webhooks", "/people", "/keys", "/audit"] {
+    for path in ["/webhooks", "/users", "/keys", "/audit"] {
         browser.go(path).await;
         browser.until_text("not-permitted", "viewer").await;
     }
 }
 
 #[tokio::test]
-async fn an_editor_may_change_products_and_an_admin_everything() {
-    let (app, id) = inhabited().await;
+async fn an_editor_can_change_products_and_an_admin_everything() {
+    let (app, id) = app_with_users().await;
     let browser = Browser::signed_in(&app, "editor", &password_of("editor"), "/").await;
     browser.wait_for("drop-zone").await;
     assert_eq!(browser.nav().await, "Import Imports Products");
@@ -192,7 +192,7 @@ async fn an_editor_may_change_products_and_an_admin_everything() {
     browser.click("more").await;
     browser.wait_for("more-panel").await;
     assert_eq!(browser.offered(&["new-product", "export", "delete-all"]).await, ["new-product", "export"]);
-    browser.go("/people").await;
+    browser.go("/users").await;
     browser.until_text("not-permitted", "editor").await;
 
     let browser = Browser::signed_in(&app, "admin", ADMIN_PASSWORD, "/products").await;
@@ -200,10 +200,10 @@ async fn an_editor_may_change_products_and_an_admin_everything() {
     browser.wait_for("delete-all").await;
     assert_eq!(browser.nav().await, "Import Imports Products Webhooks");
     browser.click("manage").await;
-    browser.click("nav-people").await;
-    browser.until_at("/people").await;
-    browser.wait_for("people-table").await;
-    // On a phone the pages of admins are in the menu of the account.
+    browser.click("nav-users").await;
+    browser.until_at("/users").await;
+    browser.wait_for("users-table").await;
+    // On a phone the pages for admins are in the account menu.
     browser.resize(390, 800).await;
     browser.until_hidden("manage").await;
     browser.click("account").await;
@@ -215,8 +215,8 @@ async fn an_editor_may_change_products_and_an_admin_everything() {
 }
 
 #[tokio::test]
-async fn what_is_typed_survives_the_end_of_the_session_and_is_saved_after_the_next_sign_in() {
-    let (app, _) = inhabited().await;
+async fn input_survives_the_end_of_the_session_and_is_saved_after_the_next_sign_in() {
+    let (app, _) = app_with_users().await;
     let browser = Browser::signed_in(&app, "admin", ADMIN_PASSWORD, "/products/new").await;
     browser.enter("field-sku", "MUG-07").await;
     browser.enter("field-name", "Mug").await;
@@ -237,7 +237,7 @@ async fn what_is_typed_survives_the_end_of_the_session_and_is_saved_after_the_ne
     browser.until_hidden("panel").await;
     assert_eq!(app.db.number("SELECT count(*) FROM products WHERE sku = 'MUG-07'").await, 1);
 
-    // What one person has typed is not for another.
+    // The input of one user is not shown to another.
     browser.go("/products/new").await;
     browser.enter("field-sku", "CUP-01").await;
     browser.enter("field-name", "Cup").await;
@@ -256,12 +256,12 @@ async fn what_is_typed_survives_the_end_of_the_session_and_is_saved_after_the_ne
 }
 
 #[tokio::test]
-async fn a_page_that_nobody_touches_learns_that_its_session_has_ended() {
-    let (app, _) = inhabited().await;
+async fn an_idle_page_notices_that_its_session_has_ended() {
+    let (app, _) = app_with_users().await;
     let browser = Browser::signed_in(&app, "viewer", &password_of("viewer"), "/products").await;
     browser.wait_for("product-row").await;
     app.db.execute("DELETE FROM sessions").await;
-    // The server ends the stream of news, and the page asks why.
+    // The server ends the event stream, and the page checks its session.
     browser.wait_for("sign-in-dialog").await;
     browser.enter("sign-in-password", &password_of("viewer")).await;
     browser.click("sign-in").await;
@@ -276,34 +276,34 @@ async fn a_page_that_nobody_touches_learns_that_its_session_has_ended() {
 }
 
 #[tokio::test]
-async fn an_admin_adds_people_changes_their_roles_and_cannot_shut_everybody_out() {
+async fn an_admin_adds_users_changes_roles_and_cannot_remove_the_last_admin() {
     let app = TestApp::closed(&[]).await;
-    let browser = Browser::signed_in(&app, "admin", ADMIN_PASSWORD, "/people").await;
-    browser.click("add-person").await;
-    browser.click("save-person").await;
-    browser.until_text("person-name-error", "Give a name").await;
-    assert_eq!(browser.focused_testid().await, "person-name");
-    browser.enter("person-name", "Grace").await;
-    browser.enter("person-password", "short").await;
-    browser.until_text("person-password-error", "at least 12").await;
-    browser.click("make-person-password").await;
-    browser.until_text("person-password-rule", "Good").await;
-    let password = browser.value("person-password").await;
+    let browser = Browser::signed_in(&app, "admin", ADMIN_PASSWORD, "/users").await;
+    browser.click("add-user").await;
+    browser.click("save-user").await;
+    browser.until_text("user-name-error", "Enter a name").await;
+    assert_eq!(browser.focused_testid().await, "user-name");
+    browser.enter("user-name", "Grace").await;
+    browser.enter("user-password", "short").await;
+    browser.until_text("user-password-error", "at least 12").await;
+    browser.click("generate-user-password").await;
+    browser.until_text("user-password-rule", "Good").await;
+    let password = browser.value("user-password").await;
     assert!(check_password("password", &password, "Grace").is_none(), "{password}");
     browser.click("role-editor").await;
-    browser.click("save-person").await;
-    browser.until_text("people-table", "Grace").await;
-    assert_eq!(app.sign_in("grace", &password).await.info.person.unwrap().role, Role::Editor);
+    browser.click("save-user").await;
+    browser.until_text("users-table", "Grace").await;
+    assert_eq!(app.sign_in("grace", &password).await.info.user.unwrap().role, Role::Editor);
 
     browser.choose_role_of("Grace", "viewer").await;
     browser.until_toast("Grace is now viewer").await;
-    assert_eq!(app.sign_in("grace", &password).await.info.person.unwrap().role, Role::Viewer);
-    browser.click_of("Grace", "person-enabled").await;
-    let disabled = async || (app.db.number("SELECT count(*) FROM people WHERE NOT enabled").await == 1).then_some(());
+    assert_eq!(app.sign_in("grace", &password).await.info.user.unwrap().role, Role::Viewer);
+    browser.click_of("Grace", "user-enabled").await;
+    let disabled = async || (app.db.number("SELECT count(*) FROM users WHERE NOT enabled").await == 1).then_some(());
     browser.until("the account to be disabled", disabled).await;
-    assert_eq!(app.knock("grace", &password).await.status(), 401);
-    browser.click_of("Grace", "person-enabled").await;
-    let enabled = async || (app.db.number("SELECT count(*) FROM people WHERE NOT enabled").await == 0).then_some(());
+    assert_eq!(app.try_sign_in("grace", &password).await.status(), 401);
+    browser.click_of("Grace", "user-enabled").await;
+    let enabled = async || (app.db.number("SELECT count(*) FROM users WHERE NOT enabled").await == 0).then_some(());
     browser.until("the account to be enabled", enabled).await;
     browser.click_of("Grace", "set-password-of").await;
     browser.enter("set-password", "another long password").await;
@@ -311,31 +311,31 @@ async fn an_admin_adds_people_changes_their_roles_and_cannot_shut_everybody_out(
     browser.until_hidden("set-password-form").await;
     app.sign_in("grace", "another long password").await;
 
-    // The last admin stays one.
+    // The last admin stays an admin.
     browser.choose_role_of("admin", "viewer").await;
-    browser.click("confirm-person").await;
-    browser.until_toast("admin stays as they were").await;
-    assert_eq!(app.db.number("SELECT count(*) FROM people WHERE role = 'admin'").await, 1);
-    browser.click_of("Grace", "delete-person").await;
-    browser.click("confirm-person").await;
-    let gone = async || (browser.count("[data-testid=person-row]").await == 1).then_some(());
+    browser.click("confirm-user").await;
+    browser.until_toast("Couldn't change admin").await;
+    assert_eq!(app.db.number("SELECT count(*) FROM users WHERE role = 'admin'").await, 1);
+    browser.click_of("Grace", "delete-user").await;
+    browser.click("confirm-user").await;
+    let gone = async || (browser.count("[data-testid=user-row]").await == 1).then_some(());
     browser.until("Grace to be gone", gone).await;
-    assert_eq!(app.knock("grace", "another long password").await.status(), 401);
+    assert_eq!(app.try_sign_in("grace", "another long password").await.status(), 401);
 }
 
 #[tokio::test]
-async fn a_key_is_shown_once_opens_what_its_scopes_say_and_nothing_once_it_is_revoked() {
+async fn a_key_is_shown_once_has_its_scopes_and_no_access_after_revocation() {
     let app = TestApp::closed(&[]).await;
     let browser = Browser::signed_in(&app, "admin", ADMIN_PASSWORD, "/keys").await;
     browser.wait_for("no-keys").await;
-    browser.click("make-key").await;
+    browser.click("create-key").await;
     browser.click("scope-products:read").await;
     browser.click("save-key").await;
-    browser.until_text("key-name-error", "Give a name").await;
-    browser.until_text("scopes-error", "Choose one at least").await;
+    browser.until_text("key-name-error", "Enter a name").await;
+    browser.until_text("scopes-error", "Choose at least one").await;
     browser.enter("key-name", "Shop front").await;
     browser.click("scope-products:read").await;
-    browser.click("life-30").await;
+    browser.click("lifetime-30").await;
     browser.click("save-key").await;
     browser.wait_for("key-secret").await;
     let secret = browser.value("key-secret").await;
@@ -353,7 +353,7 @@ async fn a_key_is_shown_once_opens_what_its_scopes_say_and_nothing_once_it_is_re
         let asked = app.client.get(app.url(path)).bearer_auth(&secret).send().await.unwrap();
         asked.status().as_u16()
     };
-    assert_eq!((ask("/api/v1/products").await, ask("/api/v1/people").await), (200, 403));
+    assert_eq!((ask("/api/v1/products").await, ask("/api/v1/users").await), (200, 403));
     app.db.execute("UPDATE api_keys SET expires_at = now() - interval '1 day'").await;
     browser.reload().await;
     browser.until_text("key-expired", "Expired").await;
@@ -364,20 +364,20 @@ async fn a_key_is_shown_once_opens_what_its_scopes_say_and_nothing_once_it_is_re
 }
 
 #[tokio::test]
-async fn the_first_account_is_made_by_the_link_that_was_printed() {
+async fn the_setup_link_creates_the_first_user() {
     let app = TestApp::start().await;
     let line = app.web.wait_for_print("/setup#").await;
     let token = line.split("/setup#").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
     let browser = Browser::open(&app, "/").await;
-    browser.until_text("open-note", "no account has been made").await;
-    browser.click("dismiss-open-note").await;
+    browser.until_text("open-mode-banner", "No accounts yet").await;
+    browser.click("dismiss-open-mode-banner").await;
     browser.reload().await;
     browser.wait_for("drop-zone").await;
-    assert!(browser.offered(&["open-note"]).await.is_empty(), "it is dismissed for this browser");
+    assert!(browser.offered(&["open-mode-banner"]).await.is_empty(), "it is dismissed in this browser");
 
     browser.go("/setup").await;
     browser.wait_for("no-token").await;
-    // A browser does not load a page anew where only what follows # is other.
+    // A browser does not reload a page if only the fragment changes.
     browser.go(&format!("/setup#{token}")).await;
     browser.wait_for("setup-form").await;
     let address = browser.script("return location.href").await;
@@ -385,29 +385,29 @@ async fn the_first_account_is_made_by_the_link_that_was_printed() {
     browser.enter("setup-name", "Ada").await;
     browser.enter("setup-password", "short").await;
     browser.until_text("setup-password-rule", "5 of at least 12 characters").await;
-    browser.click("make-account").await;
+    browser.click("create-account").await;
     browser.until_text("setup-password-error", "at least 12").await;
     browser.enter("setup-password", "correct horse battery staple").await;
     browser.until_text("setup-password-rule", "Good").await;
-    browser.click("make-account").await;
+    browser.click("create-account").await;
     browser.until_at("/").await;
     browser.click("account").await;
-    browser.until_text("who", "Ada").await;
-    assert_eq!(app.db.number("SELECT count(*) FROM people WHERE role = 'admin'").await, 1);
-    assert_eq!(app.get("/api/v1/products").await.status(), 401, "from now on one must sign in");
+    browser.until_text("account-user", "Ada").await;
+    assert_eq!(app.db.number("SELECT count(*) FROM users WHERE role = 'admin'").await, 1);
+    assert_eq!(app.get("/api/v1/products").await.status(), 401, "from now on a sign-in is required");
     browser.go(&format!("/setup#{token}")).await;
     browser.wait_for("already-set-up").await;
 }
 
 #[tokio::test]
-async fn the_audit_log_is_narrowed_down_by_its_address() {
-    let (app, _) = inhabited().await;
+async fn the_audit_log_is_filtered_by_the_url() {
+    let (app, _) = app_with_users().await;
     let browser = Browser::signed_in(&app, "admin", ADMIN_PASSWORD, "/audit").await;
     browser.until_text("audit-table", "product.create").await;
     browser.choose("audit-action", "session.").await;
     browser.until("the query", async || (browser.query().await == "action=session.").then_some(())).await;
     browser
-        .until("sign-ins alone", async || {
+        .until("only sign-ins", async || {
             let text = browser.text("audit-table").await;
             (text.contains("session.sign_in") && !text.contains("product.create")).then_some(())
         })
@@ -416,12 +416,12 @@ async fn the_audit_log_is_narrowed_down_by_its_address() {
     browser.enter("audit-actor", "viewer").await;
     browser.press(Key::Enter).await;
     browser
-        .until("one actor alone", async || {
+        .until("only one actor", async || {
             let text = browser.text("audit-table").await;
             (text.contains("viewer") && !text.contains("editor")).then_some(())
         })
         .await;
-    browser.enter("audit-actor", "nobody").await;
+    browser.enter("audit-actor", "no-such-user").await;
     browser.press(Key::Enter).await;
     browser.wait_for("no-entries").await;
     browser.click("audit-clear").await;
@@ -429,15 +429,15 @@ async fn the_audit_log_is_narrowed_down_by_its_address() {
 }
 
 #[tokio::test]
-async fn a_person_sees_their_sessions_ends_one_and_changes_their_password() {
-    let (app, _) = inhabited().await;
+async fn a_user_lists_sessions_ends_one_and_changes_the_password() {
+    let (app, _) = app_with_users().await;
     let browser = Browser::signed_in(&app, "editor", &password_of("editor"), "/products").await;
     browser.click("account").await;
     browser.click("my-sessions").await;
     browser.until("both sessions", async || (browser.count("[data-testid=session]").await == 2).then_some(())).await;
     browser.click("end-session").await;
     browser.until("one session", async || (browser.count("[data-testid=session]").await == 1).then_some(())).await;
-    browser.until_text("sessions", "This one").await;
+    browser.until_text("sessions", "This session").await;
     browser.click("close-sessions").await;
 
     browser.click("account").await;
@@ -445,16 +445,16 @@ async fn a_person_sees_their_sessions_ends_one_and_changes_their_password() {
     browser.enter("current-password", "not the one").await;
     browser.enter("new-password", "quite another password").await;
     browser.click("save-new-password").await;
-    browser.until_text("current-password-error", "is not right").await;
+    browser.until_text("current-password-error", "is wrong").await;
     browser.enter("current-password", &password_of("editor")).await;
     browser.click("save-new-password").await;
     browser.until_hidden("change-password-form").await;
-    assert_eq!(app.knock("editor", &password_of("editor")).await.status(), 401);
+    assert_eq!(app.try_sign_in("editor", &password_of("editor")).await.status(), 401);
     app.sign_in("editor", "quite another password").await;
     browser.click("account").await;
     browser.click("my-sessions").await;
     browser.click("sign-out-everywhere").await;
     browser.wait_for("sign-in-form").await;
-    // One of the admin and one of the viewer are left, who have nothing to do with it.
+    // The sessions of admin and viewer are left.
     assert_eq!(app.db.number(OPEN_SESSIONS).await, 2);
 }

@@ -56,7 +56,7 @@ async fn no_page_and_no_dialog_breaks_a_rule_of_accessibility_in_light_and_dark(
     let delivery = app.newest(DeliveryStatus::Pending, 1).await.delivery.id;
     let (axe, browser) = (axe(), Browser::open(&app, "/").await);
     // It has a check of its own below.
-    browser.click("dismiss-open-note").await;
+    browser.click("dismiss-open-mode-banner").await;
     for scheme in ["light", "dark"] {
         browser.prefer(scheme).await;
         let dark = browser.script("return matchMedia('(prefers-color-scheme: dark)').matches").await;
@@ -99,10 +99,10 @@ async fn no_page_and_no_dialog_breaks_a_rule_of_accessibility_in_light_and_dark(
 }
 
 #[tokio::test]
-async fn no_page_about_who_comes_in_breaks_a_rule_of_accessibility_in_light_and_dark() {
+async fn no_page_of_auth_breaks_a_rule_of_accessibility_in_light_and_dark() {
     let (app, open) = (TestApp::closed(&[]).await, TestApp::start().await);
     let admin = app.admin().await;
-    app.person(&admin, "viewer", Role::Viewer).await;
+    app.user(&admin, "viewer", Role::Viewer).await;
     app.key(&admin, &[Scope::ProductsWrite, Scope::Imports]).await;
     let line = open.web.wait_for_print("/setup#").await;
     let token = line.split("/setup#").nth(1).unwrap().split_whitespace().next().unwrap();
@@ -118,15 +118,15 @@ async fn no_page_about_who_comes_in_breaks_a_rule_of_accessibility_in_light_and_
             }
             other.go(&format!("/setup#{token}")).await;
             other.wait_for("setup-form").await;
-            other.click("make-account").await;
+            other.click("create-account").await;
             check(&other, &axe, &format!("the setup, {how}")).await;
             other.go("/setup").await;
             other.reload().await;
             other.wait_for("no-token").await;
             check(&other, &axe, &format!("the setup without its token, {how}")).await;
             other.go("/").await;
-            other.wait_for("open-note").await;
-            check(&other, &axe, &format!("the note that all is open, {how}")).await;
+            other.wait_for("open-mode-banner").await;
+            check(&other, &axe, &format!("the banner of open mode, {how}")).await;
 
             browser.go("/sign-in").await;
             browser.click("sign-in").await;
@@ -136,7 +136,7 @@ async fn no_page_about_who_comes_in_breaks_a_rule_of_accessibility_in_light_and_
             browser.enter("sign-in-password", ADMIN_PASSWORD).await;
             browser.click("sign-in").await;
             browser.wait_for("account").await;
-            access_pages(&browser, &axe, &how).await;
+            auth_pages(&browser, &axe, &how).await;
             app.db.execute("DELETE FROM sessions").await;
             browser.script("new BroadcastChannel('loadify-session').postMessage(true)").await;
             browser.wait_for("sign-in-dialog").await;
@@ -148,12 +148,12 @@ async fn no_page_about_who_comes_in_breaks_a_rule_of_accessibility_in_light_and_
 }
 
 /// The pages of admins, their dialogs, and the menu of the account.
-async fn access_pages(browser: &Browser, axe: &str, how: &str) {
+async fn auth_pages(browser: &Browser, axe: &str, how: &str) {
     for (path, table, opener, shown) in [
-        ("/people", "people-table", "add-person", "person-form"),
-        ("/people", "people-table", "set-password-of", "set-password-form"),
-        ("/people", "people-table", "delete-person", "confirm-person"),
-        ("/keys", "keys-table", "make-key", "key-form"),
+        ("/users", "users-table", "add-user", "user-form"),
+        ("/users", "users-table", "set-password-of", "set-password-form"),
+        ("/users", "users-table", "delete-user", "confirm-user"),
+        ("/keys", "keys-table", "create-key", "key-form"),
         ("/keys", "keys-table", "revoke-key", "confirm-revoke"),
     ] {
         browser.go(path).await;

@@ -106,7 +106,7 @@ async fn no_page_violates_its_policy_and_foreign_scripts_do_not_run() {
         format!("/products/{product}"),
         "/products/new".into(),
         "/webhooks".into(),
-        "/people".into(),
+        "/users".into(),
         "/keys".into(),
         "/audit".into(),
         "/sign-in".into(),

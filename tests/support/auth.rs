@@ -1,4 +1,4 @@
-//! Coming in: people, sessions and keys of a test.
+//! Users, sessions and keys of a test.
 
 use std::sync::Mutex;
 
@@ -7,26 +7,26 @@ use reqwest::{
     header::{HeaderMap, HeaderName, HeaderValue},
 };
 use serde_json::{Value, json};
-use shared::auth::{NewKey, Person, Role, Scope, SessionInfo};
+use shared::auth::{NewKey, Role, Scope, SessionInfo, User};
 
 use crate::TestApp;
 
-/// Of the account `admin` that [`TestApp::closed`] makes.
+/// Password of the user `admin` that [`TestApp::closed`] creates.
 pub const ADMIN_PASSWORD: &str = "correct horse battery staple";
 
-/// How long the digits behind `ldf_` are in a key.
+/// Digits of a key after `ldf_`.
 const KEY_DIGITS: usize = 72;
 
-/// Secrets that the tests of this program have seen.
+/// Secrets that tests of this process have received.
 static SECRETS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// From now on no process may log this.
+/// From now on a test fails if a process logs this secret.
 pub fn keep_secret(secret: &str) {
     SECRETS.lock().unwrap().push(secret.to_owned());
 }
 
-/// Fails where a log has a secret that a test has seen, or anything that looks like one.
-pub fn assert_tells_no_secret(log: &str) {
+/// Fails if a log contains a secret that a test has received, or anything that looks like one.
+pub fn assert_contains_no_secret(log: &str) {
     for secret in SECRETS.lock().unwrap().iter().map(String::as_str).chain([ADMIN_PASSWORD]) {
         assert!(!log.contains(secret), "a secret was logged: {secret}");
     }
@@ -36,38 +36,38 @@ pub fn assert_tells_no_secret(log: &str) {
     assert!(!log.split("whsec_").skip(1).any(is_signing_secret), "the secret of a webhook was logged");
 }
 
-/// A client that sends these headers with every request.
+/// Returns a client that sends these headers with every request.
 pub fn client(headers: &[(&'static str, &str)]) -> Client {
     let pairs =
         headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
     Client::builder().default_headers(pairs.collect::<HeaderMap>()).build().unwrap()
 }
 
-/// Somebody's browser: a client with the cookie of a session, that says it shows a page of ours.
+/// The browser of a user: a client with the cookie of a session, which sends the headers of a page of the same origin.
 pub struct Browser {
     pub client: Client,
-    /// As the cookie has it.
+    /// The value of the cookie.
     pub token: String,
     pub info: SessionInfo,
 }
 
 impl TestApp {
-    /// A Loadify in which one must sign in.
+    /// Starts Loadify with the user `admin`.
     pub async fn closed(settings: &[(&'static str, &str)]) -> Self {
         let mut all = vec![("ADMIN_PASSWORD", ADMIN_PASSWORD)];
         all.extend_from_slice(settings);
         Self::start_with(&all).await
     }
 
-    /// Tries a name and a password.
-    pub async fn knock(&self, name: &str, password: &str) -> Response {
+    /// Sends a name and a password.
+    pub async fn try_sign_in(&self, name: &str, password: &str) -> Response {
         let input = json!({ "name": name, "password": password });
         self.client.post(self.url("/api/v1/session")).json(&input).send().await.unwrap()
     }
 
     /// Signs in.
     pub async fn sign_in(&self, name: &str, password: &str) -> Browser {
-        let response = self.knock(name, password).await;
+        let response = self.try_sign_in(name, password).await;
         assert_eq!(response.status(), StatusCode::OK, "{name} signs in");
         browser(response).await
     }
@@ -76,19 +76,19 @@ impl TestApp {
         self.sign_in("admin", ADMIN_PASSWORD).await
     }
 
-    /// Makes an account and signs in.
-    pub async fn person(&self, admin: &Browser, name: &str, role: Role) -> (Person, Browser) {
+    /// Creates a user and signs in.
+    pub async fn user(&self, admin: &Browser, name: &str, role: Role) -> (User, Browser) {
         let password = format!("password of the test's {name}");
         keep_secret(&password);
         let input = json!({ "name": name, "role": role, "password": password });
-        let response = admin.client.post(self.url("/api/v1/people")).json(&input).send().await.unwrap();
+        let response = admin.client.post(self.url("/api/v1/users")).json(&input).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::CREATED);
         (response.json().await.unwrap(), self.sign_in(name, &password).await)
     }
 
-    /// Makes a key; gives a client that sends it.
+    /// Creates a key. Returns it with a client that sends it.
     pub async fn key(&self, admin: &Browser, scopes: &[Scope]) -> (NewKey, Client) {
-        let input = json!({ "name": "of a test", "scopes": scopes, "expires_in_days": 1 });
+        let input = json!({ "name": "test", "scopes": scopes, "expires_in_days": 1 });
         let response = admin.client.post(self.url("/api/v1/keys")).json(&input).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::CREATED);
         let key: NewKey = response.json().await.unwrap();
@@ -97,7 +97,7 @@ impl TestApp {
         (key, client)
     }
 
-    /// JSON that somebody may see.
+    /// Returns the JSON of a successful response.
     pub async fn json_for(&self, client: &Client, path: &str) -> Value {
         let response = client.get(self.url(path)).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{path}");
@@ -105,7 +105,7 @@ impl TestApp {
     }
 }
 
-/// The browser that got this answer to a sign-in.
+/// Returns the browser that received this response to a sign-in.
 pub async fn browser(response: Response) -> Browser {
     let cookie = response.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
     let token = cookie.split_once('=').unwrap().1.to_owned();

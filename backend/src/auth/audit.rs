@@ -1,10 +1,10 @@
 //! The audit log: who did what, when, from where.
 //!
-//! The guard writes an entry before it lets a change happen, and its outcome afterwards: so nothing is changed that the log
-//! does not know of, and an entry without an outcome tells of a process that died.
+//! The middleware adds an entry before a change, and its outcome afterwards: every change has an entry, and an entry without
+//! an outcome means that the process died.
 //!
-//! Neither waits for the disk: the log of PostgreSQL is one sequence, so the commit of the change, which does wait, keeps the
-//! entry before it. A crash of the server may forget outcomes, and refusals, of its last second.
+//! Neither waits for the disk: PostgreSQL writes its log in order, so the commit of the change, which does wait, also makes
+//! the entry before it durable. A crash of the database server can lose outcomes and refusals of its last second.
 
 use actix_web::{
     HttpResponse,
@@ -29,17 +29,17 @@ use crate::{
     schema::audit_log,
 };
 
-/// Characters of an actor and of a target that are kept.
-const MAX_CHARS: usize = 200;
-/// Entries that the CSV reads at once.
-const CSV_PAGE: i64 = 1_000;
+/// Longest actor and target, in characters.
+const MAX_FIELD_CHARS: usize = 200;
+/// Entries that one query of the CSV export reads.
+const CSV_BATCH_SIZE: i64 = 1_000;
 
-/// Text of whoever asks, as it may stand in the log: on one line, and not endless.
-fn line(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { '\u{FFFD}' } else { char }).take(MAX_CHARS).collect()
+/// Returns text from a request as the log stores it: on one line and of limited length.
+fn sanitized(text: &str) -> String {
+    text.chars().map(|char| if char.is_control() { '\u{FFFD}' } else { char }).take(MAX_FIELD_CHARS).collect()
 }
 
-/// Writes an entry, with its outcome if that is known already. Gives its number.
+/// Adds an entry, with its outcome if that is known already. Returns its id.
 pub async fn begin(
     conn: &mut AsyncPgConnection,
     actor: &str,
@@ -52,23 +52,23 @@ pub async fn begin(
         "INSERT INTO audit_log (actor, action, target, address, status) \
          SELECT $1, $2, $3, $4, $5 FROM set_config('synchronous_commit', 'off', true) RETURNING id",
     )
-    .bind::<Text, _>(line(actor))
+    .bind::<Text, _>(sanitized(actor))
     .bind::<Text, _>(action)
-    .bind::<Text, _>(line(target))
+    .bind::<Text, _>(sanitized(target))
     .bind::<Text, _>(address)
     .bind::<Nullable<Integer>, _>(outcome.map(|status| i32::from(status.as_u16())));
     Ok(db::prepared(statement).get_result::<Entry>(conn).await?.id)
 }
 
-/// Adds what became of it, and where that is what was made.
-pub async fn finish(conn: &mut AsyncPgConnection, id: i64, status: u16, made: Option<&str>) -> QueryResult<()> {
+/// Adds the outcome, and the path of what was created.
+pub async fn finish(conn: &mut AsyncPgConnection, id: i64, status: u16, created: Option<&str>) -> QueryResult<()> {
     let statement = diesel::sql_query(
         "UPDATE audit_log SET status = $2, target = coalesce($3, target) \
          FROM set_config('synchronous_commit', 'off', true) WHERE id = $1",
     )
     .bind::<BigInt, _>(id)
     .bind::<Integer, _>(i32::from(status))
-    .bind::<Nullable<Text>, _>(made.map(line));
+    .bind::<Nullable<Text>, _>(created.map(sanitized));
     db::prepared(statement).execute(conn).await.map(drop)
 }
 
@@ -99,19 +99,19 @@ impl From<Row> for AuditEntry {
 
 #[derive(Debug, Clone, Deserialize, IntoParams)]
 pub struct AuditFilter {
-    /// Name of a person, `key NAME`, or `anyone`
+    /// Exact name of a user, `key NAME`, `local` or `shell`
     actor: Option<String>,
-    /// For instance `product.update`, or `product.` for all that begins so
+    /// Exact action such as `product.update`, or a prefix ending in a dot such as `product.`
     action: Option<String>,
     since: Option<DateTime<Utc>>,
     until: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
-pub struct AuditPlace {
-    /// `next` of another page
+pub struct AuditCursor {
+    /// `next` of the previous page
     before: Option<i64>,
-    /// Entries on the page, 1 to 200
+    /// Entries per page, 1 to 200
     #[serde(default = "default_limit")]
     #[param(default = 50, minimum = 1, maximum = 200)]
     limit: i64,
@@ -121,7 +121,7 @@ fn default_limit() -> i64 {
     50
 }
 
-async fn page(
+async fn read(
     conn: &mut AsyncPgConnection,
     filter: &AuditFilter,
     before: Option<i64>,
@@ -133,9 +133,9 @@ async fn page(
     }
     if let Some(action) = &filter.action {
         query = if action.ends_with('.') {
-            // Not LIKE: an underscore is a letter of these names.
-            let begins = sql::<Bool>("starts_with(action, ").bind::<Text, _>(action.clone()).sql(")");
-            query.filter(begins)
+            // Not LIKE: these names contain underscores.
+            let has_prefix = sql::<Bool>("starts_with(action, ").bind::<Text, _>(action.clone()).sql(")");
+            query.filter(has_prefix)
         } else {
             query.filter(audit_log::action.eq(action))
         };
@@ -155,20 +155,20 @@ async fn page(
 
 /// Read the audit log.
 ///
-/// Newest first: every change by hand, import, sign-in, and every change of webhooks, people and keys.
-#[utoipa::path(get, path = "/audit", tag = "access", params(AuditFilter, AuditPlace), responses(
+/// Newest first: sign-ins, imports, and every change of products, webhooks, users and keys by a user or a key.
+#[utoipa::path(get, path = "/audit", tag = "auth", params(AuditFilter, AuditCursor), responses(
     (status = 200, body = AuditPage),
 ))]
 pub async fn list_audit(
     app: Data<App>,
     filter: Query<AuditFilter>,
-    place: Query<AuditPlace>,
+    cursor: Query<AuditCursor>,
 ) -> ApiResult<Json<AuditPage>> {
-    if !(1..=200).contains(&place.limit) {
+    if !(1..=200).contains(&cursor.limit) {
         return Err(ApiError::invalid("limit", "must be 1 to 200"));
     }
-    let mut items = page(&mut *app.db_for_read().await?, &filter, place.before, place.limit + 1).await?;
-    let limit = usize::try_from(place.limit).unwrap_or(usize::MAX);
+    let mut items = read(&mut *app.db_for_read().await?, &filter, cursor.before, cursor.limit + 1).await?;
+    let limit = usize::try_from(cursor.limit).unwrap_or(usize::MAX);
     let more = items.len() > limit;
     items.truncate(limit);
     let next = items.last().filter(|_| more).map(|entry| entry.id);
@@ -176,15 +176,15 @@ pub async fn list_audit(
 }
 
 /// Download the audit log as CSV.
-#[utoipa::path(get, path = "/audit.csv", tag = "access", params(AuditFilter), responses(
+#[utoipa::path(get, path = "/audit.csv", tag = "auth", params(AuditFilter), responses(
     (status = 200, body = String, content_type = "text/csv"),
 ))]
 pub async fn audit_csv(app: Data<App>, filter: Query<AuditFilter>) -> ApiResult<HttpResponse> {
     let filter = filter.into_inner();
     let header = ["id", "at", "actor", "action", "target", "address", "status"].map(String::from).into();
     csv::download(app, "audit.csv", header, i64::MAX, async move |conn, before| {
-        let entries = page(conn, &filter, Some(before), CSV_PAGE).await?;
-        let next = entries.last().filter(|_| i64::try_from(entries.len()) == Ok(CSV_PAGE)).map(|last| last.id);
+        let entries = read(conn, &filter, Some(before), CSV_BATCH_SIZE).await?;
+        let next = entries.last().filter(|_| i64::try_from(entries.len()) == Ok(CSV_BATCH_SIZE)).map(|last| last.id);
         Ok((entries.into_iter().map(cells).collect(), next))
     })
     .await
@@ -207,8 +207,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_was_sent_makes_a_line_of_its_own() {
-        assert_eq!(line("eve\n2026-01-01 admin deleted\u{1b}[2J"), "eve\u{FFFD}2026-01-01 admin deleted\u{FFFD}[2J");
-        assert_eq!(line(&"x".repeat(1_000)).len(), MAX_CHARS);
+    fn text_of_a_request_cannot_start_a_new_line() {
+        assert_eq!(
+            sanitized("eve\n2026-01-01 admin deleted\u{1b}[2J"),
+            "eve\u{FFFD}2026-01-01 admin deleted\u{FFFD}[2J"
+        );
+        assert_eq!(sanitized(&"x".repeat(1_000)).len(), MAX_FIELD_CHARS);
     }
 }

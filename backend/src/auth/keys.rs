@@ -1,4 +1,4 @@
-//! Keys of programs.
+//! API keys, by which programs authenticate.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{dsl::now, prelude::*};
@@ -35,12 +35,13 @@ impl From<KeyRow> for ApiKey {
     }
 }
 
+/// Returns all keys, newest first.
 pub async fn list(conn: &mut AsyncPgConnection) -> QueryResult<Vec<ApiKey>> {
     let rows: Vec<KeyRow> = KeyRow::query().order(api_keys::id.desc()).load(conn).await?;
     Ok(rows.into_iter().map(ApiKey::from).collect())
 }
 
-/// Keeps a key that was made by [`secrets::new_key`].
+/// Stores a key that [`secrets::new_key`] returned.
 pub async fn insert(
     conn: &mut AsyncPgConnection,
     key: &str,
@@ -53,7 +54,7 @@ pub async fn insert(
     let row: KeyRow = diesel::insert_into(api_keys::table)
         .values((
             api_keys::name.eq(input.name.trim()),
-            api_keys::prefix.eq(secrets::shown(key)),
+            api_keys::prefix.eq(secrets::prefix(key)),
             api_keys::key_hash.eq(secrets::hash(key)),
             api_keys::scopes.eq(scopes),
             api_keys::created_by.eq(created_by),
@@ -65,12 +66,13 @@ pub async fn insert(
     Ok(row.into())
 }
 
+/// Revokes a key. Returns whether it existed.
 pub async fn delete(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<bool> {
     Ok(diesel::delete(api_keys::table.find(id)).execute(conn).await? > 0)
 }
 
-/// The key that this is, if it opens anything; it counts as used.
-pub async fn find(conn: &mut AsyncPgConnection, key: &str) -> QueryResult<Option<ApiKey>> {
+/// Returns the valid key with this secret, and records that it was used.
+pub async fn authenticate(conn: &mut AsyncPgConnection, key: &str) -> QueryResult<Option<ApiKey>> {
     let found = KeyRow::query().filter(api_keys::key_hash.eq(secrets::hash(key)).and(is_valid())).first(conn).await;
     let Some(row) = db::optional(found)? else { return Ok(None) };
     if row.last_used_at.is_none_or(|used| Utc::now() - used > TimeDelta::minutes(1)) {
@@ -79,8 +81,8 @@ pub async fn find(conn: &mut AsyncPgConnection, key: &str) -> QueryResult<Option
     Ok(Some(row.into()))
 }
 
-/// Whether a key still opens something; asking is not using it.
-pub async fn lives(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<bool> {
+/// Whether a key is valid. Does not count as use.
+pub async fn is_active(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<bool> {
     diesel::select(diesel::dsl::exists(api_keys::table.filter(api_keys::id.eq(id).and(is_valid()))))
         .get_result(conn)
         .await
@@ -88,7 +90,7 @@ pub async fn lives(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<bool> {
 
 #[diesel::dsl::auto_type]
 fn is_valid() -> _ {
-    let forever: diesel::dsl::IsNull<api_keys::expires_at> = api_keys::expires_at.is_null();
-    let still: diesel::dsl::Gt<api_keys::expires_at, now> = api_keys::expires_at.gt(now);
-    forever.or(still).assume_not_null()
+    let does_not_expire: diesel::dsl::IsNull<api_keys::expires_at> = api_keys::expires_at.is_null();
+    let expires_later: diesel::dsl::Gt<api_keys::expires_at, now> = api_keys::expires_at.gt(now);
+    does_not_expire.or(expires_later).assume_not_null()
 }

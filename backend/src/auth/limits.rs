@@ -1,4 +1,4 @@
-//! How often one may ask, and how many streams one may hold open. Counted in each process by itself.
+//! Limits of requests and of open streams per principal. Each process counts on its own.
 
 use std::{
     collections::HashMap,
@@ -14,13 +14,13 @@ use governor::{
 };
 
 use crate::{
-    auth::Caller,
+    auth::principal::Principal,
     http::{ApiError, ApiResult},
 };
 
 type Limiter = RateLimiter<String, DefaultKeyedStateStore<String>, DefaultClock, StateInformationMiddleware>;
 
-/// Requests and streams of everybody.
+/// Counts the requests and streams of all principals.
 pub struct Limits {
     requests: Limiter,
     per_minute: u32,
@@ -39,80 +39,80 @@ impl Limits {
         }
     }
 
-    /// Counts a request. Where there is no account nobody is counted: it is one's own machine.
+    /// Counts a request. Requests in open mode are not counted, since they come from the operator's own machine.
     ///
     /// # Errors
-    /// [`ApiError::TooManyRequests`] where there were too many.
-    pub fn spend(&self, caller: &Caller, network: &str) -> ApiResult<Option<Budget>> {
-        if matches!(caller, Caller::Anyone) {
+    /// [`ApiError::TooManyRequests`] if the principal has sent too many.
+    pub fn count_request(&self, principal: &Principal, network: &str) -> ApiResult<Option<Budget>> {
+        if matches!(principal, Principal::LocalTrusted) {
             return Ok(None);
         }
-        match self.requests.check_key(&caller.account(network)) {
+        match self.requests.check_key(&principal.quota_key(network)) {
             Ok(state) => {
-                let left = state.remaining_burst_capacity();
-                Ok(Some(Budget { per_minute: self.per_minute, left }))
+                let remaining = state.remaining_burst_capacity();
+                Ok(Some(Budget { per_minute: self.per_minute, remaining }))
             }
             Err(not_until) => {
                 let wait = not_until.wait_time_from(DefaultClock::default().now());
-                Err(ApiError::TooManyRequests { what: "requests came", wait_seconds: whole_seconds(wait) })
+                Err(ApiError::TooManyRequests { what: "requests", wait_seconds: round_up_to_seconds(wait) })
             }
         }
     }
 
-    /// A place for a stream of events, given back when it is dropped. `None` where there are too many.
-    pub fn open_stream(&self, account: String) -> Option<StreamPlace> {
+    /// Returns a permit for an event stream, which is released when it is dropped; `None` if `quota_key` has too many.
+    pub fn open_stream(&self, quota_key: String) -> Option<StreamPermit> {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = streams.entry(account.clone()).or_default();
+        let open = streams.entry(quota_key.clone()).or_default();
         if *open >= self.max_streams {
             return None;
         }
         *open += 1;
-        Some(StreamPlace { streams: Arc::clone(&self.streams), account })
+        Some(StreamPermit { streams: Arc::clone(&self.streams), quota_key })
     }
 
-    /// Forgets those who have not asked for a while.
-    pub fn tidy(&self) {
+    /// Removes the state of principals whose budget is full again.
+    pub fn remove_idle(&self) {
         self.requests.retain_recent();
         self.requests.shrink_to_fit();
     }
 }
 
-fn whole_seconds(wait: Duration) -> u64 {
+fn round_up_to_seconds(wait: Duration) -> u64 {
     wait.as_secs() + 1
 }
 
-/// A stream that is open.
-pub struct StreamPlace {
+/// Permits one open stream.
+pub struct StreamPermit {
     streams: Arc<Mutex<HashMap<String, u32>>>,
-    account: String,
+    quota_key: String,
 }
 
-impl Drop for StreamPlace {
+impl Drop for StreamPermit {
     fn drop(&mut self) {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(open) = streams.get_mut(&self.account) {
+        if let Some(open) = streams.get_mut(&self.quota_key) {
             *open -= 1;
             if *open == 0 {
-                streams.remove(&self.account);
+                streams.remove(&self.quota_key);
             }
         }
     }
 }
 
-/// What is left for this minute.
+/// The requests that remain to a principal.
 pub struct Budget {
     per_minute: u32,
-    left: u32,
+    remaining: u32,
 }
 
 impl Budget {
-    /// In the words of the IETF's draft (draft-ietf-httpapi-ratelimit-headers-10).
-    pub fn tell(&self, headers: &mut HeaderMap) {
-        // How long until all of it is there again.
-        let refill = u64::from(self.per_minute - self.left.min(self.per_minute)) * 60 / u64::from(self.per_minute);
+    /// Adds the fields of the IETF draft (draft-ietf-httpapi-ratelimit-headers-10).
+    pub fn write_headers(&self, headers: &mut HeaderMap) {
+        // Seconds until the whole budget is available again.
+        let refill = u64::from(self.per_minute - self.remaining.min(self.per_minute)) * 60 / u64::from(self.per_minute);
         let fields = [
             ("ratelimit-policy", format!("\"requests\";q={};w=60", self.per_minute)),
-            ("ratelimit", format!("\"requests\";r={};t={refill}", self.left)),
+            ("ratelimit", format!("\"requests\";r={};t={refill}", self.remaining)),
         ];
         for (name, value) in fields {
             if let Ok(value) = HeaderValue::try_from(value) {
@@ -127,24 +127,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_has_a_budget_of_its_own() {
+    fn each_principal_has_its_own_budget() {
         let limits = Limits::new(NonZeroU32::new(3).expect("not zero"), 2);
-        let spend = |network| limits.spend(&Caller::Stranger, network).map(|budget| budget.expect("is counted").left);
-        assert_eq!([spend("a"), spend("a"), spend("a")].map(|left| left.expect("is let in")), [2, 1, 0]);
-        let refused = spend("a").expect_err("too many");
+        let count = |network| {
+            limits.count_request(&Principal::Anonymous, network).map(|budget| budget.expect("is counted").remaining)
+        };
+        assert_eq!([count("a"), count("a"), count("a")].map(|left| left.expect("is allowed")), [2, 1, 0]);
+        let refused = count("a").expect_err("too many");
         assert!(matches!(refused, ApiError::TooManyRequests { wait_seconds: 1..=21, .. }), "{refused}");
-        assert!(spend("b").is_ok());
-        assert!(limits.spend(&Caller::Anyone, "a").expect("is let in").is_none());
+        assert!(count("b").is_ok());
+        assert!(limits.count_request(&Principal::LocalTrusted, "a").expect("is allowed").is_none());
     }
 
     #[test]
-    fn a_stream_gives_its_place_back() {
+    fn a_dropped_stream_releases_its_permit() {
         let limits = Limits::new(NonZeroU32::new(3).expect("not zero"), 1);
-        let place = limits.open_stream("a".into());
+        let permit = limits.open_stream("a".into());
         assert!(
-            place.is_some() && limits.open_stream("a".into()).is_none() && limits.open_stream("b".into()).is_some()
+            permit.is_some() && limits.open_stream("a".into()).is_none() && limits.open_stream("b".into()).is_some()
         );
-        drop(place);
+        drop(permit);
         assert!(limits.open_stream("a".into()).is_some());
     }
 }

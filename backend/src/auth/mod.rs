@@ -1,64 +1,63 @@
-//! Who may come in, and what they may do.
+//! Authentication and authorization: users, sessions, API keys, permissions, and the audit log.
 //!
-//! Two ways to run, no third. Bound to loopback with no account, Loadify is open to this machine. In every other case
-//! somebody must be signed in, or send a key, for everything but health, the files of the page and the sign-in itself;
-//! and bound to anything but loopback it does not start without an account (`start`).
+//! Loadify runs in one of two modes. In open mode, bound to loopback without a user account, it trusts every program on
+//! this machine. In closed mode a request needs a session or a key for everything except health, the files of the page and
+//! signing in. Bound to anything but loopback it does not start without a user account ([`startup`]).
 //!
-//! Each request passes one gate, `guard`: `origin` says where it comes from, `sessions` and `keys` whose it is,
-//! `rules` what the operation needs, `limits` whether there were too many, `audit` writes it down. `headers` tells browsers
-//! what not to do with the answers. `passwords` and `secrets` keep what opens the gate. `session` and `people` are the HTTP
-//! side, `stream` ends the streams of who has lost access, `command` is for the shell, `describe` for the
-//! API's document.
+//! Every request passes [`middleware::authorize`]: [`client`] says where it comes from, [`sessions`] and [`keys`] identify
+//! the principal, [`rules`] says what the operation requires, [`limits`] counts, [`cross_site`] refuses requests that
+//! another site sent, and [`audit`] records it. `passwords` and `secrets` hold what is verified, `routes` is the HTTP API,
+//! `streams` ends event streams whose principal lost access, `cli` is for the shell, `describe` adds the security schemes to
+//! the API's document.
 
 mod audit;
-mod caller;
-mod command;
+mod cli;
+mod client;
+mod cross_site;
 mod describe;
-mod guard;
 mod keys;
 mod limits;
-mod origin;
+mod middleware;
 mod passwords;
-mod people;
-mod queries;
+mod principal;
+mod routes;
 mod rules;
 mod secrets;
-mod session;
 mod sessions;
-mod start;
-mod stream;
+mod setup;
+mod startup;
+mod streams;
+mod users;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use caller::{Caller, Visit};
-pub use command::{KeyCommand, PasswordCommand, create_key, set_password};
+pub use cli::{KeyCommand, PasswordCommand, create_key, set_password};
+pub use client::Client;
 pub use describe::describe;
-pub use guard::{guard, routed_path};
-pub use origin::Origin;
+pub use middleware::{authorize, routed_path};
+pub use principal::RequestContext;
+pub use routes::configure;
 pub use rules::Rule;
-pub use start::{invite, prepare, tend};
-pub use stream::watched;
+pub use startup::{maintain, prepare, print_setup_link};
+pub use streams::until_access_ends;
 
-use crate::http::routes::Routes;
-use crate::operation;
 use crate::{
     app::App,
     auth::{limits::Limits, passwords::Passwords},
-    config::AccessConfig,
+    config::AuthConfig,
     http::ApiResult,
 };
-use shared::auth::Permission::Admin;
 
-/// What a process keeps for the gate.
-pub struct Access {
-    /// Accounts exist; the last admin cannot go, so this never ends.
+/// What a process keeps in memory to authorize requests.
+pub struct Auth {
+    /// A user account exists. Since the last admin cannot be deleted, this never becomes false again.
     closed: AtomicBool,
     pub passwords: Passwords,
     pub limits: Limits,
 }
 
-impl Access {
-    pub fn new(config: &AccessConfig) -> anyhow::Result<Self> {
+impl Auth {
+    pub fn new(config: &AuthConfig) -> anyhow::Result<Self> {
         Ok(Self {
             closed: AtomicBool::new(false),
             passwords: Passwords::new()?,
@@ -66,35 +65,13 @@ impl Access {
         })
     }
 
-    /// Whether one must sign in.
+    /// Whether requests must be authenticated.
     pub async fn is_closed(&self, app: &App) -> ApiResult<bool> {
         if self.closed.load(Ordering::Relaxed) {
             return Ok(true);
         }
-        let closed = queries::has_people(&mut *app.db().await?).await?;
+        let closed = users::exist(&mut *app.db().await?).await?;
         self.closed.store(closed, Ordering::Relaxed);
         Ok(closed)
     }
-}
-
-pub fn configure(routes: &mut Routes) {
-    routes
-        .add(operation!(session::get_session), Rule::SIGNED_IN)
-        .add(operation!(session::sign_in), Rule::PUBLIC)
-        .add(operation!(session::sign_out), Rule::SIGNED_IN.audited("session.sign_out"))
-        .add(operation!(session::change_password), Rule::SIGNED_IN.audited("person.change_password"))
-        .add(operation!(session::list_sessions), Rule::SIGNED_IN)
-        .add(operation!(session::end_sessions), Rule::SIGNED_IN.audited("session.end_all"))
-        .add(operation!(session::end_session), Rule::SIGNED_IN.audited("session.end"))
-        .add(operation!(session::set_up), Rule::PUBLIC)
-        .add(operation!(people::list_people), Rule::requires(Admin))
-        .add(operation!(people::create_person), Rule::requires(Admin).audited("person.create"))
-        .add(operation!(people::update_person), Rule::requires(Admin).audited("person.update"))
-        .add(operation!(people::delete_person), Rule::requires(Admin).audited("person.delete"))
-        .add(operation!(people::sign_out_person), Rule::requires(Admin).audited("person.sign_out"))
-        .add(operation!(people::list_keys), Rule::requires(Admin))
-        .add(operation!(people::create_key), Rule::requires(Admin).audited("key.create"))
-        .add(operation!(people::revoke_key), Rule::requires(Admin).audited("key.revoke"))
-        .add(operation!(audit::list_audit), Rule::requires(Admin))
-        .add(operation!(audit::audit_csv), Rule::requires(Admin));
 }

@@ -1,4 +1,4 @@
-//! Passwords: Argon2id, and how often one may be wrong.
+//! Passwords: Argon2id hashes, and back-off after failed sign-ins.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,152 +15,161 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use tokio::sync::Semaphore;
 
 use crate::{
-    config::AccessConfig,
+    config::AuthConfig,
     http::{ApiError, ApiResult},
 };
 
-/// Hashes made at the same time: each takes 19 MiB and some 30 ms of a core.
-const AT_ONCE: usize = 2;
+/// Hashes computed at the same time: each takes 19 MiB and some 30 ms of a core.
+const MAX_CONCURRENT_HASHES: usize = 2;
 /// How long a sign-in waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(5);
+const HASH_QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Makes and compares hashes, with the defaults of the crate, which are OWASP's: Argon2id, 19 MiB, 2 passes.
+/// Computes and verifies hashes with the defaults of the crate, which OWASP recommends: Argon2id, 19 MiB, 2 passes.
 #[derive(Clone)]
 pub struct Passwords {
-    places: Arc<Semaphore>,
-    /// Of no password: compared where there is no account, which takes as long as if there were.
-    nobody: String,
+    permits: Arc<Semaphore>,
+    /// Of no password: verified for names that do not exist, so that the answer takes the same time.
+    dummy_hash: String,
 }
 
 impl Passwords {
     pub fn new() -> anyhow::Result<Self> {
-        Ok(Self { places: Arc::new(Semaphore::new(AT_ONCE)), nobody: hash(&super::secrets::new_token())? })
+        let permits = Arc::new(Semaphore::new(MAX_CONCURRENT_HASHES));
+        Ok(Self { permits, dummy_hash: hash(&super::secrets::new_token())? })
     }
 
-    /// The PHC string of a new password.
+    /// Returns the PHC string of a new password.
     pub async fn hash(&self, password: String) -> ApiResult<String> {
-        self.turn(move || hash(&password)).await
+        self.run_limited(move || hash(&password)).await
     }
 
-    /// Whether `password` is the one that was hashed. Takes the same time where `known` is absent.
-    pub async fn verify(&self, password: String, known: Option<String>) -> ApiResult<bool> {
-        let exists = known.is_some();
-        let known = known.unwrap_or_else(|| self.nobody.clone());
-        let right = self.turn(move || {
-            let known = PasswordHash::new(&known).map_err(|error| anyhow::anyhow!("a hash cannot be read: {error}"))?;
-            Ok(Argon2::default().verify_password(password.as_bytes(), &known).is_ok())
+    /// Whether `password` has this hash. Takes the same time if `known_hash` is `None`.
+    pub async fn verify(&self, password: String, known_hash: Option<String>) -> ApiResult<bool> {
+        let exists = known_hash.is_some();
+        let known_hash = known_hash.unwrap_or_else(|| self.dummy_hash.clone());
+        let matches = self.run_limited(move || {
+            let parsed = PasswordHash::new(&known_hash)
+                .map_err(|error| anyhow::anyhow!("a stored password hash is malformed: {error}"))?;
+            Ok(Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok())
         });
-        Ok(right.await? && exists)
+        Ok(matches.await? && exists)
     }
 
-    async fn turn<T: Send + 'static>(&self, work: impl FnOnce() -> anyhow::Result<T> + Send + 'static) -> ApiResult<T> {
-        let waiting = tokio::time::timeout(PATIENCE, Arc::clone(&self.places).acquire_owned());
-        let Ok(Ok(place)) = waiting.await else {
-            return Err(ApiError::TooManyRequests { what: "people are signing in at this moment", wait_seconds: 5 });
+    async fn run_limited<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+    ) -> ApiResult<T> {
+        let waiting = tokio::time::timeout(HASH_QUEUE_TIMEOUT, Arc::clone(&self.permits).acquire_owned());
+        let Ok(Ok(permit)) = waiting.await else {
+            return Err(ApiError::TooManyRequests { what: "concurrent sign-ins", wait_seconds: 5 });
         };
-        let worked = tokio::task::spawn_blocking(move || {
+        let finished = tokio::task::spawn_blocking(move || {
             let result = work();
-            drop(place);
+            drop(permit);
             result
         });
-        worked.await.map_err(|error| ApiError::Internal(error.into()))?.map_err(ApiError::Internal)
+        finished.await.map_err(|error| ApiError::Internal(error.into()))?.map_err(ApiError::Internal)
     }
 }
 
-/// The PHC string of a password.
+/// Returns the PHC string of a password.
 pub fn hash(password: &str) -> anyhow::Result<String> {
     let salt = SaltString::generate(&mut OsRng);
     let hash = Argon2::default().hash_password(password.as_bytes(), &salt);
     Ok(hash.map_err(|error| anyhow::anyhow!("a password cannot be hashed: {error}"))?.to_string())
 }
 
-/// How long the next guess waits after so many wrong ones: it doubles, from a second to the longest, in seconds.
-struct Pauses {
-    free: i32,
-    longest: i32,
+/// Exponential back-off: after `free_attempts` failures each attempt waits twice as long, from 1 s to `max_wait_seconds`.
+struct BackOff {
+    free_attempts: i32,
+    max_wait_seconds: i32,
 }
 
-/// A guess that is under way: it counts as wrong until it is right.
-pub struct Guess {
-    keys: Vec<String>,
+/// A sign-in attempt in progress. It counts as failed until [`Attempt::succeed`].
+pub struct Attempt {
+    address_key: String,
+    account_key: String,
 }
 
-impl Guess {
-    /// Takes a turn for a guess at the password of the account `name_key` from `address`, before the password is looked
-    /// at: any number of guesses at once are counted, all of them. `known_here` says that the owner has signed in from
-    /// there before: such addresses are counted apart, so that who guesses cannot keep the owner out.
+impl Attempt {
+    /// Counts an attempt for the account `name_key` from `network`, before the password is verified, so that concurrent
+    /// attempts are all counted. `from_known_address` says that the owner has signed in from there before: such addresses are
+    /// counted separately, so that an attacker elsewhere cannot lock the owner out.
     ///
     /// # Errors
-    /// [`ApiError::TooManyRequests`] while earlier ones keep it waiting; then nothing is counted.
+    /// [`ApiError::TooManyRequests`] while earlier failures delay this attempt; then nothing is counted.
     pub async fn begin(
         conn: &mut AsyncPgConnection,
-        config: &AccessConfig,
+        config: &AuthConfig,
         name_key: &str,
-        address: &str,
-        known_here: bool,
+        network: &str,
+        from_known_address: bool,
     ) -> ApiResult<Self> {
-        let (for_account, for_address) = (
-            Pauses { free: config.sign_in_account_tries, longest: config.sign_in_account_pause_seconds },
-            Pauses { free: config.sign_in_address_tries, longest: config.sign_in_address_pause_seconds },
-        );
-        let account =
-            if known_here { format!("account {name_key} at {address}") } else { format!("account {name_key}") };
-        let pairs = [(format!("address {address}"), for_address), (account, for_account)];
-        let waiting = conn
+        let of_account = BackOff {
+            free_attempts: config.sign_in_account_tries,
+            max_wait_seconds: config.sign_in_account_pause_seconds,
+        };
+        let of_address = BackOff {
+            free_attempts: config.sign_in_address_tries,
+            max_wait_seconds: config.sign_in_address_pause_seconds,
+        };
+        let address_key = format!("address {network}");
+        let account_key =
+            if from_known_address { format!("account {name_key} at {network}") } else { format!("account {name_key}") };
+        let counted = conn
             .transaction(async |conn| {
-                for (key, pauses) in &pairs {
-                    if let Some(until) = count(conn, key, pauses).await? {
-                        return Err(Held::Waits(until));
+                for (key, back_off) in [(&address_key, of_address), (&account_key, of_account)] {
+                    if let Some(seconds) = count_failure(conn, key, &back_off).await? {
+                        return Err(AttemptError::Wait { seconds });
                     }
                 }
                 Ok(())
             })
             .await;
-        match waiting {
-            Ok(()) => Ok(Self { keys: pairs.into_iter().map(|(key, _)| key).collect() }),
-            Err(Held::Waits(seconds)) => {
-                Err(ApiError::TooManyRequests { what: "passwords were wrong", wait_seconds: seconds })
+        match counted {
+            Ok(()) => Ok(Self { address_key, account_key }),
+            Err(AttemptError::Wait { seconds }) => {
+                Err(ApiError::TooManyRequests { what: "wrong passwords", wait_seconds: seconds })
             }
-            Err(Held::Failed(error)) => Err(error.into()),
+            Err(AttemptError::Database(error)) => Err(error.into()),
         }
     }
 
-    /// The password was right: the account's count begins anew. That of the address does not, or who has an account of
-    /// their own could guess at others' without end.
+    /// Resets the count of the account. That of the address only loses this attempt, or an attacker with an account could
+    /// reset it between guesses at the passwords of others.
     pub async fn succeed(self, conn: &mut AsyncPgConnection) -> QueryResult<()> {
-        let (address, account) = (&self.keys[0], &self.keys[1]);
         diesel::sql_query(
             "UPDATE sign_in_failures SET failures = greatest(failures - 1, 0), blocked_until = now() WHERE key = $1",
         )
-        .bind::<Text, _>(address)
+        .bind::<Text, _>(&self.address_key)
         .execute(conn)
         .await?;
-        diesel::sql_query("DELETE FROM sign_in_failures WHERE key = $1").bind::<Text, _>(account).execute(conn).await?;
-        Ok(())
+        let reset = diesel::sql_query("DELETE FROM sign_in_failures WHERE key = $1");
+        reset.bind::<Text, _>(&self.account_key).execute(conn).await.map(drop)
     }
 }
 
-enum Held {
-    Waits(u64),
-    Failed(diesel::result::Error),
+enum AttemptError {
+    Wait { seconds: u64 },
+    Database(diesel::result::Error),
 }
 
-impl From<diesel::result::Error> for Held {
+impl From<diesel::result::Error> for AttemptError {
     fn from(error: diesel::result::Error) -> Self {
-        Self::Failed(error)
+        Self::Database(error)
     }
 }
 
 #[derive(QueryableByName)]
-struct Until {
+struct BlockedRow {
     #[diesel(sql_type = Timestamptz)]
     blocked_until: DateTime<Utc>,
     #[diesel(sql_type = Timestamptz)]
     now: DateTime<Utc>,
 }
 
-/// Counts one more wrong password. Gives the seconds to wait, uncounted, where it is too soon for another.
-async fn count(conn: &mut AsyncPgConnection, key: &str, pauses: &Pauses) -> QueryResult<Option<u64>> {
+/// Counts one more failure, or returns the seconds to wait, without counting, if it is too early for another attempt.
+async fn count_failure(conn: &mut AsyncPgConnection, key: &str, back_off: &BackOff) -> QueryResult<Option<u64>> {
     let counted = diesel::sql_query(format!(
         "INSERT INTO sign_in_failures AS f (key, failures, last_at, blocked_until) VALUES ($1, 1, now(), now()) \
          ON CONFLICT (key) DO UPDATE SET last_at = now(), \
@@ -168,8 +177,8 @@ async fn count(conn: &mut AsyncPgConnection, key: &str, pauses: &Pauses) -> Quer
              blocked_until = CASE WHEN f.last_at < now() - interval '1 day' OR f.failures + 1 < {free} THEN now() \
                  ELSE now() + make_interval(secs => least({longest}, 2 ^ least(f.failures + 1 - {free}, 20))) END \
          WHERE f.blocked_until <= now()",
-        free = pauses.free,
-        longest = pauses.longest,
+        free = back_off.free_attempts,
+        longest = back_off.max_wait_seconds,
     ))
     .bind::<Text, _>(key)
     .execute(conn)
@@ -177,7 +186,7 @@ async fn count(conn: &mut AsyncPgConnection, key: &str, pauses: &Pauses) -> Quer
     if counted > 0 {
         return Ok(None);
     }
-    let row: Until = diesel::sql_query("SELECT blocked_until, now() AS now FROM sign_in_failures WHERE key = $1")
+    let row: BlockedRow = diesel::sql_query("SELECT blocked_until, now() AS now FROM sign_in_failures WHERE key = $1")
         .bind::<Text, _>(key)
         .get_result(conn)
         .await?;

@@ -1,17 +1,17 @@
-//! What an operation requires of its caller. A rule is given with each handler where it is registered ([`Routes::add`]).
+//! What an operation requires of its principal. Each handler is registered together with its rule ([`Routes::add`]).
 //!
 //! [`Routes::add`]: crate::http::routes::Routes::add
 
 use shared::auth::Permission;
 
-/// Who may call an operation.
+/// The principals that can call an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requirement {
-    /// Nothing: the caller is not even identified, since that asks the database. For liveness and readiness.
+    /// None: the principal is not identified either, since that needs the database. For liveness and readiness.
     Health,
-    /// No account is needed.
+    /// Anonymous ones too.
     Public,
-    /// Every user who is signed in, and every key.
+    /// Every signed-in user, and every key.
     SignedIn,
     /// Users and keys with this permission.
     Permission(Permission),
@@ -21,7 +21,7 @@ pub enum Requirement {
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
     pub requires: Requirement,
-    /// The action in the audit log; `None` for operations that change nothing, and for those that write their own entries.
+    /// The action in the audit log; `None` for operations that change nothing, and for those that add their own entries.
     pub audit_action: Option<&'static str>,
 }
 
@@ -34,12 +34,12 @@ impl Rule {
         Self { requires: Requirement::Permission(permission), audit_action: None }
     }
 
-    /// Returns whether the operation can be called without an account.
+    /// Whether the operation can be called without authentication.
     pub fn is_public(self) -> bool {
         matches!(self.requires, Requirement::Health | Requirement::Public)
     }
 
-    /// Writes an entry with this action to the audit log at each call.
+    /// Adds an entry with this action to the audit log at each call.
     #[must_use]
     pub const fn audited(self, action: &'static str) -> Self {
         Self { audit_action: Some(action), ..self }

@@ -1,38 +1,38 @@
-//! Secrets that open something: made here, shown once, kept as their SHA-256. Pure.
+//! Tokens of sessions, setup links and API keys: generated here, shown once, stored as their SHA-256. Pure.
 //!
-//! A slow hash would add nothing: there are 256 random bits to guess.
+//! A slow hash would add nothing: an attacker has to guess 256 random bits.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use rand::{TryRngCore, rngs::OsRng};
 use sha2::{Digest, Sha256};
 
-/// How a key begins, so that people and scanners know one where they find it.
+/// Prefix of every key, so that people and secret scanners recognize one.
 const KEY_PREFIX: &str = "ldf_";
-/// Digits behind the prefix by which a key is known in lists.
+/// Digits after the prefix that lists show.
 const SHOWN_DIGITS: usize = 8;
-/// Hexadecimal digits of the random part, and of the checksum behind it.
+/// Hexadecimal digits of the random part, and of the checksum after it.
 const RANDOM_DIGITS: usize = 64;
 const CHECKSUM_DIGITS: usize = 8;
 
-/// What the table knows of a secret.
+/// Returns the SHA-256 that the database stores.
 pub fn hash(secret: &str) -> Vec<u8> {
     Sha256::digest(secret).to_vec()
 }
 
-fn random() -> [u8; 32] {
+fn random_bytes() -> [u8; 32] {
     let mut bytes = [0; 32];
-    OsRng.try_fill_bytes(&mut bytes).expect("the system has random numbers");
+    OsRng.try_fill_bytes(&mut bytes).expect("the system has a random number generator");
     bytes
 }
 
-/// For the cookie of a session, or for a link: 256 bits in base64url.
+/// Returns a token for a session cookie or a setup link: 256 bits in base64url.
 pub fn new_token() -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(random())
+    BASE64_URL_SAFE_NO_PAD.encode(random_bytes())
 }
 
-/// `ldf_`, 256 bits, and a checksum of both, in hexadecimal.
+/// Returns `ldf_`, 256 bits, and a checksum of both, in hexadecimal.
 pub fn new_key() -> String {
-    let body: String = random().iter().map(|byte| format!("{byte:02x}")).collect();
+    let body: String = random_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     let checksum = checksum(&body);
     format!("{KEY_PREFIX}{body}{checksum:0CHECKSUM_DIGITS$x}")
 }
@@ -44,7 +44,7 @@ fn checksum(body: &str) -> u32 {
     checksum.finalize()
 }
 
-/// Whether it can be a key at all: a mistyped one is known without asking the database.
+/// Whether `text` has the form of a key. A mistyped key is recognized without a query.
 pub fn is_key(text: &str) -> bool {
     let Some(digits) = text.strip_prefix(KEY_PREFIX) else { return false };
     if digits.len() != RANDOM_DIGITS + CHECKSUM_DIGITS || !digits.is_ascii() {
@@ -54,8 +54,8 @@ pub fn is_key(text: &str) -> bool {
     u32::from_str_radix(sum, 16) == Ok(checksum(body))
 }
 
-/// The part of a key that may be shown.
-pub fn shown(key: &str) -> &str {
+/// Returns the part of a key that lists show.
+pub fn prefix(key: &str) -> &str {
     &key[..KEY_PREFIX.len() + SHOWN_DIGITS]
 }
 
@@ -64,9 +64,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_told_from_a_mistyped_one() {
+    fn a_mistyped_key_is_recognized() {
         let key = new_key();
-        assert_eq!((key.len(), shown(&key).len()), (76, 12));
+        assert_eq!((key.len(), prefix(&key).len()), (76, 12));
         assert!(is_key(&key));
         let last = if key.ends_with('0') { '1' } else { '0' };
         let mistyped = format!("{}{last}", &key[..key.len() - 1]);

@@ -89,7 +89,7 @@ impl Connections {
         Arc::new(Self {
             max,
             max_per_address: if per_address == 0 { (max / 2).max(1) } else { per_address },
-            trusted_proxies: config.access.trusted_proxies.clone(),
+            trusted_proxies: config.auth.trusted_proxies.clone(),
             head_timeout: config.request_head() + GRACE_TIME,
             keep_alive: config.keep_alive() + GRACE_TIME,
             open: Mutex::default(),

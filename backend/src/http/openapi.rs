@@ -17,7 +17,7 @@ use crate::{
         (name = "uploads", description = "Resumable uploads by the tus protocol 1.0.0"),
         (name = "products", description = "The catalogue"),
         (name = "webhooks", description = "Other systems that are told of changes"),
-        (name = "access", description = "People, their sessions, keys, and the audit log"),
+        (name = "auth", description = "Users, sessions, keys, and the audit log"),
         (name = "operations", description = "How a process is doing"),
     )
 )]

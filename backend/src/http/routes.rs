@@ -191,7 +191,7 @@ fn resource(path: &str, operations: Vec<(Operation, Rule)>) -> impl actix_web::d
                     request.extensions_mut().insert(PublicOperation);
                 }
                 request.extensions_mut().insert(query);
-                auth::guard(rule, request, next).await
+                auth::authorize(rule, request, next).await
             }
         }))
 }

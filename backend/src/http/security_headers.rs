@@ -10,7 +10,7 @@ use actix_web::{
 
 use crate::{
     app::App,
-    auth::{Origin, routed_path},
+    auth::{Client, routed_path},
     http::assets::Assets,
 };
 
@@ -33,8 +33,8 @@ pub async fn protect(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let app = request.app_data::<Data<App>>().expect("the server adds it").clone();
-    let config = &app.config.access;
-    let secure = Origin::of(&request, &config.trusted_proxies, config.public_url.as_ref()).secure;
+    let config = &app.config.auth;
+    let secure = Client::of(&request, &config.trusted_proxies, config.public_url.as_ref()).secure;
     let path = routed_path(&request);
     let (is_docs, is_api) = (path.starts_with("/api/docs"), path.starts_with("/api/"));
     let mut response = next.call(request).await?;

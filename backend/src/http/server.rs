@@ -80,7 +80,7 @@ pub async fn serve(app: Arc<App>) -> anyhow::Result<()> {
         .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())
         .listen("http", listener, factory)
         .context("cannot start the web server")?;
-    auth::invite(&app, address).await;
+    auth::print_setup_link(&app, address).await;
     tracing::info!("Loadify is at http://{address}");
     let server = server.run();
     let handle = server.handle();

@@ -60,7 +60,7 @@ pub fn channel() -> (EventSender, mpsc::Receiver<sse::Event>) {
 pub fn respond(receiver: mpsc::Receiver<sse::Event>, request: &HttpRequest) -> ApiResult<HttpResponse> {
     let open = OpenStream::new();
     // Dropped with the stream.
-    let events = auth::watched(receiver, request)?.inspect(move |_| {
+    let events = auth::until_access_ends(receiver, request)?.inspect(move |_| {
         let _ = &open;
     });
     let response = Sse::from_infallible_stream(events)

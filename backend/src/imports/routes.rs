@@ -15,7 +15,7 @@ use shared::{
 };
 use utoipa::IntoParams;
 
-use crate::auth::{Rule, Visit};
+use crate::auth::{RequestContext, Rule};
 use crate::http::routes::Routes;
 use crate::operation;
 use crate::{
@@ -79,7 +79,7 @@ pub fn kept_name(name: &str) -> String {
     ))]
 pub async fn create_import(
     app: Data<App>,
-    visit: Visit,
+    context: RequestContext,
     query: Query<CreateImport>,
     request: HttpRequest,
     mut body: Payload,
@@ -89,9 +89,9 @@ pub async fn create_import(
         return Err(error);
     }
     if by_url::is_asked_for(&request) {
-        return by_url::create(&app, visit.caller.user_id(), &request, body).await;
+        return by_url::create(&app, context.principal.user_id(), &request, body).await;
     }
-    let stored = request_body::store(&app, visit.caller.user_id(), &request, body).await?;
+    let stored = request_body::store(&app, context.principal.user_id(), &request, body).await?;
     let file_name = kept_name(&query.file_name);
     let new = NewImport {
         file_name: &file_name,

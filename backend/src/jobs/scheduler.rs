@@ -87,7 +87,7 @@ async fn purge_expired(app: &App) {
             uploads::expire(app).await?;
             storage_maintenance.run(app).await?;
             if auth_purged.is_none_or(|at| at.elapsed() >= AUTH_PURGE_INTERVAL) {
-                auth::tend(app).await?;
+                auth::maintain(app).await?;
                 auth_purged = Some(Instant::now());
             }
             anyhow::Ok(())

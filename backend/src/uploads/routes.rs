@@ -11,7 +11,7 @@ use actix_web::{
 use diesel_async::AsyncConnection;
 use shared::{detect, problem::Problem};
 
-use crate::auth::{Rule, Visit};
+use crate::auth::{RequestContext, Rule};
 use crate::http::routes::Routes;
 use crate::operation;
 use crate::{
@@ -211,14 +211,14 @@ fn wrong_content_type(kind: &str) -> ApiError {
 ))]
 pub async fn create_upload(
     app: Data<App>,
-    visit: Visit,
+    context: RequestContext,
     request: HttpRequest,
     body: Payload,
 ) -> ApiResult<HttpResponse> {
     let creation = creation(&request, app.config.max_upload_bytes)?;
     let headers = patch_headers(&request, None)?;
     imports::admit(&app).await?;
-    let upload = insert(&app, visit.caller.user_id(), &creation).await?;
+    let upload = insert(&app, context.principal.user_id(), &creation).await?;
     let mut response = HttpResponse::Created();
     response.insert_header((header::LOCATION, format!("/api/v1/uploads/{}", upload.id)));
     if !creation.with_upload {

@@ -1,4 +1,4 @@
-//! The menu of who is signed in, and at its side what only admins have.
+//! The account menu, and the menu of the pages for admins.
 
 use leptos::prelude::*;
 use leptos_router::components::A;
@@ -6,28 +6,28 @@ use leptos_router::hooks::use_location;
 use shared::auth::Permission;
 use wasm_bindgen_futures::spawn_local;
 
-use super::person_dialogs::ChangePasswordDialog;
 use super::sessions::SessionsDialog;
-use super::state::Access;
-use super::{requests, words};
+use super::state::Auth;
+use super::user_dialogs::ChangePasswordDialog;
+use super::{labels, requests};
 use crate::ui::{Glyph, Icon, Popover, Toasts};
 
-/// Pages that not everybody has: address, name, sign, and who may open it.
-const PLACES: [(&str, &str, Glyph, Permission); 4] = [
+/// Pages that need a permission: path, label, icon, permission.
+const PAGES: [(&str, &str, Glyph, Permission); 4] = [
     ("/webhooks", "Webhooks", Glyph::External, Permission::Webhooks),
-    ("/people", "People", Glyph::People, Permission::Admin),
+    ("/users", "Users", Glyph::People, Permission::Admin),
     ("/keys", "API keys", Glyph::Key, Permission::Admin),
     ("/audit", "Audit log", Glyph::Clock, Permission::Admin),
 ];
 
-/// At the end of the top bar. On a narrow window the pages of admins are in the menu of the account.
+/// At the end of the top bar. In a narrow window it also contains the pages for admins.
 #[component]
 pub fn AccountMenu() -> impl IntoView {
-    let access = Access::expect();
+    let auth = Auth::expect();
     let open = RwSignal::new(false);
     let (changing, listing) = (RwSignal::new(false), RwSignal::new(false));
     let initial = move || {
-        let name = access.person().map(|person| person.name).unwrap_or_default();
+        let name = auth.user().map(|user| user.name).unwrap_or_default();
         name.chars().next().map(|first| first.to_uppercase().to_string())
     };
     let button = move || match initial() {
@@ -37,11 +37,11 @@ pub fn AccountMenu() -> impl IntoView {
     view! {
         <div class="account">
             <Popover open label="Account" testid="account" button=button bare=true>
-                <Who />
-                <ul class="menu-list account-places">
-                    <Places open />
+                <CurrentUser />
+                <ul class="menu-list account-pages">
+                    <PageLinks open />
                 </ul>
-                <Own open changing listing />
+                <OwnAccount open changing listing />
             </Popover>
         </div>
         <ChangePasswordDialog open=changing />
@@ -49,18 +49,18 @@ pub fn AccountMenu() -> impl IntoView {
     }
 }
 
-/// The pages of admins, in the bar of a wide window.
+/// The pages for admins, in the top bar of a wide window.
 #[component]
 pub fn ManageMenu() -> impl IntoView {
-    let access = Access::expect();
+    let auth = Auth::expect();
     let open = RwSignal::new(false);
     let path = use_location().pathname;
-    let here = move || path.with(|path| PLACES[1..].iter().any(|(place, ..)| path.starts_with(place)));
+    let is_current = move || path.with(|path| PAGES[1..].iter().any(|(page, ..)| path.starts_with(page)));
     view! {
-        <Show when=move || access.may(Permission::Admin)>
-            <div class="manage" class:manage-here=here>
+        <Show when=move || auth.can(Permission::Admin)>
+            <div class="manage" class:manage-current=is_current>
                 <Popover open label="Manage" testid="manage" button=|| view! { "Manage" <Icon glyph=Glyph::Chevron /> }>
-                    <ul class="menu-list">{PLACES[1..].iter().map(|place| link(*place, open)).collect_view()}</ul>
+                    <ul class="menu-list">{PAGES[1..].iter().map(|page| link(*page, open)).collect_view()}</ul>
                 </Popover>
             </div>
         </Show>
@@ -68,12 +68,12 @@ pub fn ManageMenu() -> impl IntoView {
 }
 
 #[component]
-fn Places(open: RwSignal<bool>) -> impl IntoView {
-    let access = Access::expect();
-    PLACES.map(|place| {
+fn PageLinks(open: RwSignal<bool>) -> impl IntoView {
+    let auth = Auth::expect();
+    PAGES.map(|page| {
         view! {
-            <Show when=move || access.may(place.3)>
-                {link(place, open)}
+            <Show when=move || auth.can(page.3)>
+                {link(page, open)}
             </Show>
         }
     })
@@ -94,22 +94,21 @@ fn link(
 }
 
 #[component]
-fn Who() -> impl IntoView {
-    let access = Access::expect();
-    move || match access.person() {
-        Some(person) => view! {
-            <div class="who" data-testid="who">
-                <p class="who-name">{person.name}</p>
-                <p class="card-note">{words::role(person.role)}</p>
+fn CurrentUser() -> impl IntoView {
+    let auth = Auth::expect();
+    move || match auth.user() {
+        Some(user) => view! {
+            <div class="account-user" data-testid="account-user">
+                <p class="account-name">{user.name}</p>
+                <p class="card-note">{labels::role(user.role)}</p>
             </div>
         }
         .into_any(),
         None => view! {
-            <div class="who" data-testid="who">
-                <p class="who-name">"Open"</p>
+            <div class="account-user" data-testid="account-user">
+                <p class="account-name">"Open mode"</p>
                 <p class="card-note">
-                    "No account has been made: everybody on this machine may do everything. The server prints a link for
-                    the first account when it starts."
+                    "No accounts yet. Anyone on this computer has full access. Use the setup link in the server log."
                 </p>
             </div>
         }
@@ -117,10 +116,10 @@ fn Who() -> impl IntoView {
     }
 }
 
-/// What concerns one's own account.
+/// Actions on the own account.
 #[component]
-fn Own(open: RwSignal<bool>, changing: RwSignal<bool>, listing: RwSignal<bool>) -> impl IntoView {
-    let access = Access::expect();
+fn OwnAccount(open: RwSignal<bool>, changing: RwSignal<bool>, listing: RwSignal<bool>) -> impl IntoView {
+    let auth = Auth::expect();
     let toasts = Toasts::expect();
     let show = move |dialog: RwSignal<bool>| {
         open.set(false);
@@ -130,13 +129,13 @@ fn Own(open: RwSignal<bool>, changing: RwSignal<bool>, listing: RwSignal<bool>) 
         open.set(false);
         spawn_local(async move {
             match requests::sign_out().await {
-                Ok(()) => Access::signed_out(),
-                Err(problem) => toasts.refuse("You are still signed in", &problem),
+                Ok(()) => Auth::signed_out(),
+                Err(problem) => toasts.refuse("Couldn't sign out", &problem),
             }
         });
     };
     view! {
-        <Show when=move || access.person().is_some()>
+        <Show when=move || auth.user().is_some()>
             <ul class="menu-list menu-rule">
                 <li>
                     <button type="button" class="menu-item" data-testid="my-sessions" on:click=move |_| show(listing)>

@@ -1,4 +1,4 @@
-//! Who did what, when and from where.
+//! The audit log page.
 
 use leptos::{ev, prelude::*};
 use leptos_router::NavigateOptions;
@@ -11,14 +11,14 @@ use crate::api::encode;
 use crate::ui::time::{from_field, to_field};
 use crate::ui::{Glyph, Icon, PageHead, ProblemNotice, Relative, Skeleton, page_title};
 
-/// Kinds of things, by how the names of the actions on them begin.
+/// Kinds of objects: prefix of the action, label.
 const AREAS: [(&str, &str); 7] = [
-    ("", "Everything"),
+    ("", "All actions"),
     ("product.", "Products"),
     ("import.", "Imports"),
     ("webhook.", "Webhooks"),
-    ("session.", "Signing in and out"),
-    ("person.", "People"),
+    ("session.", "Sessions"),
+    ("user.", "Users"),
     ("key.", "Keys"),
 ];
 
@@ -34,7 +34,7 @@ pub fn AuditPage() -> impl IntoView {
     let csv = move || view.with(|view| requests::audit_csv_url(&view.csv_query(encode)));
     view! {
         <div class="page">
-            <PageHead title="Audit log" lead="Each sign-in and each change by hand, with who did it and from where.">
+            <PageHead title="Audit log" lead="Sign-ins and changes, with who and from where.">
                 <a class="button" href=csv download rel="external" data-testid="audit-csv">
                     <Icon glyph=Glyph::Download />
                     "Export as CSV"
@@ -44,7 +44,7 @@ pub fn AuditPage() -> impl IntoView {
             <Transition fallback=|| view! { <Skeleton rows=10 /> }>
                 {move || Suspend::new(async move {
                     match page.await {
-                        Ok(page) if page.items.is_empty() => view! { <Nothing view /> }.into_any(),
+                        Ok(page) if page.items.is_empty() => view! { <NoEntries view /> }.into_any(),
                         Ok(page) => view! { <Entries page view /> }.into_any(),
                         Err(problem) => view! { <ProblemNotice problem retry=move || page.refetch() /> }.into_any(),
                     }
@@ -57,7 +57,7 @@ pub fn AuditPage() -> impl IntoView {
 #[component]
 fn Filters(view: Memo<AuditView>) -> impl IntoView {
     let navigate = use_navigate();
-    // Another filter begins at the newest.
+    // A new filter starts at the newest entry.
     let show = StoredValue::new(move |view: AuditView| {
         let options = NavigateOptions { scroll: false, ..NavigateOptions::default() };
         navigate(&view.at(None).href(encode), options);
@@ -92,15 +92,15 @@ fn Filters(view: Memo<AuditView>) -> impl IntoView {
             <input
                 class="input"
                 type="search"
-                placeholder="Who: a name, or key and its name"
-                aria-label="Who: a name, or key and its name"
+                placeholder="Actor: a user, or key and its name"
+                aria-label="Actor: a user, or key and its name"
                 data-testid="audit-actor"
                 prop:value=move || view.with(|view| view.actor.clone())
                 on:change=change(|view, text| view.actor = text)
             />
-            <select class="select" aria-label="What" data-testid="audit-action" on:change=change(|view, text| view.action = text)>
+            <select class="select" aria-label="Action" data-testid="audit-action" on:change=change(|view, text| view.action = text)>
                 {AREAS.map(area).collect_view()}
-                // One action alone, as the link in a row asks for it.
+                // A single action, selected by the link in a row.
                 {move || single.get().map(|action| view! { <option value=action.clone() selected=true>{action.clone()}</option> })}
             </select>
             {moment("Since", "audit-since", since, |view, text| view.since = from_field(&text))}
@@ -128,12 +128,12 @@ fn Entries(page: Page, view: Memo<AuditView>) -> impl IntoView {
                 <caption class="visually-hidden">"Audit log"</caption>
                 <thead>
                     <tr>
-                        <th scope="col">"When"</th>
-                        <th scope="col">"Who"</th>
-                        <th scope="col">"What"</th>
-                        <th scope="col">"To what"</th>
-                        <th scope="col">"From"</th>
-                        <th scope="col" class="number">"Answer"</th>
+                        <th scope="col">"Time"</th>
+                        <th scope="col">"Actor"</th>
+                        <th scope="col">"Action"</th>
+                        <th scope="col">"Target"</th>
+                        <th scope="col">"Address"</th>
+                        <th scope="col" class="number">"Response"</th>
                     </tr>
                 </thead>
                 <tbody>{page.items.into_iter().map(|entry| view! { <EntryRow entry view=at.clone() /> }).collect_view()}</tbody>
@@ -146,28 +146,28 @@ fn Entries(page: Page, view: Memo<AuditView>) -> impl IntoView {
 #[component]
 fn EntryRow(
     entry: AuditEntry,
-    /// What is shown now: the links in the row narrow it down.
+    /// The current view, which the links in the row narrow down.
     view: AuditView,
 ) -> impl IntoView {
-    let (tone, answer) = answer(entry.status);
+    let (tone, response) = response(entry.status);
     let of_actor = AuditView { actor: entry.actor.clone(), before: None, ..view.clone() }.href(encode);
     let of_action = AuditView { action: entry.action.clone(), before: None, ..view }.href(encode);
     view! {
         <tr data-testid="audit-row">
-            <td class="audit-when"><Relative at=entry.at /></td>
-            <td class="audit-who"><a href=of_actor data-noscroll title="Only this one">{entry.actor}</a></td>
-            <td class="audit-what"><a href=of_action data-noscroll title="Only this"><code>{entry.action}</code></a></td>
+            <td class="audit-time"><Relative at=entry.at /></td>
+            <td class="audit-actor"><a href=of_actor data-noscroll title="Show only this actor">{entry.actor}</a></td>
+            <td class="audit-action"><a href=of_action data-noscroll title="Show only this action"><code>{entry.action}</code></a></td>
             <td class="audit-target"><code>{entry.target}</code></td>
-            <td class="audit-from">{entry.address}</td>
-            <td class="number audit-answer">
-                <span class="badge" data-tone=tone>{answer}</span>
+            <td class="audit-address">{entry.address}</td>
+            <td class="number audit-status">
+                <span class="badge" data-tone=tone>{response}</span>
             </td>
         </tr>
     }
 }
 
-/// How the answer is shown.
-fn answer(status: Option<i32>) -> (&'static str, String) {
+/// Returns tone and text of a response.
+fn response(status: Option<i32>) -> (&'static str, String) {
     match status {
         None => ("neutral", "None".to_owned()),
         Some(status @ ..400) => ("good", status.to_string()),
@@ -177,18 +177,18 @@ fn answer(status: Option<i32>) -> (&'static str, String) {
 }
 
 #[component]
-fn Nothing(view: Memo<AuditView>) -> impl IntoView {
+fn NoEntries(view: Memo<AuditView>) -> impl IntoView {
     let at = view.get_untracked();
     let text = if at.is_filtered() || at.before.is_some() {
         view! {
-            <p class="empty-title">"No entry is like that"</p>
+            <p class="empty-title">"No matching entries"</p>
             <a class="button" href="/audit" data-noscroll>"Show all entries"</a>
         }
         .into_any()
     } else {
         view! {
-            <p class="empty-title">"Nothing has been done yet"</p>
-            <p>"What is changed from now on is listed here."</p>
+            <p class="empty-title">"No entries yet"</p>
+            <p>"Sign-ins and changes are listed here."</p>
         }
         .into_any()
     };
@@ -205,10 +205,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_stands_out() {
-        assert_eq!(answer(Some(204)), ("good", "204".into()));
-        assert_eq!(answer(Some(403)).0, "warning");
-        assert_eq!(answer(Some(500)).0, "bad");
-        assert_eq!(answer(None), ("neutral", "None".into()));
+    fn refusals_have_a_warning_tone() {
+        assert_eq!(response(Some(204)), ("good", "204".into()));
+        assert_eq!(response(Some(403)).0, "warning");
+        assert_eq!(response(Some(500)).0, "bad");
+        assert_eq!(response(None), ("neutral", "None".into()));
     }
 }

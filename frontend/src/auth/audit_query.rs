@@ -1,49 +1,49 @@
-//! What the address says about the audit log. Pure but for the escaping, which is handed in.
+//! The view of the audit log that is in the URL. Pure: the encoding function is a parameter.
 
 use std::fmt::Write;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-/// Entries on a page.
-const LIMIT: u32 = 50;
+/// Entries per page.
+const PAGE_SIZE: u32 = 50;
 
-/// A part of the log. The words are those of the API.
+/// A filtered page of the log. Fields have the names of the API's parameters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditView {
     pub actor: String,
     pub action: String,
-    /// At this moment or later.
+    /// At this time or later.
     pub since: Option<DateTime<Utc>>,
-    /// Before this moment.
+    /// Before this time.
     pub until: Option<DateTime<Utc>>,
-    /// Older than this entry; the newest where there is none.
+    /// Older than the entry with this id.
     pub before: Option<i64>,
 }
 
 impl AuditView {
-    /// Reads the parameters of an address. What cannot be read is taken as absent.
+    /// Parses the parameters of a URL. Malformed values are ignored.
     pub fn read(parameter: impl Fn(&str) -> Option<String>) -> Self {
-        let moment = |text: String| DateTime::parse_from_rfc3339(&text).ok().map(|at| at.with_timezone(&Utc));
+        let time = |text: String| DateTime::parse_from_rfc3339(&text).ok().map(|at| at.with_timezone(&Utc));
         Self {
             actor: parameter("actor").unwrap_or_default(),
             action: parameter("action").unwrap_or_default(),
-            since: parameter("since").and_then(moment),
-            until: parameter("until").and_then(moment),
+            since: parameter("since").and_then(time),
+            until: parameter("until").and_then(time),
             before: parameter("before").and_then(|id| id.parse().ok()),
         }
     }
 
-    /// The query of the API.
+    /// Returns the query of the API request.
     pub fn query(&self, encode: impl Fn(&str) -> String) -> String {
-        format!("?limit={LIMIT}{}", self.parameters(encode))
+        format!("?limit={PAGE_SIZE}{}", self.parameters(encode))
     }
 
-    /// That of all of it, as a CSV.
+    /// Returns the query of the CSV export of all pages.
     pub fn csv_query(&self, encode: impl Fn(&str) -> String) -> String {
         as_query(&Self { before: None, ..self.clone() }.parameters(encode))
     }
 
-    /// The address of this page of the log.
+    /// Returns the URL of this view.
     pub fn href(&self, encode: impl Fn(&str) -> String) -> String {
         format!("/audit{}", as_query(&self.parameters(encode)))
     }
@@ -57,18 +57,18 @@ impl AuditView {
     }
 
     fn parameters(&self, encode: impl Fn(&str) -> String) -> String {
-        let moment = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+        let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
         let text = |text: &str| (!text.trim().is_empty()).then(|| encode(text.trim()));
         let parameters = [
             ("actor", text(&self.actor)),
             ("action", text(&self.action)),
-            ("since", self.since.map(moment)),
-            ("until", self.until.map(moment)),
+            ("since", self.since.map(time)),
+            ("until", self.until.map(time)),
             ("before", self.before.map(|id| id.to_string())),
         ];
         parameters.iter().fold(String::new(), |mut query, (name, value)| {
             if let Some(value) = value {
-                // Writing to a string does not fail.
+                // Writing to a string cannot fail.
                 let _ = write!(query, "&{name}={value}");
             }
             query
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_says_all_of_a_view_and_nothing_of_the_ordinary_one() {
+    fn a_url_contains_the_whole_view_and_omits_defaults() {
         assert_eq!(AuditView::default().href(encode), "/audit");
         assert_eq!(AuditView::default().query(encode), "?limit=50");
         assert_eq!(AuditView::default().csv_query(encode), "");

@@ -1,4 +1,4 @@
-//! Making a key, and the one time that it is shown.
+//! Creating an API key, and showing it once.
 
 use leptos::{ev, prelude::*};
 use shared::{
@@ -7,45 +7,48 @@ use shared::{
 };
 use wasm_bindgen_futures::spawn_local;
 
+use super::labels::{self, sentence};
 use super::requests;
-use super::words::{self, sentence};
 use crate::ui::{
     Choices, CopyField, FormButtons, Modal, OnceDialog, RefusalNotice, TextField, focus_first_error, of_field,
     open_while_some,
 };
 
-/// Lives to choose from, in days, and the one that is chosen at first.
-const LIVES: [(Option<u32>, &str); 4] =
+/// Lifetimes to choose from, in days, and the default.
+const LIFETIMES: [(Option<u32>, &str); 4] =
     [(Some(30), "30 days"), (Some(90), "90 days"), (Some(365), "1 year"), (None, "No expiry")];
-const USUAL_LIFE: Option<u32> = Some(90);
+const DEFAULT_LIFETIME: Option<u32> = Some(90);
 
 #[component]
-pub fn MakeKeyDialog(open: RwSignal<bool>, on_made: impl Fn(NewKey) + Copy + Send + Sync + 'static) -> impl IntoView {
+pub fn CreateKeyDialog(
+    open: RwSignal<bool>,
+    on_created: impl Fn(NewKey) + Copy + Send + Sync + 'static,
+) -> impl IntoView {
     view! {
-        <Modal open title="Make a key" id="make-key-dialog">
+        <Modal open title="Create API key" id="create-key-dialog">
             <Show when=move || open.get()>
-                <MakeKeyForm open on_made />
+                <CreateKeyForm open on_created />
             </Show>
         </Modal>
     }
 }
 
 #[derive(Clone, Copy)]
-struct Draft {
+struct FormState {
     name: RwSignal<String>,
     scopes: RwSignal<Vec<Scope>>,
-    life: RwSignal<Option<u32>>,
+    lifetime: RwSignal<Option<u32>>,
     submitted: RwSignal<bool>,
     busy: RwSignal<bool>,
     refused: RwSignal<Option<Problem>>,
 }
 
-impl Draft {
+impl FormState {
     fn new() -> Self {
         Self {
             name: RwSignal::new(String::new()),
             scopes: RwSignal::new(vec![Scope::ProductsRead]),
-            life: RwSignal::new(USUAL_LIFE),
+            lifetime: RwSignal::new(DEFAULT_LIFETIME),
             submitted: RwSignal::new(false),
             busy: RwSignal::new(false),
             refused: RwSignal::new(None),
@@ -56,12 +59,12 @@ impl Draft {
         KeyInput {
             name: self.name.get().trim().to_owned(),
             scopes: self.scopes.get(),
-            expires_in_days: self.life.get(),
+            expires_in_days: self.lifetime.get(),
         }
     }
 
-    /// What is wrong with a field, once the person wanted to save.
-    fn problem_of(self, field: &'static str, label: &'static str) -> Memo<Option<String>> {
+    /// The error of a field, once the form was submitted.
+    fn error_of(self, field: &'static str, label: &'static str) -> Memo<Option<String>> {
         Memo::new(move |_| {
             let errors = if self.submitted.get() { self.input().check() } else { Vec::new() };
             let refused = || self.refused.with(|problem| of_field(&problem.as_ref()?.errors, field));
@@ -69,42 +72,43 @@ impl Draft {
         })
     }
 
-    /// What is wrong with the name: while one types, that it is too long; that it is missing, once one wants to save.
-    fn name_problem(self) -> Signal<Option<String>> {
-        let problem = self.problem_of("name", "Name");
-        let early = move || check_name(&self.name.read()).filter(|_| self.name.with(|name| !name.trim().is_empty()));
-        Signal::derive(move || problem.get().or_else(|| early().map(|error| sentence("Name", &error.message))))
+    /// The error of the name: that it is too long while it is typed, that it is missing after the form was submitted.
+    fn name_error(self) -> Signal<Option<String>> {
+        let error = self.error_of("name", "Name");
+        let while_typing =
+            move || check_name(&self.name.read()).filter(|_| self.name.with(|name| !name.trim().is_empty()));
+        Signal::derive(move || error.get().or_else(|| while_typing().map(|error| sentence("Name", &error.message))))
     }
 }
 
 #[component]
-fn MakeKeyForm(open: RwSignal<bool>, on_made: impl Fn(NewKey) + Copy + Send + Sync + 'static) -> impl IntoView {
-    let draft = Draft::new();
+fn CreateKeyForm(open: RwSignal<bool>, on_created: impl Fn(NewKey) + Copy + Send + Sync + 'static) -> impl IntoView {
+    let form = FormState::new();
     Effect::new(move |_| {
-        draft.input();
-        draft.refused.set(None);
+        form.input();
+        form.refused.set(None);
     });
     let submit = move |event: ev::SubmitEvent| {
         event.prevent_default();
-        draft.submitted.set(true);
-        let input = untrack(|| draft.input());
+        form.submitted.set(true);
+        let input = untrack(|| form.input());
         if !input.check().is_empty() {
             focus_first_error();
             return;
         }
-        if draft.busy.get_untracked() {
+        if form.busy.get_untracked() {
             return;
         }
-        draft.busy.set(true);
+        form.busy.set(true);
         spawn_local(async move {
-            match requests::make_key(&input).await {
+            match requests::create_key(&input).await {
                 Ok(key) => {
                     open.try_set(false);
-                    on_made(key);
+                    on_created(key);
                 }
                 Err(problem) => {
-                    draft.busy.try_set(false);
-                    draft.refused.try_set(Some(problem));
+                    form.busy.try_set(false);
+                    form.refused.try_set(Some(problem));
                     focus_first_error();
                 }
             }
@@ -112,41 +116,41 @@ fn MakeKeyForm(open: RwSignal<bool>, on_made: impl Fn(NewKey) + Copy + Send + Sy
     };
     view! {
         <form class="webhook-form" novalidate on:submit=submit data-testid="key-form">
-            <RefusalNotice problem=draft.refused title="The key was not made" testid="key-refusal" />
+            <RefusalNotice problem=form.refused title="Couldn't create the key" testid="key-refusal" />
             <TextField
                 id="key-name"
-                label="What it is for"
-                value=draft.name
-                problem=draft.name_problem()
+                label="Name"
+                value=form.name
+                problem=form.name_error()
                 focus=true
                 placeholder="Nightly import"
             />
             <Choices
                 legend="Scopes"
                 all=&Scope::ALL
-                ticked=draft.scopes
+                ticked=form.scopes
                 word=Scope::as_str
-                note=words::scope_note
+                note=labels::scope_note
                 testid="scope"
-                problem=draft.problem_of("scopes", "Scopes")
+                problem=form.error_of("scopes", "Scopes")
                 error_testid="scopes-error"
             />
-            <Lives draft />
-            <FormButtons open busy=draft.busy label="Make the key" busy_label="Making it …" testid="save-key" />
+            <Lifetimes form />
+            <FormButtons open busy=form.busy label="Create key" busy_label="Creating …" testid="save-key" />
         </form>
     }
 }
 
 #[component]
-fn Lives(draft: Draft) -> impl IntoView {
+fn Lifetimes(form: FormState) -> impl IntoView {
     let choice = move |(days, label): (Option<u32>, &'static str)| {
         view! {
             <button
                 type="button"
                 class="segment"
-                data-testid=format!("life-{}", days.unwrap_or(0))
-                aria-pressed=move || (draft.life.get() == days).to_string()
-                on:click=move |_| draft.life.set(days)
+                data-testid=format!("lifetime-{}", days.unwrap_or(0))
+                aria-pressed=move || (form.lifetime.get() == days).to_string()
+                on:click=move |_| form.lifetime.set(days)
             >
                 {label}
             </button>
@@ -154,9 +158,9 @@ fn Lives(draft: Draft) -> impl IntoView {
     };
     view! {
         <div class="field">
-            <span class="field-label" id="key-life">"Good for"</span>
-            <div class="segments segments-wide" role="group" aria-labelledby="key-life">
-                {LIVES.map(choice).collect_view()}
+            <span class="field-label" id="key-lifetime">"Expires in"</span>
+            <div class="segments segments-wide" role="group" aria-labelledby="key-lifetime">
+                {LIFETIMES.map(choice).collect_view()}
             </div>
         </div>
     }
@@ -164,13 +168,13 @@ fn Lives(draft: Draft) -> impl IntoView {
 
 #[component]
 pub fn NewKeyDialog(
-    /// Set to show it; forgotten when the dialog is closed.
-    made: RwSignal<Option<NewKey>>,
+    /// The key to show; reset when the dialog is closed.
+    created: RwSignal<Option<NewKey>>,
 ) -> impl IntoView {
-    let open = open_while_some(made);
+    let open = open_while_some(created);
     view! {
-        <OnceDialog open title="Your new key" id="new-key-dialog" testid="key-done">
-            {move || made.get().map(|key| view! { <Secret key_=key /> })}
+        <OnceDialog open title="Your new API key" id="new-key-dialog" testid="key-done">
+            {move || created.get().map(|key| view! { <Secret key_=key /> })}
         </OnceDialog>
     }
 }
@@ -180,16 +184,16 @@ fn Secret(key_: NewKey) -> impl IntoView {
     let origin = window().location().origin().unwrap_or_default();
     let example = curl(&origin, &key_.key.scopes);
     view! {
-        <p>"It is shown only now. Whoever has it may do what its scopes say: keep it where secrets are kept."</p>
+        <p>"Copy it now: it is not shown again. Store it like a password."</p>
         <CopyField text=key_.secret label="API key" testid="key-secret" />
-        <p>"Put it into the environment, and try it:"</p>
+        <p>"Set it as an environment variable and run:"</p>
         <pre class="format-sample" tabindex="0" aria-label="Example" data-testid="key-example"><code>{example}</code></pre>
     }
 }
 
-/// Takes the key from the environment: typed into a command, it would stay in the history of the shell.
+/// Reads the key from the environment: as part of a command it would stay in the history of the shell.
 fn curl(origin: &str, scopes: &[Scope]) -> String {
-    let path = words::example_path(scopes);
+    let path = labels::example_path(scopes);
     format!("curl -H \"Authorization: Bearer $LOADIFY_KEY\" \\\n  '{origin}/api/v1{path}'")
 }
 
@@ -198,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_example_is_one_command_without_the_key_in_it() {
+    fn the_example_is_one_command_without_the_key() {
         let example = curl("https://loadify.example", &[Scope::ProductsRead]);
         assert!(example.contains("'https://loadify.example/api/v1/products?limit=5'"), "{example}");
         assert!(example.lines().all(|line| line.ends_with('\\') || line.ends_with('\'')), "{example}");

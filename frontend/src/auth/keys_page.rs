@@ -1,4 +1,4 @@
-//! Keys by which programs come in.
+//! The page of API keys.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use leptos::prelude::*;
@@ -8,7 +8,7 @@ use shared::{
 };
 use wasm_bindgen_futures::spawn_local;
 
-use super::key_dialogs::{MakeKeyDialog, NewKeyDialog};
+use super::key_dialogs::{CreateKeyDialog, NewKeyDialog};
 use super::requests;
 use crate::ui::time::absolute;
 use crate::ui::{
@@ -16,13 +16,13 @@ use crate::ui::{
     question_about, use_now,
 };
 
-/// Before this it is said that a key will expire.
-const SOON: TimeDelta = TimeDelta::days(14);
+/// How long before its end a key is marked as expiring.
+const EXPIRES_SOON: TimeDelta = TimeDelta::days(14);
 
 #[derive(Clone, Copy)]
 struct Keys {
     list: LocalResource<Result<KeyList, Problem>>,
-    /// The one that is perhaps revoked.
+    /// The key that the user is asked about.
     asked: RwSignal<Option<ApiKey>>,
     toasts: Toasts,
 }
@@ -37,8 +37,8 @@ impl Keys {
     fn revoke(self, key: ApiKey) {
         spawn_local(async move {
             match requests::revoke_key(key.id).await {
-                Ok(()) => self.toasts.say(format!("{} opens nothing any more", key.name)),
-                Err(problem) => self.toasts.refuse(&format!("{} was not revoked", key.name), &problem),
+                Ok(()) => self.toasts.say(format!("{} was revoked", key.name)),
+                Err(problem) => self.toasts.refuse(&format!("Couldn't revoke {}", key.name), &problem),
             }
             self.load();
         });
@@ -48,44 +48,44 @@ impl Keys {
 #[component]
 pub fn KeysPage() -> impl IntoView {
     page_title(|| "API keys".to_owned());
-    let making = RwSignal::new(false);
-    let made = RwSignal::new(None::<NewKey>);
+    let creating = RwSignal::new(false);
+    let created = RwSignal::new(None::<NewKey>);
     let keys = Keys { list: LocalResource::new(requests::keys), asked: RwSignal::new(None), toasts: Toasts::expect() };
-    let on_made = move |key| {
-        made.set(Some(key));
+    let on_created = move |key| {
+        created.set(Some(key));
         keys.load();
     };
     view! {
         <div class="page">
-            <PageHead title="API keys" lead="For programs. Each key may do what its scopes say, and nothing else.">
-                <AddButton open=making label="Make a key" testid="make-key" />
+            <PageHead title="API keys" lead="For programs. Each key has only the permissions of its scopes.">
+                <AddButton open=creating label="Create key" testid="create-key" />
             </PageHead>
-            <Table keys making />
-            <MakeKeyDialog open=making on_made />
-            <NewKeyDialog made />
-            <Question keys />
+            <Table keys creating />
+            <CreateKeyDialog open=creating on_created />
+            <NewKeyDialog created />
+            <RevokeDialog keys />
         </div>
     }
 }
 
 #[component]
-fn Table(keys: Keys, making: RwSignal<bool>) -> impl IntoView {
+fn Table(keys: Keys, creating: RwSignal<bool>) -> impl IntoView {
     let list = keys.list;
     let state = Memo::new(move |_| ListState::of(list.get().map(|got| got.map(|list| list.items.is_empty()))));
     let known = Memo::new(move |_| list.get().and_then(Result::ok).map(|list| list.items).unwrap_or_default());
     view! {
-        <ListFrame state rows=4 retry=move || keys.load() nothing=move || view! { <NoKeys making /> }>
+        <ListFrame state rows=4 retry=move || keys.load() nothing=move || view! { <NoKeys creating /> }>
             <div class="table-frame">
                 <table class="table table-cards keys-table" data-testid="keys-table">
                     <caption class="visually-hidden">"API keys"</caption>
                     <thead>
                         <tr>
                             <th scope="col">"Name"</th>
-                            <th scope="col">"Begins with"</th>
+                            <th scope="col">"Prefix"</th>
                             <th scope="col">"Scopes"</th>
                             <th scope="col">"Expires"</th>
                             <th scope="col">"Last used"</th>
-                            <th scope="col">"Made"</th>
+                            <th scope="col">"Created"</th>
                             <th scope="col"><span class="visually-hidden">"Actions"</span></th>
                         </tr>
                     </thead>
@@ -113,13 +113,13 @@ fn KeyRow(key_: ApiKey, keys: Keys) -> impl IntoView {
     view! {
         <tr data-testid="key-row">
             <td class="cell-title">{key.name.clone()}</td>
-            <td class="key-prefix" data-label="Begins with"><code>{key.prefix.clone()}</code></td>
+            <td class="key-prefix" data-label="Prefix"><code>{key.prefix.clone()}</code></td>
             <td class="key-scopes">
                 <ul class="event-tags" aria-label="Scopes">{key.scopes.iter().map(scopes).collect_view()}</ul>
             </td>
             <td data-label="Expires"><Expiry at=key.expires_at /></td>
             <td data-label="Last used">{last_used}</td>
-            <td data-label="Made"><Relative at=key.created_at /> " by " {key.created_by.clone()}</td>
+            <td data-label="Created"><Relative at=key.created_at /> " by " {key.created_by.clone()}</td>
             <td class="key-actions">
                 <button
                     type="button"
@@ -135,41 +135,41 @@ fn KeyRow(key_: ApiKey, keys: Keys) -> impl IntoView {
     }
 }
 
-/// How a key stands with the time.
+/// When a key expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Life {
+enum Lifetime {
     Unlimited,
     Until(String),
     Soon(String),
-    Over(String),
+    Expired(String),
 }
 
-fn life(expires_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Life {
-    let Some(at) = expires_at else { return Life::Unlimited };
+fn lifetime(expires_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Lifetime {
+    let Some(at) = expires_at else { return Lifetime::Unlimited };
     let date = at.with_timezone(&chrono::Local).format("%-d %b %Y").to_string();
     match at - now {
-        left if left <= TimeDelta::zero() => Life::Over(date),
-        left if left < SOON => Life::Soon(match left.num_days() {
+        left if left <= TimeDelta::zero() => Lifetime::Expired(date),
+        left if left < EXPIRES_SOON => Lifetime::Soon(match left.num_days() {
             0 => "within a day".to_owned(),
             1 => "in 1 day".to_owned(),
             days => format!("in {days} days"),
         }),
-        _ => Life::Until(date),
+        _ => Lifetime::Until(date),
     }
 }
 
 #[component]
 fn Expiry(at: Option<DateTime<Utc>>) -> impl IntoView {
     let now = use_now();
-    let life = Memo::new(move |_| life(at, now.get()));
+    let lifetime = Memo::new(move |_| lifetime(at, now.get()));
     let title = at.map(absolute);
-    move || match life.get() {
-        Life::Unlimited => view! { <span>"Never"</span> }.into_any(),
-        Life::Until(date) => view! { <span title=title.clone()>{date}</span> }.into_any(),
-        Life::Soon(left) => {
+    move || match lifetime.get() {
+        Lifetime::Unlimited => view! { <span>"Never"</span> }.into_any(),
+        Lifetime::Until(date) => view! { <span title=title.clone()>{date}</span> }.into_any(),
+        Lifetime::Soon(left) => {
             view! { <span class="badge" data-tone="warning" title=title.clone()>{left}</span> }.into_any()
         }
-        Life::Over(date) => view! {
+        Lifetime::Expired(date) => view! {
             <span class="badge" data-tone="bad" data-testid="key-expired" title=title.clone()>"Expired " {date}</span>
         }
         .into_any(),
@@ -177,21 +177,21 @@ fn Expiry(at: Option<DateTime<Utc>>) -> impl IntoView {
 }
 
 #[component]
-fn NoKeys(making: RwSignal<bool>) -> impl IntoView {
+fn NoKeys(creating: RwSignal<bool>) -> impl IntoView {
     view! {
         <div class="empty" data-testid="no-keys">
             <Icon glyph=Glyph::Key />
             <p class="empty-title">"No keys yet"</p>
-            <p>"A script that imports or exports products signs its requests with one."</p>
-            <button type="button" class="button button-primary" on:click=move |_| making.set(true)>
-                "Make the first key"
+            <p>"Scripts that import or export products authenticate with a key."</p>
+            <button type="button" class="button button-primary" on:click=move |_| creating.set(true)>
+                "Create a key"
             </button>
         </div>
     }
 }
 
 #[component]
-fn Question(keys: Keys) -> impl IntoView {
+fn RevokeDialog(keys: Keys) -> impl IntoView {
     let (open, shown) = question_about(keys.asked);
     let title = Signal::derive(move || {
         shown.with(|key| key.as_ref().map(|key| format!("Revoke {}?", key.name)).unwrap_or_default())
@@ -205,12 +205,12 @@ fn Question(keys: Keys) -> impl IntoView {
         <ConfirmDialog
             open
             title
-            confirm="Revoke the key"
-            dismiss="Keep it"
+            confirm="Revoke key"
+            dismiss="Cancel"
             testid="confirm-revoke"
             on_confirm=confirmed
         >
-            <p>"Programs that use it are refused from now on. This cannot be taken back; a new key can be made."</p>
+            <p>"Programs that use it lose access immediately. This can't be undone."</p>
         </ConfirmDialog>
     }
 }
@@ -221,12 +221,12 @@ mod tests {
 
     #[test]
     fn a_key_is_marked_before_and_after_it_expires() {
-        let now = DateTime::from_timestamp(1_800_000_000, 0).expect("a moment");
-        let after = |left: TimeDelta| life(Some(now + left), now);
-        assert_eq!(life(None, now), Life::Unlimited);
-        assert!(matches!(after(TimeDelta::days(30)), Life::Until(_)));
-        assert_eq!(after(TimeDelta::days(13)), Life::Soon("in 13 days".into()));
-        assert_eq!(after(TimeDelta::hours(3)), Life::Soon("within a day".into()));
-        assert!(matches!(after(TimeDelta::zero()), Life::Over(_)));
+        let now = DateTime::from_timestamp(1_800_000_000, 0).expect("a time");
+        let after = |left: TimeDelta| lifetime(Some(now + left), now);
+        assert_eq!(lifetime(None, now), Lifetime::Unlimited);
+        assert!(matches!(after(TimeDelta::days(30)), Lifetime::Until(_)));
+        assert_eq!(after(TimeDelta::days(13)), Lifetime::Soon("in 13 days".into()));
+        assert_eq!(after(TimeDelta::hours(3)), Lifetime::Soon("within a day".into()));
+        assert!(matches!(after(TimeDelta::zero()), Lifetime::Expired(_)));
     }
 }

@@ -1,32 +1,32 @@
-//! Who is signed in and what they may do; people, keys of programs, and the record of what was done.
+//! Authentication and authorization: sign-in, users, API keys and the audit log.
 
 mod account;
-mod again;
-mod agent;
 mod audit_page;
 mod audit_query;
-mod entrance;
-mod gate;
 mod key_dialogs;
 mod keys_page;
-mod next;
-mod open_note;
+mod labels;
+mod layout;
+mod open_mode_banner;
 mod password;
-mod people_page;
-mod person_dialogs;
+mod reauth_dialog;
+mod redirect;
 mod requests;
+mod require;
 mod sessions;
 mod setup;
 mod sign_in;
 mod state;
-mod words;
+mod user_agent;
+mod user_dialogs;
+mod users_page;
 
 pub use account::{AccountMenu, ManageMenu};
-pub use again::SignInDialog;
 pub use audit_page::AuditPage;
-pub use gate::{Gate, Permitted};
 pub use keys_page::KeysPage;
-pub use open_note::OpenNote;
-pub use people_page::PeoplePage;
-pub use sign_in::Entered;
-pub use state::{Access, is_leaving, look_again, round, sign_in_again, still_in};
+pub use open_mode_banner::OpenModeBanner;
+pub use reauth_dialog::ReauthDialog;
+pub use require::{RequireAuth, RequirePermission};
+pub use sign_in::SignInRedirect;
+pub use state::{Auth, ensure_signed_in, is_leaving, reauthenticate, refresh_permissions, sign_in_count};
+pub use users_page::UsersPage;

@@ -1,16 +1,16 @@
-//! Fields for passwords: shown or not, and for a new one the rules while it is typed.
+//! Password fields, and the rules of a new password while it is typed.
 
 use leptos::{html, prelude::*};
 use shared::auth::{MIN_PASSWORD_CHARS, check_password};
 
-use super::words::sentence;
+use super::labels::sentence;
 
-/// Letters and digits that are not taken for each other when they are read aloud or copied by hand: 32 of them.
+/// 32 letters and digits that are not confused when they are read aloud or copied by hand.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-/// Characters of a password that is made here: 5 bits each, 100 in all.
-const MADE_CHARS: usize = 20;
+/// Characters of a generated password: 5 bits each, 100 in all.
+const GENERATED_CHARS: usize = 20;
 
-/// What a field for a password is for, in the words of HTML's `autocomplete`.
+/// The purpose of a password field, as in HTML's `autocomplete`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
     Current,
@@ -26,7 +26,7 @@ impl Use {
     }
 }
 
-/// A password, with a button that shows it.
+/// A password field, with a button that shows the password.
 #[component]
 pub fn PasswordField(
     /// Unique on the page, also for tests.
@@ -34,21 +34,21 @@ pub fn PasswordField(
     label: &'static str,
     value: RwSignal<String>,
     usage: Use,
-    /// What is wrong with it, as a sentence.
+    /// The error, as a sentence.
     #[prop(into)]
     problem: Signal<Option<String>>,
-    /// What is known beside that; ids of elements, for screen readers.
+    /// Ids of further elements that describe it, for screen readers.
     #[prop(optional)]
     described_by: &'static str,
-    /// Whether it can be read.
+    /// Whether the password is visible.
     #[prop(optional)]
-    shown: RwSignal<bool>,
+    visible: RwSignal<bool>,
     #[prop(optional)] node_ref: NodeRef<html::Input>,
 ) -> impl IntoView {
     let error_id = format!("{id}-error");
     let described_by = format!("{error_id} {described_by}").trim_end().to_owned();
-    let kind = move || if shown.get() { "text" } else { "password" };
-    let show = move || if shown.get() { "Hide" } else { "Show" };
+    let input_type = move || if visible.get() { "text" } else { "password" };
+    let show = move || if visible.get() { "Hide" } else { "Show" };
     view! {
         <div class="field">
             <label class="field-label" for=id>
@@ -60,7 +60,7 @@ pub fn PasswordField(
                     id=id
                     data-testid=id
                     node_ref=node_ref
-                    type=kind
+                    type=input_type
                     autocomplete=usage.autocomplete()
                     autocapitalize="off"
                     spellcheck="false"
@@ -74,7 +74,7 @@ pub fn PasswordField(
                     class="password-show"
                     data-testid=format!("show-{id}")
                     aria-label=move || format!("{} {}", show(), label.to_lowercase())
-                    on:click=move |_| shown.update(|shown| *shown = !*shown)
+                    on:click=move |_| visible.update(|visible| *visible = !*visible)
                 >
                     {show}
                 </button>
@@ -86,36 +86,36 @@ pub fn PasswordField(
     }
 }
 
-/// A password that is chosen now: its rules are told as long as it does not keep them.
+/// A field for a new password. Shows the rules that it does not meet.
 #[component]
 pub fn NewPasswordField(
     id: &'static str,
     label: &'static str,
     value: RwSignal<String>,
-    /// Whose it will be: it must be more than that.
+    /// The name of the user, which must not be most of the password.
     #[prop(into)]
     name: Signal<String>,
-    /// Somebody wanted to save it: what is wrong is an error from now on.
+    /// The form was submitted: a rule that is not met is an error from now on.
     #[prop(into)]
     submitted: Signal<bool>,
-    /// What the server found wrong with it.
+    /// The error from the server.
     #[prop(into)]
-    refused: Signal<Option<String>>,
-    /// Whether one can be made here.
+    server_error: Signal<Option<String>>,
+    /// Whether it has a button to generate a password.
     #[prop(optional)]
-    offers: bool,
+    can_generate: bool,
 ) -> impl IntoView {
-    let shown = RwSignal::new(false);
+    let visible = RwSignal::new(false);
     let found = Memo::new(move |_| value.with(|value| name.with(|name| check_password("password", value, name))));
     let problem = Memo::new(move |_| {
         let found = found.get().map(|error| error.message).filter(|_| submitted.get());
-        found.or_else(|| refused.get()).map(|message| sentence(label, &message))
+        found.or_else(|| server_error.get()).map(|message| sentence(label, &message))
     });
     let rule_id = format!("{id}-rule");
     let rule = move || match (problem.get(), found.get(), value.with(String::is_empty)) {
         (Some(_), ..) => String::new(),
         (None, None, _) => "Good".to_owned(),
-        (None, _, true) => format!("At least {MIN_PASSWORD_CHARS} characters; a few words make a good one."),
+        (None, _, true) => format!("At least {MIN_PASSWORD_CHARS} characters. A few unrelated words make a good one."),
         (None, Some(error), false) => {
             let chars = value.with(|value| value.chars().count());
             if chars < MIN_PASSWORD_CHARS {
@@ -125,23 +125,23 @@ pub fn NewPasswordField(
             }
         }
     };
-    let kept = move || found.with(Option::is_none).to_string();
-    let make = move |_| {
-        if let Some(made) = make_password() {
-            shown.set(true);
-            value.set(made);
+    let valid = move || found.with(Option::is_none).to_string();
+    let generate = move |_| {
+        if let Some(password) = generate_password() {
+            visible.set(true);
+            value.set(password);
         }
     };
     view! {
         <div class="new-password">
-            <PasswordField id label value usage=Use::New problem shown />
+            <PasswordField id label value usage=Use::New problem visible />
             <div class="password-foot">
-                <p class="password-rule" id=rule_id data-kept=kept data-testid=format!("{id}-rule") aria-live="polite">
+                <p class="password-rule" id=rule_id data-valid=valid data-testid=format!("{id}-rule") aria-live="polite">
                     {rule}
                 </p>
-                {offers.then(|| view! {
-                    <button type="button" class="link-button" data-testid=format!("make-{id}") on:click=make>
-                        "Make one"
+                {can_generate.then(|| view! {
+                    <button type="button" class="link-button" data-testid=format!("generate-{id}") on:click=generate>
+                        "Generate"
                     </button>
                 })}
             </div>
@@ -149,15 +149,15 @@ pub fn NewPasswordField(
     }
 }
 
-/// A password that nobody guesses; `None` where the browser has no random numbers.
-fn make_password() -> Option<String> {
-    let mut bytes = [0; MADE_CHARS];
+/// Returns a random password; `None` if the browser has no random number generator.
+fn generate_password() -> Option<String> {
+    let mut bytes = [0; GENERATED_CHARS];
     window().crypto().ok()?.get_random_values_with_u8_array(&mut bytes).ok()?;
-    Some(spell(bytes))
+    Some(format_password(bytes))
 }
 
-/// In groups of five, so that it can be read out.
-fn spell(bytes: [u8; MADE_CHARS]) -> String {
+/// In groups of five, which are easier to read aloud.
+fn format_password(bytes: [u8; GENERATED_CHARS]) -> String {
     let letter = |byte: &u8| char::from(ALPHABET[usize::from(byte % 32)]);
     let groups: Vec<String> = bytes.chunks(5).map(|group| group.iter().map(letter).collect()).collect();
     groups.join("-")
@@ -168,16 +168,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_made_keeps_the_rules_and_uses_all_letters() {
-        let mut bytes = [0; MADE_CHARS];
+    fn a_generated_password_meets_the_rules_and_can_contain_all_letters() {
+        let mut bytes = [0; GENERATED_CHARS];
         for (byte, value) in bytes.iter_mut().zip(0..) {
             *byte = value;
         }
-        let made = spell(bytes);
-        assert_eq!(made, "abcde-fghij-kmnpq-rstuv");
-        assert!(check_password("password", &made, "Ada").is_none());
-        assert_eq!(spell([255; MADE_CHARS]).len(), MADE_CHARS + 3);
+        let generated = format_password(bytes);
+        assert_eq!(generated, "abcde-fghij-kmnpq-rstuv");
+        assert!(check_password("password", &generated, "Ada").is_none());
+        assert_eq!(format_password([255; GENERATED_CHARS]).len(), GENERATED_CHARS + 3);
         let distinct: std::collections::HashSet<_> = ALPHABET.iter().collect();
-        assert_eq!(distinct.len(), 32, "each letter stands for five bits");
+        assert_eq!(distinct.len(), 32, "each letter encodes five bits");
     }
 }

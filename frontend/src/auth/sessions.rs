@@ -1,4 +1,4 @@
-//! Where one is signed in.
+//! The sessions of the current user.
 
 use leptos::prelude::*;
 use shared::{
@@ -7,15 +7,15 @@ use shared::{
 };
 use wasm_bindgen_futures::spawn_local;
 
-use super::state::Access;
-use super::{agent, requests};
+use super::state::Auth;
+use super::{requests, user_agent};
 use crate::ui::{Modal, ProblemNotice, Relative, Skeleton, Toasts};
 
 #[component]
 pub fn SessionsDialog(open: RwSignal<bool>) -> impl IntoView {
     view! {
         <Modal open title="My sessions" id="sessions-dialog">
-            // Made anew each time, with what is there then.
+            // Created again each time, to load the current list.
             <Show when=move || open.get()>
                 <Sessions open />
             </Show>
@@ -27,19 +27,19 @@ pub fn SessionsDialog(open: RwSignal<bool>) -> impl IntoView {
 fn Sessions(open: RwSignal<bool>) -> impl IntoView {
     let toasts = Toasts::expect();
     let list = LocalResource::new(requests::sessions);
-    let everywhere = move |_| {
+    let sign_out_everywhere = move |_| {
         spawn_local(async move {
             match requests::sign_out_everywhere().await {
-                Ok(()) => Access::signed_out(),
-                Err(problem) => toasts.refuse("You are still signed in", &problem),
+                Ok(()) => Auth::signed_out(),
+                Err(problem) => toasts.refuse("Couldn't sign out", &problem),
             }
         });
     };
     view! {
-        <p>"Browsers in which you are signed in. End what you do not know, and change your password then."</p>
+        <p>"Browsers in which you are signed in. Sign out sessions you don't recognize, and change your password."</p>
         {move || content(list.get(), list)}
         <div class="dialog-actions">
-            <button type="button" class="button button-quiet-danger" data-testid="sign-out-everywhere" on:click=everywhere>
+            <button type="button" class="button button-quiet-danger" data-testid="sign-out-everywhere" on:click=sign_out_everywhere>
                 "Sign out everywhere"
             </button>
             <button type="button" class="button" data-testid="close-sessions" on:click=move |_| open.set(false)>
@@ -65,14 +65,14 @@ fn content(answer: Option<Result<SessionList, Problem>>, list: LocalResource<Res
 fn SessionLine(session: Session, list: LocalResource<Result<SessionList, Problem>>) -> impl IntoView {
     let toasts = Toasts::expect();
     let ending = RwSignal::new(false);
-    let Session { id, current, address, agent, created_at, last_used_at, .. } = session;
-    let name = agent::name(&agent);
-    let label = format!("End the session of {name} at {address}");
+    let Session { id, current, address, user_agent, created_at, last_used_at, .. } = session;
+    let name = user_agent::name(&user_agent);
+    let label = format!("Sign out {name} at {address}");
     let end = move |_| {
         ending.set(true);
         spawn_local(async move {
             if let Err(problem) = requests::end_session(id).await {
-                toasts.refuse("The session was not ended", &problem);
+                toasts.refuse("Couldn't end the session", &problem);
             }
             ending.try_set(false);
             if !list.is_disposed() {
@@ -81,7 +81,7 @@ fn SessionLine(session: Session, list: LocalResource<Result<SessionList, Problem
         });
     };
     let action = if current {
-        view! { <span class="badge" data-tone="good">"This one"</span> }.into_any()
+        view! { <span class="badge" data-tone="good">"This session"</span> }.into_any()
     } else {
         view! {
             <button
@@ -92,7 +92,7 @@ fn SessionLine(session: Session, list: LocalResource<Result<SessionList, Problem
                 disabled=move || ending.get()
                 on:click=end
             >
-                "End"
+                "Sign out"
             </button>
         }
         .into_any()
@@ -100,7 +100,7 @@ fn SessionLine(session: Session, list: LocalResource<Result<SessionList, Problem
     view! {
         <li class="session" data-testid="session">
             <div>
-                <p class="session-name" title=agent>{name} " · " {address}</p>
+                <p class="session-name" title=user_agent.clone()>{name} " · " {address}</p>
                 <p class="card-note">"Signed in " <Relative at=created_at /> ", last used " <Relative at=last_used_at /></p>
             </div>
             {action}

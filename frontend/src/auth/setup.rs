@@ -1,4 +1,4 @@
-//! The first account, made by the link that the server printed when it started.
+//! The setup page: creates the first user by the link that the server prints at start.
 
 use std::cell::RefCell;
 
@@ -6,25 +6,25 @@ use leptos::{ev, prelude::*};
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 use shared::{
-    auth::{AccessMode, Setup, check_name, check_password},
+    auth::{AuthMode, Setup, check_name, check_password},
     problem::Problem,
 };
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 
-use super::entrance::Entrance;
+use super::labels::sentence;
+use super::layout::AuthLayout;
 use super::password::NewPasswordField;
 use super::requests;
-use super::state::{Access, Standing};
-use super::words::sentence;
+use super::state::{Auth, AuthState};
 use crate::ui::{RefusalNotice, TextField, focus_first_error, of_field, page_title};
 
 thread_local! {
-    /// What the link opens; kept out of the address, and so out of the history.
+    /// The token of the link; removed from the URL, so that it does not stay in the history.
     static TOKEN: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Takes the token out of the address, where this is that page.
+/// Moves the token from the URL of the setup page into memory.
 pub fn take_token() {
     let location = window().location();
     let is_setup = location.pathname().is_ok_and(|path| path.trim_end_matches('/') == "/setup");
@@ -32,37 +32,37 @@ pub fn take_token() {
     let token = token.trim_start_matches('#');
     if is_setup && !token.is_empty() {
         TOKEN.set(Some(token.to_owned()));
-        // It fails only for an address of another site.
+        // It fails only for a URL of another site.
         let _ = window().history().and_then(|h| h.replace_state_with_url(&JsValue::NULL, "", Some("/setup")));
     }
 }
 
 #[component]
 pub fn SetupPage() -> impl IntoView {
-    page_title(|| "Make the first account".to_owned());
-    let access = Access::expect();
-    // The link may be opened again where the page is already.
+    page_title(|| "Create the admin account".to_owned());
+    let auth = Auth::expect();
+    // The link can be opened again in a tab that already shows this page.
     let opened = RwSignal::new(0);
-    let again = window_event_listener(ev::hashchange, move |_| {
+    let listener = window_event_listener(ev::hashchange, move |_| {
         take_token();
         opened.update(|opened| *opened += 1);
     });
-    on_cleanup(move || again.remove());
-    // As it was when the page opened: the account that is made here is no reason to say that there is one.
-    let is_closed = access.standing.with_untracked(|standing| match standing {
-        Standing::In(info) => info.mode == AccessMode::Closed,
+    on_cleanup(move || listener.remove());
+    // Read once: the account that is created here must not replace the form by the notice that there is one.
+    let is_closed = auth.state.with_untracked(|state| match state {
+        AuthState::SignedIn(info) => info.mode == AuthMode::Closed,
         _ => true,
     });
     move || {
         opened.track();
         let token = TOKEN.with_borrow(Clone::clone);
         match token {
-            _ if is_closed => view! { <AlreadyMade /> }.into_any(),
+            _ if is_closed => view! { <AlreadySetUp /> }.into_any(),
             None => view! { <NoToken /> }.into_any(),
             Some(token) => view! {
-                <Entrance title="Make the first account">
+                <AuthLayout title="Create the admin account">
                     <SetupForm token />
-                </Entrance>
+                </AuthLayout>
             }
             .into_any(),
         }
@@ -70,47 +70,47 @@ pub fn SetupPage() -> impl IntoView {
 }
 
 #[component]
-fn AlreadyMade() -> impl IntoView {
+fn AlreadySetUp() -> impl IntoView {
     view! {
-        <Entrance title="There is an account already">
-            <p data-testid="already-set-up">"The link for the first account is good once. Sign in; an admin can add people."</p>
-            <a class="button button-primary entrance-submit" href="/sign-in">"Sign in"</a>
-        </Entrance>
+        <AuthLayout title="Setup is complete">
+            <p data-testid="already-set-up">"The setup link can be used once. Sign in, or ask an admin for an account."</p>
+            <a class="button button-primary auth-submit" href="/sign-in">"Sign in"</a>
+        </AuthLayout>
     }
 }
 
 #[component]
 fn NoToken() -> impl IntoView {
     view! {
-        <Entrance title="This link is not whole">
+        <AuthLayout title="This link is incomplete">
             <p data-testid="no-token">
-                "The first account is made by a link that the server prints when it starts. Open it as a whole: it ends
-                with # and a long word. It is good once; a new start prints a new one."
+                "Copy the whole setup link from the server log: it ends with # and a long code. It can be used once.
+                Restart the server to get a new one."
             </p>
-            <a class="button entrance-submit" href="/">"Go on without an account"</a>
-        </Entrance>
+            <a class="button auth-submit" href="/">"Continue without an account"</a>
+        </AuthLayout>
     }
 }
 
 #[component]
 fn SetupForm(token: String) -> impl IntoView {
-    let access = Access::expect();
+    let auth = Auth::expect();
     let navigate = use_navigate();
     let (name, password) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
     let (submitted, busy) = (RwSignal::new(false), RwSignal::new(false));
     let problem = RwSignal::new(None::<Problem>);
-    // What the server said of a text is no more true of another one.
+    // An error from the server does not apply to changed input.
     Effect::new(move |_| {
         name.track();
         password.track();
         problem.set(None);
     });
-    let name_problem = Memo::new(move |_| {
+    let name_error = Memo::new(move |_| {
         let found = check_name(&name.read()).map(|error| error.message).filter(|_| submitted.get());
-        let refused = || problem.with(|problem| of_field(&problem.as_ref()?.errors, "name"));
-        found.or_else(refused).map(|message| sentence("The name", &message))
+        let from_server = || problem.with(|problem| of_field(&problem.as_ref()?.errors, "name"));
+        found.or_else(from_server).map(|message| sentence("The name", &message))
     });
-    let refused = Signal::derive(move || problem.with(|problem| of_field(&problem.as_ref()?.errors, "password")));
+    let server_error = Signal::derive(move || problem.with(|problem| of_field(&problem.as_ref()?.errors, "password")));
     let submit = move |event: ev::SubmitEvent| {
         event.prevent_default();
         submitted.set(true);
@@ -126,38 +126,38 @@ fn SetupForm(token: String) -> impl IntoView {
             match requests::set_up(&setup).await {
                 Ok(info) => {
                     TOKEN.set(None);
-                    access.signed_in(info);
+                    auth.signed_in(info);
                     navigate("/", NavigateOptions { replace: true, ..NavigateOptions::default() });
                 }
-                Err(refusal) => {
+                Err(error) => {
                     busy.try_set(false);
-                    problem.try_set(Some(refusal.problem));
+                    problem.try_set(Some(error.problem));
                 }
             }
         });
     };
     view! {
-        <form class="entrance-form" novalidate on:submit=submit data-testid="setup-form">
-            <p class="card-note">"It is an admin's. From then on everybody needs an account, on this machine too."</p>
-            <RefusalNotice problem title="The account was not made" testid="setup-problem" />
+        <form class="auth-form" novalidate on:submit=submit data-testid="setup-form">
+            <p class="card-note">"From then on, everyone needs an account, also on this computer."</p>
+            <RefusalNotice problem title="Couldn't create the account" testid="setup-problem" />
             <TextField
                 id="setup-name"
                 label="Name"
                 value=name
-                problem=name_problem
+                problem=name_error
                 focus=true
                 autocomplete="username"
                 autocapitalize="off"
                 spellcheck="false"
             />
-            <NewPasswordField id="setup-password" label="Password" value=password name submitted refused offers=true />
+            <NewPasswordField id="setup-password" label="Password" value=password name submitted server_error can_generate=true />
             <button
                 type="submit"
-                class="button button-primary entrance-submit"
-                data-testid="make-account"
+                class="button button-primary auth-submit"
+                data-testid="create-account"
                 aria-disabled=move || busy.get().then_some("true")
             >
-                {move || if busy.get() { "Making it …" } else { "Make the account" }}
+                {move || if busy.get() { "Creating …" } else { "Create account" }}
             </button>
         </form>
     }

@@ -1,4 +1,4 @@
-//! Signing in: the page, and the form that the dialog over a page has as well.
+//! The sign-in page, and the form that it shares with the re-authentication dialog.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use leptos_router::hooks::{use_location, use_navigate, use_query_map};
 use shared::{auth::SignIn, problem::ErrorCode};
 use wasm_bindgen_futures::spawn_local;
 
-use super::entrance::Entrance;
-use super::next::{is_of_the_server, local, sign_in_href};
+use super::layout::AuthLayout;
 use super::password::{PasswordField, Use};
-use super::requests::{self, Refusal};
-use super::state::Access;
+use super::redirect::{is_server_page, local_target, sign_in_href};
+use super::requests::{self, RequestError};
+use super::state::Auth;
 use crate::api;
 use crate::ui::format::whole_seconds;
 use crate::ui::{Notice, Tone, page_title};
 
-/// What is shown at every address while nobody is signed in.
+/// Shown at every URL while the user is not signed in.
 #[component]
 pub fn SignInPage() -> impl IntoView {
     page_title(|| "Sign in".to_owned());
@@ -34,22 +34,22 @@ pub fn SignInPage() -> impl IntoView {
         }
     });
     view! {
-        <Entrance title="Sign in to Loadify">
+        <AuthLayout title="Sign in to Loadify">
             <SignInForm name=String::new() />
-        </Entrance>
+        </AuthLayout>
     }
 }
 
-/// What is at the address of the sign-in page once somebody is signed in: the way on.
+/// Shown at the URL of the sign-in page once the user is signed in: redirects to the requested page.
 #[component]
-pub fn Entered() -> impl IntoView {
+pub fn SignInRedirect() -> impl IntoView {
     let query = use_query_map();
     let navigate = use_navigate();
     Effect::new(move |_| {
         let next = query.with_untracked(|query| query.get("next")).unwrap_or_default();
-        let next = local(&next).unwrap_or("/");
-        if is_of_the_server(next) {
-            // It fails only for an address that cannot be read.
+        let next = local_target(&next).unwrap_or("/");
+        if is_server_page(next) {
+            // It fails only for a malformed URL.
             let _ = window().location().replace(next);
         } else {
             navigate(next, NavigateOptions { replace: true, ..NavigateOptions::default() });
@@ -57,40 +57,40 @@ pub fn Entered() -> impl IntoView {
     });
 }
 
-/// Name and password. What follows is the matter of [`Access::signed_in`].
+/// Name and password. [`Auth::signed_in`] continues after a successful sign-in.
 #[component]
 pub fn SignInForm(
-    /// Who is expected; a name is asked for as well where it is empty.
+    /// The name of the expected user; empty if it is not known.
     name: String,
 ) -> impl IntoView {
-    let access = Access::expect();
+    let auth = Auth::expect();
     let known = !name.is_empty();
     let (name, password) = (RwSignal::new(name), RwSignal::new(String::new()));
     let busy = RwSignal::new(false);
-    let trouble = Trouble::new();
+    let errors = SignInErrors::new();
     let fields = (NodeRef::<html::Input>::new(), NodeRef::<html::Input>::new());
     let submit = move |event: ev::SubmitEvent| {
         event.prevent_default();
-        if busy.get_untracked() || trouble.wait.get_untracked() > 0 {
+        if busy.get_untracked() || errors.wait.get_untracked() > 0 {
             return;
         }
         let empty = if name.with_untracked(|name| name.trim().is_empty()) { Some(fields.0) } else { None };
         let empty = empty.or_else(|| password.with_untracked(String::is_empty).then_some(fields.1));
         if let Some(field) = empty {
-            trouble.told.set(Some(Told::Incomplete));
+            errors.error.set(Some(SignInError::Incomplete));
             focus(field);
             return;
         }
         busy.set(true);
-        trouble.told.set(None);
-        let asked = SignIn { name: name.get_untracked(), password: password.get_untracked() };
+        errors.error.set(None);
+        let credentials = SignIn { name: name.get_untracked(), password: password.get_untracked() };
         spawn_local(async move {
-            let answer = requests::sign_in(&asked).await;
+            let result = requests::sign_in(&credentials).await;
             busy.try_set(false);
-            match answer {
-                Ok(info) => access.signed_in(info),
-                Err(refusal) if !trouble.told.is_disposed() => {
-                    trouble.tell(&refusal);
+            match result {
+                Ok(info) => auth.signed_in(info),
+                Err(error) if !errors.error.is_disposed() => {
+                    errors.show(&error);
                     select(fields.1);
                 }
                 Err(_) => {}
@@ -102,15 +102,15 @@ pub fn SignInForm(
             focus(if known { fields.1 } else { fields.0 });
         }
     });
-    let label = move || match (busy.get(), trouble.wait.get(), trouble.told.get()) {
+    let label = move || match (busy.get(), errors.wait.get(), errors.error.get()) {
         (true, ..) => "Signing in …".to_owned(),
-        (_, 1.., _) => format!("Wait {}", whole_seconds(f64::from(trouble.wait.get()))),
-        (.., Some(Told::Away)) => "Try again".to_owned(),
+        (_, 1.., _) => format!("Wait {}", whole_seconds(f64::from(errors.wait.get()))),
+        (.., Some(SignInError::Unreachable)) => "Try again".to_owned(),
         _ => "Sign in".to_owned(),
     };
     view! {
-        <form class="entrance-form" novalidate on:submit=submit data-testid="sign-in-form">
-            <TroubleNotice trouble />
+        <form class="auth-form" novalidate on:submit=submit data-testid="sign-in-form">
+            <ErrorNotice errors />
             <div class="field">
                 <label class="field-label" for="sign-in-name">"Name"</label>
                 <input
@@ -121,7 +121,7 @@ pub fn SignInForm(
                     autocomplete="username"
                     autocapitalize="off"
                     spellcheck="false"
-                    aria-invalid=move || trouble.is_of_name(&name.read()).then_some("true")
+                    aria-invalid=move || errors.is_name_missing(&name.read()).then_some("true")
                     prop:value=name
                     on:input=move |event| name.set(event_target_value(&event))
                 />
@@ -136,9 +136,9 @@ pub fn SignInForm(
             />
             <button
                 type="submit"
-                class="button button-primary entrance-submit"
+                class="button button-primary auth-submit"
                 data-testid="sign-in"
-                aria-disabled=move || (busy.get() || trouble.wait.get() > 0).then_some("true")
+                aria-disabled=move || (busy.get() || errors.wait.get() > 0).then_some("true")
             >
                 {label}
             </button>
@@ -146,23 +146,23 @@ pub fn SignInForm(
     }
 }
 
-/// Why it did not go on.
+/// Why the sign-in failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Told {
+enum SignInError {
     Incomplete,
     Wrong,
     TooMany,
-    Away,
+    Unreachable,
     Other(String),
 }
 
-impl Told {
-    fn new(refusal: &Refusal) -> Self {
-        match refusal.problem.code {
+impl SignInError {
+    fn new(error: &RequestError) -> Self {
+        match error.problem.code {
             ErrorCode::Unauthenticated => Self::Wrong,
             ErrorCode::TooManyRequests => Self::TooMany,
-            ErrorCode::Unavailable => Self::Away,
-            _ => Self::Other(refusal.problem.detail.clone()),
+            ErrorCode::Unavailable => Self::Unreachable,
+            _ => Self::Other(error.problem.detail.clone()),
         }
     }
 
@@ -171,8 +171,8 @@ impl Told {
             Self::Incomplete => "Enter your name and your password",
             Self::Wrong => "Name or password is wrong",
             Self::TooMany => "Too many attempts",
-            Self::Away => "The server cannot be reached",
-            Self::Other(_) => "You could not be signed in",
+            Self::Unreachable => "Can't reach the server",
+            Self::Other(_) => "Couldn't sign in",
         }
     }
 
@@ -180,37 +180,39 @@ impl Told {
         match self {
             Self::Incomplete => String::new(),
             Self::Wrong => "Check both. An admin can set a new password for you.".to_owned(),
-            Self::TooMany => "After several wrong passwords the next attempt has to wait.".to_owned(),
-            Self::Away => "Check the connection, then try again. What you have typed stays.".to_owned(),
+            Self::TooMany => "Wait before you try again.".to_owned(),
+            Self::Unreachable => "Check your connection, then try again.".to_owned(),
             Self::Other(detail) => detail.clone(),
         }
     }
 }
 
 #[derive(Clone, Copy)]
-struct Trouble {
-    told: RwSignal<Option<Told>>,
-    /// Seconds until the next attempt.
+struct SignInErrors {
+    error: RwSignal<Option<SignInError>>,
+    /// Seconds until the next attempt is allowed.
     wait: RwSignal<u32>,
-    clock: StoredValue<Option<IntervalHandle>>,
+    countdown: StoredValue<Option<IntervalHandle>>,
 }
 
-impl Trouble {
+impl SignInErrors {
     fn new() -> Self {
-        let trouble = Self { told: RwSignal::new(None), wait: RwSignal::new(0), clock: StoredValue::new(None) };
-        on_cleanup(move || trouble.stop());
-        trouble
+        let errors = Self { error: RwSignal::new(None), wait: RwSignal::new(0), countdown: StoredValue::new(None) };
+        on_cleanup(move || errors.stop());
+        errors
     }
 
     fn stop(self) {
-        if let Some(clock) = self.clock.try_update_value(Option::take).flatten() {
-            clock.clear();
+        if let Some(countdown) = self.countdown.try_update_value(Option::take).flatten() {
+            countdown.clear();
         }
     }
 
-    fn tell(self, refusal: &Refusal) {
-        self.told.set(Some(Told::new(refusal)));
-        let Some(seconds) = refusal.wait.filter(|_| refusal.problem.code == ErrorCode::TooManyRequests) else { return };
+    fn show(self, error: &RequestError) {
+        self.error.set(Some(SignInError::new(error)));
+        let Some(seconds) = error.retry_after.filter(|_| error.problem.code == ErrorCode::TooManyRequests) else {
+            return;
+        };
         self.wait.set(seconds);
         self.stop();
         let tick = move || {
@@ -218,24 +220,24 @@ impl Trouble {
             self.wait.set(left);
             if left == 0 {
                 self.stop();
-                self.told.set(None);
+                self.error.set(None);
             }
         };
-        self.clock.set_value(set_interval_with_handle(tick, Duration::from_secs(1)).ok());
+        self.countdown.set_value(set_interval_with_handle(tick, Duration::from_secs(1)).ok());
     }
 
-    fn is_of_name(self, name: &str) -> bool {
-        name.trim().is_empty() && self.told.get() == Some(Told::Incomplete)
+    fn is_name_missing(self, name: &str) -> bool {
+        name.trim().is_empty() && self.error.get() == Some(SignInError::Incomplete)
     }
 }
 
 #[component]
-fn TroubleNotice(trouble: Trouble) -> impl IntoView {
+fn ErrorNotice(errors: SignInErrors) -> impl IntoView {
     move || {
-        let told = trouble.told.get()?;
+        let error = errors.error.get()?;
         Some(view! {
-            <Notice tone=Tone::Bad title=told.title() testid="sign-in-problem">
-                <p>{told.text()}</p>
+            <Notice tone=Tone::Bad title=error.title() testid="sign-in-problem">
+                <p>{error.text()}</p>
             </Notice>
         })
     }
@@ -247,7 +249,7 @@ fn focus(field: NodeRef<html::Input>) {
     }
 }
 
-/// What is in it is typed over.
+/// Typing replaces the selected text.
 fn select(field: NodeRef<html::Input>) {
     focus(field);
     if let Some(field) = field.get_untracked() {

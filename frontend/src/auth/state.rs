@@ -1,11 +1,11 @@
-//! Who is signed in, as far as this tab knows, and what happens when the session ends under an open page.
+//! The authentication state of this tab, and re-authentication when the session ends while a page is open.
 
 use std::cell::{Cell, RefCell};
 
 use js_sys::{Function, Promise};
 use leptos::prelude::*;
 use shared::{
-    auth::{AccessMode, Permission, SessionInfo, SignedIn},
+    auth::{AuthMode, Permission, SessionInfo, SessionUser},
     problem::Problem,
 };
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
@@ -14,174 +14,174 @@ use web_sys::{BroadcastChannel, MessageEvent};
 
 use super::{requests, setup};
 
-/// The channel on which the tabs of a browser tell each other that somebody came or went.
+/// The channel on which tabs of a browser notify each other of a sign-in or sign-out.
 const CHANNEL: &str = "loadify-session";
 
-/// What the server said about who asks.
+/// The session, as last reported by the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
-    /// It has not answered yet.
-    Asking,
-    /// It cannot be asked.
-    Away(Problem),
-    /// One must sign in.
-    Out,
-    /// Somebody is signed in, or nobody has to be.
-    In(SessionInfo),
+pub enum AuthState {
+    /// The server has not responded yet.
+    Loading,
+    /// The server cannot be reached.
+    Unreachable(Problem),
+    /// The user must sign in.
+    SignedOut,
+    /// A user is signed in, or the server is in open mode.
+    SignedIn(SessionInfo),
 }
 
-/// Who is here, and what they may do. Found in the context.
+/// The current user and their permissions. Available in the context.
 #[derive(Clone, Copy)]
-pub struct Access {
-    pub(super) standing: RwSignal<Standing>,
+pub struct Auth {
+    pub(super) state: RwSignal<AuthState>,
     permissions: Memo<Vec<Permission>>,
-    person: Memo<Option<SignedIn>>,
-    /// The session has ended, and the page waits for the next one.
+    user: Memo<Option<SessionUser>>,
+    /// The session has ended, and the re-authentication dialog is open.
     pub(super) ended: RwSignal<bool>,
 }
 
 thread_local! {
-    /// For the calls to the server, which run outside of any component.
-    static ACCESS: Cell<Option<Access>> = const { Cell::new(None) };
-    /// What goes on once somebody is signed in again.
+    /// For requests, which run outside of any component.
+    static AUTH: Cell<Option<Auth>> = const { Cell::new(None) };
+    /// Resolves the promises that wait for the next sign-in.
     static WAITING: RefCell<Vec<Function>> = const { RefCell::new(Vec::new()) };
-    /// How often somebody signed in again in this tab.
-    static ROUND: Cell<u32> = const { Cell::new(0) };
+    /// Number of sign-ins in this tab.
+    static SIGN_IN_COUNT: Cell<u32> = const { Cell::new(0) };
     static LEAVING: Cell<bool> = const { Cell::new(false) };
     static TABS: RefCell<Option<BroadcastChannel>> = const { RefCell::new(None) };
 }
 
-impl Access {
-    /// Called once, at the root, before anything looks at the address: that of the setup has a secret in it.
+impl Auth {
+    /// Called once, at the root, before anything reads the URL: that of the setup page contains a secret.
     pub fn provide() -> Self {
         setup::take_token();
-        let standing = RwSignal::new(Standing::Asking);
-        let info = move |take: fn(&SessionInfo) -> Option<SignedIn>| {
-            standing.with(|standing| if let Standing::In(info) = standing { take(info) } else { None })
+        let state = RwSignal::new(AuthState::Loading);
+        let info = move |take: fn(&SessionInfo) -> Option<SessionUser>| {
+            state.with(|state| if let AuthState::SignedIn(info) = state { take(info) } else { None })
         };
-        let access = Self {
-            standing,
+        let auth = Self {
+            state,
             permissions: Memo::new(move |_| {
-                standing.with(|standing| match standing {
-                    Standing::In(info) => info.permissions.clone(),
+                state.with(|state| match state {
+                    AuthState::SignedIn(info) => info.permissions.clone(),
                     _ => Vec::new(),
                 })
             }),
-            person: Memo::new(move |_| info(|info| info.person.clone())),
+            user: Memo::new(move |_| info(|info| info.user.clone())),
             ended: RwSignal::new(false),
         };
-        ACCESS.set(Some(access));
-        provide_context(access);
-        access.hear_other_tabs();
-        access
+        AUTH.set(Some(auth));
+        provide_context(auth);
+        auth.listen_to_other_tabs();
+        auth
     }
 
     pub fn expect() -> Self {
         expect_context()
     }
 
-    /// Whether this is allowed, and so to be offered.
-    pub fn may(self, permission: Permission) -> bool {
+    /// Whether the current user has this permission.
+    pub fn can(self, permission: Permission) -> bool {
         self.permissions.with(|permissions| permissions.contains(&permission))
     }
 
-    pub fn person(self) -> Option<SignedIn> {
-        self.person.get()
+    pub fn user(self) -> Option<SessionUser> {
+        self.user.get()
     }
 
-    /// Nobody has to sign in.
+    /// Whether the server is in open mode.
     pub fn is_open(self) -> bool {
-        self.standing.with(|standing| matches!(standing, Standing::In(info) if info.mode == AccessMode::Open))
+        self.state.with(|state| matches!(state, AuthState::SignedIn(info) if info.mode == AuthMode::Open))
     }
 
-    /// Asks the server who this is. Says so where it cannot be asked and nothing is known yet.
-    pub async fn ask(self) {
+    /// Requests the session from the server. If it cannot be reached, a state that is known already is kept.
+    pub async fn load(self) {
         match requests::session().await {
-            Ok(Some(info)) => self.enter(info),
-            Ok(None) => self.end(),
+            Ok(Some(info)) => self.set_session(info),
+            Ok(None) => self.session_ended(),
             Err(problem) => {
-                let known = self.standing.with_untracked(|s| matches!(s, Standing::Out | Standing::In(_)));
+                let known = self.state.with_untracked(|s| matches!(s, AuthState::SignedOut | AuthState::SignedIn(_)));
                 if !known {
-                    self.standing.set(Standing::Away(problem));
+                    self.state.set(AuthState::Unreachable(problem));
                 }
             }
         }
     }
 
-    /// Somebody has signed in here.
+    /// The user has signed in, in this tab.
     pub fn signed_in(self, info: SessionInfo) {
-        self.enter(info);
-        tell_other_tabs();
+        self.set_session(info);
+        notify_other_tabs();
     }
 
-    /// The session was ended by the person: the page begins anew, with nothing of theirs in it. Where something is typed
-    /// that is not saved, the browser asks; who stays then is asked to sign in by the next request.
+    /// The user has signed out: the page is loaded again, so that it contains none of their data. With unsaved changes the
+    /// browser asks first; a user who stays is asked to sign in by the next request.
     pub fn signed_out() {
-        tell_other_tabs();
-        // It fails only for an address that cannot be read.
+        notify_other_tabs();
+        // It fails only for a malformed URL.
         let _ = window().location().replace("/sign-in");
     }
 
-    /// Gives the page up with all that is typed in it.
+    /// Leaves the page and discards unsaved changes.
     pub(super) fn leave() {
         LEAVING.set(true);
-        // It fails only for an address that cannot be read.
+        // It fails only for a malformed URL.
         let _ = window().location().replace("/sign-in");
     }
 
-    fn enter(self, info: SessionInfo) {
-        let before = self.standing.get_untracked();
-        if is_another(&before, &info) {
-            // What stands on the page is not theirs.
+    fn set_session(self, info: SessionInfo) {
+        let previous = self.state.get_untracked();
+        if is_other_user(&previous, &info) {
+            // The page contains data of the previous user.
             LEAVING.set(true);
             let _ = window().location().reload();
             return;
         }
-        let next = Standing::In(info);
-        if before != next {
-            self.standing.set(next);
+        let next = AuthState::SignedIn(info);
+        if previous != next {
+            self.state.set(next);
         }
         if self.ended.get_untracked() {
             self.ended.set(false);
         }
-        ROUND.set(ROUND.get() + 1);
-        for go_on in WAITING.take() {
-            // It fails only where it is no function.
-            let _ = go_on.call0(&JsValue::NULL);
+        SIGN_IN_COUNT.set(SIGN_IN_COUNT.get() + 1);
+        for resolve in WAITING.take() {
+            // It fails only if it is not a function.
+            let _ = resolve.call0(&JsValue::NULL);
         }
     }
 
-    /// Nobody is signed in any more, or yet.
-    fn end(self) {
-        if self.standing.with_untracked(|standing| matches!(standing, Standing::In(_))) {
+    /// The server requires a sign-in: opens the re-authentication dialog, or the sign-in page if no page was open.
+    fn session_ended(self) {
+        if self.state.with_untracked(|state| matches!(state, AuthState::SignedIn(_))) {
             self.ended.set(true);
         } else {
-            self.standing.set(Standing::Out);
+            self.state.set(AuthState::SignedOut);
         }
     }
 
-    /// Signing in or out in one tab concerns all of the browser.
-    fn hear_other_tabs(self) {
+    /// A sign-in or sign-out applies to all tabs of the browser.
+    fn listen_to_other_tabs(self) {
         let Ok(channel) = BroadcastChannel::new(CHANNEL) else { return };
-        let heard = Closure::<dyn FnMut(MessageEvent)>::new(move |_| spawn_local(self.ask()));
-        channel.set_onmessage(Some(heard.as_ref().unchecked_ref()));
-        // As long as the tab is there.
-        heard.forget();
+        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |_| spawn_local(self.load()));
+        channel.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        // It lives as long as the tab.
+        on_message.forget();
         TABS.set(Some(channel));
     }
 }
 
-/// Whether somebody else is signed in now than was before. Where nobody had to be, whoever comes may go on.
-fn is_another(before: &Standing, now: &SessionInfo) -> bool {
-    let Standing::In(before) = before else { return false };
-    match (&before.person, &now.person) {
+/// Whether another user is signed in than before. A page of open mode can be continued by any user.
+fn is_other_user(before: &AuthState, now: &SessionInfo) -> bool {
+    let AuthState::SignedIn(before) = before else { return false };
+    match (&before.user, &now.user) {
         (Some(before), Some(now)) => before.id != now.id,
         (Some(_), None) => true,
         (None, _) => false,
     }
 }
 
-fn tell_other_tabs() {
+fn notify_other_tabs() {
     TABS.with_borrow(|channel| {
         if let Some(channel) = channel {
             let _ = channel.post_message(&JsValue::TRUE);
@@ -189,45 +189,44 @@ fn tell_other_tabs() {
     });
 }
 
-/// Whether the page is being left for one that is not this person's: nothing is asked about what is typed.
+/// Whether the page is being left without asking about unsaved changes, since the user has changed or chose to leave.
 pub fn is_leaving() -> bool {
     LEAVING.get()
 }
 
-/// Counts those who signed in. A request remembers it, for [`sign_in_again`].
-pub fn round() -> u32 {
-    ROUND.get()
+/// Returns the number of sign-ins in this tab. A request remembers it for [`reauthenticate`].
+pub fn sign_in_count() -> u32 {
+    SIGN_IN_COUNT.get()
 }
 
-/// The session has ended: waits until the person has signed in again, in a dialog above the page. At once where that has
-/// been done since `round`. Never where another person signs in: the page begins anew then. False where nobody can be
-/// asked to.
-pub async fn sign_in_again(round: u32) -> bool {
-    let Some(access) = ACCESS.get() else { return false };
-    if ROUND.get() != round {
+/// Waits until the user has signed in again, in a dialog above the page. Returns true at once if that has happened since
+/// `count`, and false if no page is open. Does not return if another user signs in: then the page is loaded again.
+pub async fn reauthenticate(count: u32) -> bool {
+    let Some(auth) = AUTH.get() else { return false };
+    if SIGN_IN_COUNT.get() != count {
         return true;
     }
-    if !access.standing.with_untracked(|standing| matches!(standing, Standing::In(_))) {
+    if !auth.state.with_untracked(|state| matches!(state, AuthState::SignedIn(_))) {
         return false;
     }
-    access.end();
+    auth.session_ended();
     let promise = Promise::new(&mut |resolve, _| WAITING.with_borrow_mut(|waiting| waiting.push(resolve)));
     JsFuture::from(promise).await.is_ok()
 }
 
-/// For streams, which do not say why they fail: asks whether the session has ended, and waits for the next one then.
-pub async fn still_in() {
-    let Some(access) = ACCESS.get() else { return };
-    let round = ROUND.get();
-    if access.ended.get_untracked() || matches!(requests::session().await, Ok(None)) {
-        sign_in_again(round).await;
+/// For event streams, whose errors have no reason: if the session has ended, waits until the user has signed in again.
+pub async fn ensure_signed_in() {
+    let Some(auth) = AUTH.get() else { return };
+    let count = SIGN_IN_COUNT.get();
+    if auth.ended.get_untracked() || matches!(requests::session().await, Ok(None)) {
+        reauthenticate(count).await;
     }
 }
 
-/// What this person may do seems to be other than this page thought.
-pub fn look_again() {
-    if let Some(access) = ACCESS.get() {
-        spawn_local(access.ask());
+/// Loads the session again, after the server has refused a request that the page offered.
+pub fn refresh_permissions() {
+    if let Some(auth) = AUTH.get() {
+        spawn_local(auth.load());
     }
 }
 
@@ -239,8 +238,8 @@ mod tests {
 
     fn info(id: Option<i64>) -> SessionInfo {
         SessionInfo {
-            mode: if id.is_some() { AccessMode::Closed } else { AccessMode::Open },
-            person: id.map(|id| SignedIn { id, name: "Ada".into(), role: Role::Viewer }),
+            mode: if id.is_some() { AuthMode::Closed } else { AuthMode::Open },
+            user: id.map(|id| SessionUser { id, name: "Ada".into(), role: Role::Viewer }),
             permissions: Vec::new(),
             idle_until: None,
             expires_at: None,
@@ -248,13 +247,13 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_for_who_it_was_made_for() {
-        let theirs = Standing::In(info(Some(1)));
-        assert!(!is_another(&theirs, &info(Some(1))));
-        assert!(is_another(&theirs, &info(Some(2))));
-        assert!(is_another(&theirs, &info(None)));
-        // Everybody's page may become somebody's.
-        assert!(!is_another(&Standing::In(info(None)), &info(Some(1))));
-        assert!(!is_another(&Standing::Out, &info(Some(1))));
+    fn a_page_is_not_continued_by_another_user() {
+        let page = AuthState::SignedIn(info(Some(1)));
+        assert!(!is_other_user(&page, &info(Some(1))));
+        assert!(is_other_user(&page, &info(Some(2))));
+        assert!(is_other_user(&page, &info(None)));
+        // A page of open mode.
+        assert!(!is_other_user(&AuthState::SignedIn(info(None)), &info(Some(1))));
+        assert!(!is_other_user(&AuthState::SignedOut, &info(Some(1))));
     }
 }

@@ -22,7 +22,7 @@ use super::run::{Run, size};
 use super::status::{StatusBadge, label};
 use super::stream;
 use crate::api;
-use crate::auth::Access;
+use crate::auth::Auth;
 use crate::products::SortingIn;
 use crate::ui::format::percent;
 use crate::ui::{Glyph, Icon, ProblemNotice, Relative, Skeleton, page_title};
@@ -130,8 +130,8 @@ fn Head(run: RwSignal<Run>, on_retry: Callback<()>) -> impl IntoView {
 /// The available actions. All in one place, so that the page does not move.
 #[component]
 fn Actions(run: RwSignal<Run>, on_retry: Callback<()>) -> impl IntoView {
-    let access = Access::expect();
-    let may_import = Memo::new(move |_| access.may(Permission::WriteImports));
+    let auth = Auth::expect();
+    let may_import = Memo::new(move |_| auth.can(Permission::WriteImports));
     let status = Memo::new(move |_| run.with(|run| run.import.status));
     let another = move || may_import.get().then(|| view! { <a class="button" href="/">"Import another file"</a> });
     move || match status.get() {

@@ -7,7 +7,7 @@ use super::retry::is_retryable;
 use super::run::Run;
 use super::status::is_waiting;
 use super::stream::Connection;
-use crate::auth::Access;
+use crate::auth::Auth;
 use crate::ui::format::{counted, whole_seconds};
 use crate::ui::time::seconds_between;
 use crate::ui::{Notice, Tone, use_now};
@@ -95,10 +95,10 @@ fn since(queued: bool, seconds: i64) -> String {
 /// What to do, with a link for users who are allowed to.
 #[component]
 fn ImportAgain() -> impl IntoView {
-    let access = Access::expect();
+    let auth = Auth::expect();
     let text = "import the file again";
     move || {
-        if access.may(Permission::WriteImports) { view! { <a href="/">{text}</a> }.into_any() } else { text.into_any() }
+        if auth.can(Permission::WriteImports) { view! { <a href="/">{text}</a> }.into_any() } else { text.into_any() }
     }
 }
 

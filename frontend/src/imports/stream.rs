@@ -160,7 +160,7 @@ impl Listener {
             if !listener.is_wanted() {
                 return;
             }
-            auth::still_in().await;
+            auth::ensure_signed_in().await;
             if listener.is_wanted() {
                 listener.open();
             }

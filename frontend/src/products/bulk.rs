@@ -9,7 +9,7 @@ use super::job::{JobBar, Jobs};
 use super::remove::remove_named;
 use super::requests;
 use super::selection::{PageState, Selection};
-use crate::auth::Access;
+use crate::auth::Auth;
 use crate::ui::format::{counted, thousands};
 use crate::ui::{ConfirmDialog, Glyph, Icon};
 
@@ -32,8 +32,8 @@ fn Actions() -> impl IntoView {
     let (catalogue, selection, jobs) = (Catalogue::expect(), Selection::expect(), Jobs::expect());
     let asking = RwSignal::new(false);
     let working = RwSignal::new(false);
-    let access = Access::expect();
-    let may_write = move || access.may(Permission::WriteProducts);
+    let auth = Auth::expect();
+    let may_write = move || auth.can(Permission::WriteProducts);
     let number = Memo::new(move |_| selection.count());
     let products =
         move || number.get().map_or_else(|| "all matching products".to_owned(), |count| counted(count, "product"));

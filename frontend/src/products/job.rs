@@ -12,7 +12,7 @@ use wasm_bindgen_futures::spawn_local;
 use super::catalogue::Catalogue;
 use super::requests;
 use super::selection::Selection;
-use crate::auth::Access;
+use crate::auth::Auth;
 use crate::stream::{self, Heard};
 use crate::ui::format::{counted, percent, thousands};
 use crate::ui::{ProgressBar, Toasts};
@@ -124,7 +124,7 @@ fn share(job: &BulkJob) -> f64 {
 
 #[component]
 pub fn JobBar() -> impl IntoView {
-    let (jobs, access) = (Jobs::expect(), Access::expect());
+    let (jobs, auth) = (Jobs::expect(), Auth::expect());
     let job = jobs.job;
     if let Some(id) = job.with_untracked(|job| job.as_ref().map(|job| job.id)) {
         stream::listen(requests::job_events_url(id), "state", move |heard: Heard<BulkJob>| match heard {
@@ -161,7 +161,7 @@ pub fn JobBar() -> impl IntoView {
             </div>
             <ProgressBar share label="Products that are dealt with" />
             <p class="job-note">{waits}</p>
-            <Show when=move || access.may(Permission::WriteProducts)>
+            <Show when=move || auth.can(Permission::WriteProducts)>
                 <button
                     type="button"
                     class="button"

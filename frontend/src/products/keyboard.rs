@@ -9,7 +9,7 @@ use super::catalogue::Catalogue;
 use super::guard::Guard;
 use super::query::Panel;
 use super::selection::Selection;
-use crate::auth::Access;
+use crate::auth::Auth;
 use crate::ui::{Modal, Toasts};
 
 /// Whether the help is shown. Found in the context.
@@ -37,7 +37,7 @@ const KEYS: [(&[&str], &str, Permission); 10] = [
 ];
 
 /// Listens to the keys of the page, as long as it is shown.
-pub fn listen(catalogue: Catalogue, selection: Selection, guard: Guard, help: Help, access: Access) {
+pub fn listen(catalogue: Catalogue, selection: Selection, guard: Guard, help: Help, auth: Auth) {
     let toasts = Toasts::expect();
     let listener = window_event_listener(ev::keydown, move |event| {
         if event.default_prevented() || event.ctrl_key() || event.meta_key() || event.alt_key() || is_in_dialog() {
@@ -51,7 +51,7 @@ pub fn listen(catalogue: Catalogue, selection: Selection, guard: Guard, help: He
                 help.0.set(true);
                 true
             }
-            "n" | "z" if !untrack(|| access.may(Permission::WriteProducts)) => false,
+            "n" | "z" if !untrack(|| auth.can(Permission::WriteProducts)) => false,
             "n" => {
                 guard.go(untrack(|| catalogue.href(Panel::New { copy: None })));
                 true
@@ -149,10 +149,10 @@ fn is_in_dialog() -> bool {
 #[component]
 pub fn HelpDialog() -> impl IntoView {
     let open = Help::expect().0;
-    let access = Access::expect();
+    let auth = Auth::expect();
     let line = move |(keys, what, permission): (&'static [&'static str], &'static str, Permission)| {
         view! {
-            <Show when=move || access.may(permission)>
+            <Show when=move || auth.can(permission)>
                 <div class="help-line">
                     <dt>{what}</dt>
                     <dd>{keys.iter().map(|key| view! { <kbd>{*key}</kbd> }).collect_view()}</dd>

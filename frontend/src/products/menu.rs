@@ -7,7 +7,7 @@ use super::catalogue::Catalogue;
 use super::keyboard::Help;
 use super::prefs::{Column, Density, Prefs};
 use super::requests;
-use crate::auth::Access;
+use crate::auth::Auth;
 use crate::ui::{Glyph, Icon, Popover};
 
 /// Columns and density.
@@ -95,7 +95,7 @@ pub fn MoreMenu(deleting_all: RwSignal<bool>) -> impl IntoView {
 fn MoreItems(open: RwSignal<bool>, deleting_all: RwSignal<bool>) -> impl IntoView {
     let catalogue = Catalogue::expect();
     let help = Help::expect();
-    let access = Access::expect();
+    let auth = Auth::expect();
     let what = move || if catalogue.filter().is_empty() { "Export all products" } else { "Export what matches" };
     view! {
         <ul class="menu-list">
@@ -126,7 +126,7 @@ fn MoreItems(open: RwSignal<bool>, deleting_all: RwSignal<bool>) -> impl IntoVie
                     <kbd>"?"</kbd>
                 </button>
             </li>
-            <Show when=move || access.may(Permission::Admin)>
+            <Show when=move || auth.can(Permission::Admin)>
                 <li class="menu-rule">
                     <button
                         type="button"

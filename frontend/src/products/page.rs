@@ -16,7 +16,7 @@ use super::query::Panel;
 use super::selection::Selection;
 use super::table::ProductTable;
 use super::toolbar::Toolbar;
-use crate::auth::Access;
+use crate::auth::Auth;
 use crate::ui::format::counted;
 use crate::ui::{Glyph, Icon, ProblemNotice, Skeleton, page_title};
 
@@ -28,7 +28,7 @@ pub fn ProductsPage() -> impl IntoView {
     let guard = Guard::provide(catalogue);
     let help = Help(RwSignal::new(false));
     provide_context(help);
-    listen(catalogue, selection, guard, help, Access::expect());
+    listen(catalogue, selection, guard, help, Auth::expect());
     let prefs = use_prefs();
     let deleting_all = RwSignal::new(false);
     page_title(move || match guard.shown.get() {
@@ -62,7 +62,7 @@ pub fn ProductsPage() -> impl IntoView {
 #[component]
 fn Head() -> impl IntoView {
     let catalogue = Catalogue::expect();
-    let access = Access::expect();
+    let auth = Auth::expect();
     let filter = Memo::new(move |_| catalogue.listing.with(|l| l.as_ref().map(|l| l.view.filter.clone())));
     let text = move || match (catalogue.total.get(), filter.get()) {
         (Some(total), Some(filter)) => total_text(total, &filter),
@@ -78,13 +78,13 @@ fn Head() -> impl IntoView {
                 </p>
             </div>
             <div class="page-actions">
-                <Show when=move || access.may(Permission::WriteImports)>
+                <Show when=move || auth.can(Permission::WriteImports)>
                     <a class="button" href="/">
                         <Icon glyph=Glyph::Upload />
                         "Import a file"
                     </a>
                 </Show>
-                <Show when=move || access.may(Permission::WriteProducts)>
+                <Show when=move || auth.can(Permission::WriteProducts)>
                     <a
                         class="button button-primary"
                         href=move || catalogue.href(Panel::New { copy: None })
@@ -151,9 +151,9 @@ enum State {
 #[component]
 fn NoProducts() -> impl IntoView {
     let catalogue = Catalogue::expect();
-    let access = Access::expect();
-    let may_import = move || access.may(Permission::WriteImports);
-    let may_write = move || access.may(Permission::WriteProducts);
+    let auth = Auth::expect();
+    let may_import = move || auth.can(Permission::WriteImports);
+    let may_write = move || auth.can(Permission::WriteProducts);
     let advice = move || {
         if may_import() {
             "Import a CSV file with the columns sku and name, or add the first one by hand."

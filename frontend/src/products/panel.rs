@@ -15,14 +15,14 @@ use super::query::Panel;
 use super::requests;
 use super::shown::{OnlyReads, ProductShown};
 use crate::api;
-use crate::auth::Access;
+use crate::auth::Auth;
 use crate::ui::{Glyph, Icon, ProblemNotice, Skeleton};
 
 #[component]
 pub fn SidePanel() -> impl IntoView {
     let guard = Guard::expect();
-    let access = Access::expect();
-    let may_write = Memo::new(move |_| access.may(Permission::WriteProducts));
+    let auth = Auth::expect();
+    let may_write = Memo::new(move |_| auth.can(Permission::WriteProducts));
     let element = NodeRef::<html::Section>::new();
     keep_focus(guard, element);
     let title = move || match guard.shown.get() {
@@ -115,11 +115,11 @@ fn Load(
     copy: bool,
 ) -> impl IntoView {
     let catalogue = Catalogue::expect();
-    let access = Access::expect();
+    let auth = Auth::expect();
     let product = LocalResource::new(move || requests::product(id));
     let form = move |product: Product| {
         catalogue.put(product.clone());
-        if !untrack(|| access.may(Permission::WriteProducts)) {
+        if !untrack(|| auth.can(Permission::WriteProducts)) {
             return view! { <ProductShown product /> }.into_any();
         }
         let start = ProductInput::from(product.clone());

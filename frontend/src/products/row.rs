@@ -12,7 +12,7 @@ use super::query::Panel;
 use super::requests;
 use super::selection::Selection;
 use super::shown::ActiveBadge;
-use crate::auth::Access;
+use crate::auth::Auth;
 use crate::ui::Relative;
 
 /// One product. The row takes the focus (arrow keys lead to it); its name is the link that opens it.
@@ -129,8 +129,8 @@ fn Tick(id: i64, sku: Signal<String>) -> impl IntoView {
 /// Whether the product is active; for who may change that, a switch.
 #[component]
 fn Active(product: RwSignal<Product>) -> impl IntoView {
-    let access = Access::expect();
-    let may_write = Memo::new(move |_| access.may(Permission::WriteProducts));
+    let auth = Auth::expect();
+    let may_write = Memo::new(move |_| auth.can(Permission::WriteProducts));
     move || {
         if may_write.get() {
             view! { <ActiveSwitch product /> }.into_any()

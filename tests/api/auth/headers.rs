@@ -1,15 +1,15 @@
-//! What every answer tells a browser not to do.
+//! Security headers.
 
 use reqwest::{Method, Response};
 use tests::TestApp;
 
-/// The policy of an answer.
+/// Returns the Content-Security-Policy of a response.
 fn policy(response: &Response) -> String {
     response.headers()["content-security-policy"].to_str().unwrap().to_owned()
 }
 
 #[tokio::test]
-async fn every_answer_is_guarded_whatever_it_is() {
+async fn every_response_has_security_headers() {
     let app = TestApp::closed(&[]).await;
     let admin = app.admin().await;
     for (method, path) in [
@@ -48,7 +48,7 @@ async fn every_answer_is_guarded_whatever_it_is() {
 }
 
 #[tokio::test]
-async fn the_page_may_run_its_own_scripts_only() {
+async fn the_page_can_run_only_its_own_scripts() {
     let app = TestApp::start().await;
     let page = app.get("/products").await;
     let policy = policy(&page);
@@ -58,7 +58,7 @@ async fn the_page_may_run_its_own_scripts_only() {
         "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' 'sha256-HASH style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     );
     let html = page.text().await.unwrap();
-    assert_eq!(html.matches("<script").count(), 1, "the one whose hash it is: {html}");
+    assert_eq!(html.matches("<script").count(), 1, "the script that the hash belongs to: {html}");
     assert!(!html.contains("style=") && !html.contains("<style") && !html.contains("onload="), "{html}");
-    assert_eq!(html.matches("http").count(), 0, "nothing comes from elsewhere: {html}");
+    assert_eq!(html.matches("http").count(), 0, "no resource of another site: {html}");
 }

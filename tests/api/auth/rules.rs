@@ -1,4 +1,4 @@
-//! What each operation of the API answers to each kind of caller: one table, compared with openapi.yaml.
+//! The response of each operation to each kind of principal: one table, compared with the API's document.
 
 use std::collections::BTreeSet;
 
@@ -6,12 +6,12 @@ use reqwest::{Client, Method};
 use shared::auth::{Role, Scope};
 use tests::{TestApp, auth::Browser};
 
-/// A number that nothing has.
-const NONE: &str = "999999999";
+/// An id that no object has.
+const NO_ID: &str = "999999999";
 
-/// Method and path, body where one is sent, and the status for: nobody, a viewer, an editor, an admin, a key without the
-/// scope, a key that has expired, a session that has ended. What is allowed is mostly answered with 404 or 4xx, since the
-/// thing is not there or the body is empty: this is about who is let in.
+/// Method and path, the body, and the status for: anonymous, a viewer, an editor, an admin, a key without the scope, an
+/// expired key, an ended session. Allowed requests are mostly answered with 404 or 4xx, since the object does not exist or
+/// the body is empty: this is about authorization.
 type Row = (&'static str, &'static str, Option<&'static str>, [u16; 7]);
 
 const EMPTY: Option<&str> = Some("{}");
@@ -69,22 +69,22 @@ const TABLE: &[Row] = &[
     ("POST", "/api/v1/setup", EMPTY, [400, 400, 400, 400, 400, 401, 400]),
     ("GET", "/api/v1/sessions", None, [401, 200, 200, 200, 409, 401, 401]),
     ("DELETE", "/api/v1/sessions/{id}", None, [401, 404, 404, 404, 409, 401, 401]),
-    ("GET", "/api/v1/people", None, [401, 403, 403, 200, 403, 401, 401]),
-    ("POST", "/api/v1/people", EMPTY, [401, 403, 403, 400, 403, 401, 401]),
-    ("PATCH", "/api/v1/people/{id}", EMPTY, [401, 403, 403, 404, 403, 401, 401]),
-    ("DELETE", "/api/v1/people/{id}", None, [401, 403, 403, 404, 403, 401, 401]),
-    ("DELETE", "/api/v1/people/{id}/sessions", None, [401, 403, 403, 404, 403, 401, 401]),
+    ("GET", "/api/v1/users", None, [401, 403, 403, 200, 403, 401, 401]),
+    ("POST", "/api/v1/users", EMPTY, [401, 403, 403, 400, 403, 401, 401]),
+    ("PATCH", "/api/v1/users/{id}", EMPTY, [401, 403, 403, 404, 403, 401, 401]),
+    ("DELETE", "/api/v1/users/{id}", None, [401, 403, 403, 404, 403, 401, 401]),
+    ("DELETE", "/api/v1/users/{id}/sessions", None, [401, 403, 403, 404, 403, 401, 401]),
     ("GET", "/api/v1/keys", None, [401, 403, 403, 200, 403, 401, 401]),
     ("POST", "/api/v1/keys", EMPTY, [401, 403, 403, 400, 403, 401, 401]),
     ("DELETE", "/api/v1/keys/{id}", None, [401, 403, 403, 404, 403, 401, 401]),
     ("GET", "/api/v1/audit", None, [401, 403, 403, 200, 403, 401, 401]),
     ("GET", "/api/v1/audit.csv", None, [401, 403, 403, 200, 403, 401, 401]),
-    // Last: they end the sessions that ask.
+    // Last: they end the session of the request.
     ("DELETE", "/api/v1/sessions", None, [401, 204, 204, 204, 409, 401, 401]),
     ("DELETE", "/api/v1/session", None, [401, 401, 401, 401, 409, 401, 401]),
 ];
 
-/// The operations of openapi.yaml, as the program itself prints it; another test says that the file is the same.
+/// Returns the operations of the API's document; another test compares it with openapi.yaml.
 async fn operations(app: &TestApp, admin: &Browser) -> BTreeSet<(String, String)> {
     let document = app.json_for(&admin.client, "/api/openapi.json").await;
     let paths = document["paths"].as_object().unwrap();
@@ -97,7 +97,7 @@ async fn operations(app: &TestApp, admin: &Browser) -> BTreeSet<(String, String)
 
 async fn status(app: &TestApp, client: &Client, row: &Row) -> u16 {
     let method = Method::from_bytes(row.0.as_bytes()).unwrap();
-    let mut request = client.request(method, app.url(&row.1.replace("{id}", NONE)));
+    let mut request = client.request(method, app.url(&row.1.replace("{id}", NO_ID)));
     if let Some(body) = row.2 {
         let kind = if row.1 == "/api/v1/imports" { "text/csv" } else { "application/json" };
         request = request.header("content-type", kind).body(body);
@@ -106,15 +106,15 @@ async fn status(app: &TestApp, client: &Client, row: &Row) -> u16 {
 }
 
 #[tokio::test]
-async fn each_operation_answers_each_caller_as_the_table_says() {
+async fn each_operation_responds_to_each_principal_as_in_the_table() {
     let app = TestApp::closed(&[]).await;
     let admin = app.admin().await;
     let listed: BTreeSet<_> = TABLE.iter().map(|row| (row.0.to_owned(), row.1.to_owned())).collect();
-    assert_eq!(listed, operations(&app, &admin).await, "the table and openapi.yaml name the same operations");
+    assert_eq!(listed, operations(&app, &admin).await, "the table and the document have the same operations");
 
-    let viewer = app.person(&admin, "viewer", Role::Viewer).await.1;
-    let editor = app.person(&admin, "editor", Role::Editor).await.1;
-    let ended = app.person(&admin, "ended", Role::Admin).await.1;
+    let viewer = app.user(&admin, "viewer", Role::Viewer).await.1;
+    let editor = app.user(&admin, "editor", Role::Editor).await.1;
+    let ended = app.user(&admin, "ended", Role::Admin).await.1;
     assert_eq!(ended.client.delete(app.url("/api/v1/session")).send().await.unwrap().status(), 204);
     let (_, webhooks) = app.key(&admin, &[Scope::Webhooks]).await;
     let (_, products) = app.key(&admin, &[Scope::ProductsRead]).await;
@@ -125,11 +125,11 @@ async fn each_operation_answers_each_caller_as_the_table_says() {
     let mut wrong = Vec::new();
     for row in TABLE {
         let without_scope = if row.1.starts_with("/api/v1/products") { &webhooks } else { &products };
-        let callers =
+        let clients =
             [&app.client, &viewer.client, &editor.client, &admin.client, without_scope, &expired_client, &ended.client];
         let mut found = [0; 7];
-        for (place, client) in callers.into_iter().enumerate() {
-            found[place] = status(&app, client, row).await;
+        for (index, client) in clients.into_iter().enumerate() {
+            found[index] = status(&app, client, row).await;
         }
         if found != row.3 {
             wrong.push(format!("{} {}: expected {:?}, found {found:?}", row.0, row.1, row.3));
@@ -138,29 +138,29 @@ async fn each_operation_answers_each_caller_as_the_table_says() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Every spelling of a path in which one letter is percent-encoded, which the router decodes.
+/// Returns every spelling of a path in which one letter is percent-encoded, which the router decodes.
 fn encoded_spellings(path: &str) -> Vec<String> {
     let letters = path.char_indices().filter(|(_, letter)| letter.is_ascii_alphanumeric());
     letters.map(|(at, letter)| format!("{}%{:02x}{}", &path[..at], u32::from(letter), &path[at + 1..])).collect()
 }
 
 #[tokio::test]
-async fn an_encoded_path_is_answered_as_its_plain_spelling() {
+async fn an_encoded_path_is_authorized_as_its_plain_spelling() {
     let app = TestApp::closed(&[]).await;
     let admin = app.admin().await;
-    let viewer = app.person(&admin, "viewer", Role::Viewer).await.1;
+    let viewer = app.user(&admin, "viewer", Role::Viewer).await.1;
     let mut wrong = Vec::new();
     for row in TABLE {
-        // They end the session that asks, or depend on a body.
+        // They end the session of the request, or need a body.
         if row.1.contains("session") || row.1.contains("setup") {
             continue;
         }
-        let path = row.1.replace("{id}", NONE);
+        let path = row.1.replace("{id}", NO_ID);
         for spelling in encoded_spellings(&path) {
             for (client, expected) in [(&app.client, row.3[0]), (&viewer.client, row.3[1])] {
                 let method = Method::from_bytes(row.0.as_bytes()).unwrap();
                 let found = client.request(method, app.url(&spelling)).send().await.unwrap().status().as_u16();
-                // Without the body of the table a request that is let in may be refused for that.
+                // Without the body of the table an allowed request can fail for another reason.
                 let is_refused = |status| matches!(status, 401 | 403);
                 if is_refused(found) != is_refused(expected) {
                     wrong.push(format!("{} {spelling}: expected {expected}, found {found}", row.0));
@@ -193,7 +193,7 @@ async fn the_page_health_and_the_documentation_are_public() {
     ] {
         let response = app.get(path).await;
         assert_eq!(response.status(), expected, "{path}");
-        // A path that is none of the API's is the page's, whatever it looks like.
+        // Every path that is not of the API is answered with the page.
         if path.starts_with("/api/docs") {
             continue;
         }

@@ -1,15 +1,15 @@
-//! Secrets are shown once and appear nowhere else.
+//! Secrets are shown once and are not logged.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use shared::auth::{Role, Scope};
 use tests::{TestApp, auth::ADMIN_PASSWORD};
 
-/// Answers that are looked through, by who is signed in as an admin.
+/// Paths whose responses to an admin are searched for secrets.
 const PAGES: [&str; 9] = [
     "/api/v1/session",
     "/api/v1/sessions",
-    "/api/v1/people",
+    "/api/v1/users",
     "/api/v1/keys",
     "/api/v1/webhooks",
     "/api/v1/webhooks/1",
@@ -19,24 +19,24 @@ const PAGES: [&str; 9] = [
 ];
 
 #[tokio::test]
-async fn no_log_and_no_later_answer_has_a_secret() {
+async fn no_log_and_no_later_response_contains_a_secret() {
     let app =
         TestApp::closed(&[("RUST_LOG", "trace,h2=info,tokio_postgres=debug"), ("WEBHOOK_ALLOW_CIDRS", "127.0.0.0/8")])
             .await;
     let admin = app.admin().await;
-    let (_, editor) = app.person(&admin, "Ada", Role::Editor).await;
+    let (_, editor) = app.user(&admin, "Ada", Role::Editor).await;
     let (key, program) = app.key(&admin, &[Scope::ProductsWrite, Scope::Imports]).await;
     let webhook = json!({ "url": "http://127.0.0.1:9/x", "events": ["product.created"] });
-    let made = admin.client.post(app.url("/api/v1/webhooks")).json(&webhook).send().await.unwrap();
-    assert_eq!(made.status(), StatusCode::CREATED);
-    let webhook_secret = made.json::<Value>().await.unwrap()["secret"].as_str().unwrap().to_owned();
+    let created = admin.client.post(app.url("/api/v1/webhooks")).json(&webhook).send().await.unwrap();
+    assert_eq!(created.status(), StatusCode::CREATED);
+    let webhook_secret = created.json::<Value>().await.unwrap()["secret"].as_str().unwrap().to_owned();
     let rotated = admin.client.post(app.url("/api/v1/webhooks/1/rotate")).send().await.unwrap();
     let new_secret = rotated.json::<Value>().await.unwrap()["secret"].as_str().unwrap().to_owned();
 
-    // Things that go well, and things that go wrong with the secrets in hand.
+    // Requests that succeed, and requests with secrets that fail.
     let mistyped = "a password that Ada mistyped";
-    assert_eq!(app.knock("Ada", mistyped).await.status(), StatusCode::UNAUTHORIZED);
-    assert_eq!(app.knock(mistyped, "x").await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(app.try_sign_in("Ada", mistyped).await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(app.try_sign_in(mistyped, "x").await.status(), StatusCode::UNAUTHORIZED);
     let product = json!({ "sku": "A", "name": "A" });
     assert_eq!(program.post(app.url("/api/v1/products")).json(&product).send().await.unwrap().status(), 201);
     for client in [&program, &editor.client] {
@@ -65,7 +65,7 @@ async fn no_log_and_no_later_answer_has_a_secret() {
         ("a webhook's new secret", &new_secret),
     ];
     for (what, secret) in secrets {
-        // The name that was tried is in the audit log; that it was a password, nobody can know.
+        // The audit log contains the name that was tried, which is a password here.
         let seen = if what == "a mistyped password" { app.web.log() } else { seen.clone() };
         assert!(secret.len() > 20 && !seen.contains(secret), "{what} was shown or logged");
     }

@@ -58,7 +58,7 @@ async fn wrong_passwords_have_a_number_and_a_pause() {
     ];
     let app = TestApp::closed(&settings).await;
     let knock = async |name: &str| {
-        let response = app.knock(name, "whatever it may be").await;
+        let response = app.try_sign_in(name, "whatever it may be").await;
         (response.status(), response.headers().get("retry-after").map(|wait| wait.to_str().unwrap().to_owned()))
     };
     let wrong = (StatusCode::UNAUTHORIZED, None);

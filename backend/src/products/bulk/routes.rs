@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     app::App,
-    auth::Visit,
+    auth::RequestContext,
     http::{ApiError, ApiResult, Json},
     jobs::Task,
     products::{changes::Deletion, edit::check_ids, headers, list::check_filter, queries, search},
@@ -46,7 +46,7 @@ use crate::{
 ))]
 pub async fn change_many(
     app: Data<App>,
-    visit: Visit,
+    context: RequestContext,
     bulk: Json<BulkRequest>,
     request: HttpRequest,
 ) -> ApiResult<HttpResponse> {
@@ -62,7 +62,7 @@ pub async fn change_many(
     let filter = filter.unwrap_or_default();
     check_filter(&filter)?;
     check_all(&filter, all, count)?;
-    let may_delete_all = visit.caller.may(Permission::Admin);
+    let may_delete_all = context.principal.can(Permission::Admin);
     let new = NewJob { action, filter: &filter, client: client.as_deref(), undo_of: None };
     accepted(&app, create_job(&app, new, count, may_delete_all).await?)
 }

@@ -88,7 +88,7 @@ impl Uploads {
     /// Asks the user to sign in again, and then continues the file that was interrupted.
     fn resume_after_sign_in(self) {
         spawn_local(async move {
-            auth::still_in().await;
+            auth::ensure_signed_in().await;
             self.start_where(|state| *state == State::Paused(PauseReason::SignedOut));
         });
     }

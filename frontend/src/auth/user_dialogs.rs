@@ -1,32 +1,32 @@
-//! Dialogs about an account: a new one, another password for somebody, another password of one's own.
+//! Dialogs about users: adding one, setting a password, changing the own password.
 
 use leptos::{ev, prelude::*};
 use shared::{
-    auth::{PasswordChange, Person, PersonChange, PersonInput, Role, check_name, check_password},
+    auth::{PasswordChange, Role, User, UserChange, UserInput, check_name, check_password},
     problem::FieldError,
 };
 use wasm_bindgen_futures::spawn_local;
 
+use super::labels::{self, sentence};
 use super::password::{NewPasswordField, PasswordField, Use};
 use super::requests;
-use super::state::Access;
-use super::words::{self, sentence};
+use super::state::Auth;
 use crate::ui::{FormButtons, Modal, RefusalNotice, Submission, TextField, Toasts, open_while_some};
 
-/// Adds somebody.
+/// Adds a user.
 #[component]
-pub fn AddPersonDialog(open: RwSignal<bool>, on_added: impl Fn() + Copy + Send + Sync + 'static) -> impl IntoView {
+pub fn AddUserDialog(open: RwSignal<bool>, on_added: impl Fn() + Copy + Send + Sync + 'static) -> impl IntoView {
     view! {
-        <Modal open title="Add a person" id="add-person-dialog">
+        <Modal open title="Add user" id="add-user-dialog">
             <Show when=move || open.get()>
-                <AddPersonForm open on_added />
+                <AddUserForm open on_added />
             </Show>
         </Modal>
     }
 }
 
 #[component]
-fn AddPersonForm(open: RwSignal<bool>, on_added: impl Fn() + Copy + Send + Sync + 'static) -> impl IntoView {
+fn AddUserForm(open: RwSignal<bool>, on_added: impl Fn() + Copy + Send + Sync + 'static) -> impl IntoView {
     let toasts = Toasts::expect();
     let (name, password) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
     let role = RwSignal::new(Role::Viewer);
@@ -34,13 +34,13 @@ fn AddPersonForm(open: RwSignal<bool>, on_added: impl Fn() + Copy + Send + Sync 
         name.track();
         password.track();
     });
-    let name_problem = Memo::new(move |_| {
+    let name_error = Memo::new(move |_| {
         let found = check_name(&name.read()).map(|error| error.message).filter(|_| submission.submitted.get());
         found.or_else(|| submission.of("name").get()).map(|message| sentence("Name", &message))
     });
     let submit = move |event: ev::SubmitEvent| {
         event.prevent_default();
-        let input = PersonInput {
+        let input = UserInput {
             name: name.get_untracked().trim().to_owned(),
             role: role.get_untracked(),
             password: password.get_untracked(),
@@ -49,10 +49,10 @@ fn AddPersonForm(open: RwSignal<bool>, on_added: impl Fn() + Copy + Send + Sync 
             return;
         }
         spawn_local(async move {
-            match requests::add_person(&input).await {
-                Ok(person) => {
+            match requests::add_user(&input).await {
+                Ok(user) => {
                     open.try_set(false);
-                    toasts.say(format!("{} was added", person.name));
+                    toasts.say(format!("{} was added", user.name));
                     on_added();
                 }
                 Err(problem) => submission.refuse(problem),
@@ -60,29 +60,29 @@ fn AddPersonForm(open: RwSignal<bool>, on_added: impl Fn() + Copy + Send + Sync 
         });
     };
     view! {
-        <form class="webhook-form" novalidate on:submit=submit data-testid="person-form">
-            <RefusalNotice problem=submission.refused title="Nobody was added" testid="form-refusal" />
+        <form class="webhook-form" novalidate on:submit=submit data-testid="user-form">
+            <RefusalNotice problem=submission.refused title="Couldn't add the user" testid="form-refusal" />
             <TextField
-                id="person-name"
+                id="user-name"
                 label="Name"
                 value=name
-                problem=name_problem
+                problem=name_error
                 focus=true
                 autocapitalize="off"
                 spellcheck="false"
             />
             <RoleChoices role />
             <NewPasswordField
-                id="person-password"
+                id="user-password"
                 label="Password"
                 value=password
                 name
                 submitted=submission.submitted
-                refused=submission.of("password")
-                offers=true
+                server_error=submission.of("password")
+                can_generate=true
             />
-            <p class="card-note">"Tell it to them by a safe way; they can change it in the menu of their account."</p>
-            <FormButtons open busy=submission.busy label="Add person" testid="save-person" />
+            <p class="card-note">"Share it securely. The user can change it in the account menu."</p>
+            <FormButtons open busy=submission.busy label="Add user" testid="save-user" />
         </form>
     }
 }
@@ -101,8 +101,8 @@ fn RoleChoices(role: RwSignal<Role>) -> impl IntoView {
                     on:change=move |_| role.set(choice)
                 />
                 <span>
-                    {words::role(choice)}
-                    <span class="event-note">{words::role_note(choice)}</span>
+                    {labels::role(choice)}
+                    <span class="event-note">{labels::role_note(choice)}</span>
                 </span>
             </label>
         }
@@ -115,21 +115,21 @@ fn RoleChoices(role: RwSignal<Role>) -> impl IntoView {
     }
 }
 
-/// Sets a new password for somebody who has lost theirs.
+/// Sets the password of a user who has lost it.
 #[component]
 pub fn SetPasswordDialog(
-    /// For whom; nobody where it is closed.
-    person: RwSignal<Option<Person>>,
+    /// The user; `None` while the dialog is closed.
+    user: RwSignal<Option<User>>,
     on_done: impl Fn() + Copy + Send + Sync + 'static,
 ) -> impl IntoView {
-    let open = open_while_some(person);
+    let open = open_while_some(user);
     let title = Signal::derive(move || {
-        let name = person.with(|person| person.as_ref().map(|person| person.name.clone()));
-        name.map_or_else(|| "New password".to_owned(), |name| format!("New password for {name}"))
+        let name = user.with(|user| user.as_ref().map(|user| user.name.clone()));
+        name.map_or_else(|| "Set password".to_owned(), |name| format!("Set password of {name}"))
     });
     view! {
         <Modal open title id="set-password-dialog">
-            {move || person.get().map(|person| view! { <SetPasswordForm open person on_done /> })}
+            {move || user.get().map(|user| view! { <SetPasswordForm open user on_done /> })}
         </Modal>
     }
 }
@@ -137,13 +137,13 @@ pub fn SetPasswordDialog(
 #[component]
 fn SetPasswordForm(
     open: RwSignal<bool>,
-    person: Person,
+    user: User,
     on_done: impl Fn() + Copy + Send + Sync + 'static,
 ) -> impl IntoView {
     let toasts = Toasts::expect();
     let password = RwSignal::new(String::new());
     let submission = Submission::default().forgets(move || password.track());
-    let Person { id, name, .. } = person;
+    let User { id, name, .. } = user;
     let known = Signal::stored(name.clone());
     let submit = move |event: ev::SubmitEvent| {
         event.prevent_default();
@@ -153,11 +153,11 @@ fn SetPasswordForm(
         }
         let name = name.clone();
         spawn_local(async move {
-            let change = PersonChange { password: Some(typed), ..PersonChange::default() };
-            match requests::change_person(id, &change).await {
+            let change = UserChange { password: Some(typed), ..UserChange::default() };
+            match requests::update_user(id, &change).await {
                 Ok(_) => {
                     open.try_set(false);
-                    toasts.say(format!("{name} has a new password"));
+                    toasts.say(format!("The password of {name} was changed"));
                     on_done();
                 }
                 Err(problem) => submission.refuse(problem),
@@ -166,23 +166,23 @@ fn SetPasswordForm(
     };
     view! {
         <form class="webhook-form" novalidate on:submit=submit data-testid="set-password-form">
-            <p class="card-note">"All their sessions end. Tell it to them by a safe way."</p>
-            <RefusalNotice problem=submission.refused title="The password was not changed" testid="form-refusal" />
+            <p class="card-note">"This ends all sessions of the user. Share the password securely."</p>
+            <RefusalNotice problem=submission.refused title="Couldn't change the password" testid="form-refusal" />
             <NewPasswordField
                 id="set-password"
                 label="Password"
                 value=password
                 name=known
                 submitted=submission.submitted
-                refused=submission.of("password")
-                offers=true
+                server_error=submission.of("password")
+                can_generate=true
             />
-            <FormButtons open busy=submission.busy label="Set the password" testid="save-password" />
+            <FormButtons open busy=submission.busy label="Set password" testid="save-password" />
         </form>
     }
 }
 
-/// Changes one's own password.
+/// Changes the own password.
 #[component]
 pub fn ChangePasswordDialog(open: RwSignal<bool>) -> impl IntoView {
     view! {
@@ -197,24 +197,24 @@ pub fn ChangePasswordDialog(open: RwSignal<bool>) -> impl IntoView {
 #[component]
 fn ChangePasswordForm(open: RwSignal<bool>) -> impl IntoView {
     let toasts = Toasts::expect();
-    let access = Access::expect();
+    let auth = Auth::expect();
     let (current, new) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
-    let name = access.person().map(|person| person.name).unwrap_or_default();
+    let name = auth.user().map(|user| user.name).unwrap_or_default();
     let known = Signal::stored(name.clone());
     let submission = Submission::default().forgets(move || {
         current.track();
         new.track();
     });
-    let current_problem = Memo::new(move |_| {
+    let current_error = Memo::new(move |_| {
         let empty = submission.submitted.get() && current.with(String::is_empty);
-        let found = empty.then(|| "enter the one that you have now".to_owned());
-        found.or_else(|| submission.of("current").get()).map(|message| sentence("It", &message))
+        let found = empty.then(|| "enter your current password".to_owned());
+        found.or_else(|| submission.of("current").get()).map(|message| sentence("The current password", &message))
     });
-    let typed_by = name.clone();
+    let user_name = name.clone();
     let submit = move |event: ev::SubmitEvent| {
         event.prevent_default();
         let change = PasswordChange { current: current.get_untracked(), new: new.get_untracked() };
-        let mut wrong: Vec<_> = check_password("new", &change.new, &typed_by).into_iter().collect();
+        let mut wrong: Vec<_> = check_password("new", &change.new, &user_name).into_iter().collect();
         if change.current.is_empty() {
             wrong.push(FieldError { field: "current".into(), message: String::new() });
         }
@@ -225,23 +225,23 @@ fn ChangePasswordForm(open: RwSignal<bool>) -> impl IntoView {
             match requests::change_password(&change).await {
                 Ok(()) => {
                     open.try_set(false);
-                    toasts.say("Your password was changed; your other sessions have ended");
+                    toasts.say("Your password was changed. Your other sessions have ended.");
                 }
-                Err(refusal) => submission.refuse(refusal.problem),
+                Err(error) => submission.refuse(error.problem),
             }
         });
     };
     view! {
         <form class="webhook-form" novalidate on:submit=submit data-testid="change-password-form">
-            <RefusalNotice problem=submission.refused title="The password was not changed" testid="form-refusal" />
-            // A password manager learns from it whose password this is.
+            <RefusalNotice problem=submission.refused title="Couldn't change the password" testid="form-refusal" />
+            // Tells password managers which account the password belongs to.
             <input type="text" autocomplete="username" value=name hidden readonly />
             <PasswordField
                 id="current-password"
                 label="Current password"
                 value=current
                 usage=Use::Current
-                problem=current_problem
+                problem=current_error
             />
             <NewPasswordField
                 id="new-password"
@@ -249,7 +249,7 @@ fn ChangePasswordForm(open: RwSignal<bool>) -> impl IntoView {
                 value=new
                 name=known
                 submitted=submission.submitted
-                refused=submission.of("new")
+                server_error=submission.of("new")
             />
             <FormButtons open busy=submission.busy label="Change password" testid="save-new-password" />
         </form>

@@ -1,4 +1,4 @@
-//! `loadify key create` and `loadify set-password`, for who has a shell and no account.
+//! `loadify key create` and `loadify set-password`, for operators with a shell and no account.
 
 use actix_web::http::StatusCode;
 use anyhow::Context;
@@ -6,12 +6,12 @@ use clap::{Args, Subcommand};
 use shared::auth::{self, KeyInput, Scope};
 
 use crate::{
-    auth::{audit, keys, passwords, queries, secrets},
+    auth::{audit, keys, passwords, secrets, users},
     config::DatabaseConfig,
     db,
 };
 
-/// Where an entry of the audit log says it came from.
+/// Actor and address in the audit log.
 const SHELL: &str = "shell";
 
 #[derive(Args)]
@@ -22,16 +22,16 @@ pub struct KeyCommand {
 
 #[derive(Subcommand)]
 enum KeyAction {
-    /// Make a key and print it, this once
+    /// Create a key and print it; it is not shown again
     Create {
         #[command(flatten)]
         database: DatabaseConfig,
-        /// What it is for
+        /// Name of the key, for example the program that uses it
         name: String,
-        /// products:read, products:write, imports, webhooks or admin; may be given several times
+        /// products:read, products:write, imports, webhooks or admin; can be repeated
         #[arg(long = "scope", required = true, value_parser = scope)]
         scopes: Vec<Scope>,
-        /// Days until it expires; without it, it does not
+        /// Days until the key expires; without it, the key does not expire
         #[arg(long)]
         days: Option<u32>,
     },
@@ -42,7 +42,7 @@ fn scope(text: &str) -> Result<Scope, String> {
     found.ok_or_else(|| format!("expected one of {}", Scope::ALL.map(Scope::as_str).join(", ")))
 }
 
-/// Makes a key.
+/// Creates a key.
 pub async fn create_key(command: KeyCommand) -> anyhow::Result<()> {
     let KeyAction::Create { database, name, scopes, days } = command.action;
     let input = KeyInput { name, scopes, expires_in_days: days };
@@ -62,25 +62,25 @@ pub async fn create_key(command: KeyCommand) -> anyhow::Result<()> {
 pub struct PasswordCommand {
     #[command(flatten)]
     database: DatabaseConfig,
-    /// Name of the account
+    /// Name of the user
     name: String,
 }
 
-/// Sets the password of an account to the first line of the standard input, and ends its sessions.
+/// Sets the password of a user to the first line of the standard input, and ends their sessions.
 pub async fn set_password(command: PasswordCommand) -> anyhow::Result<()> {
     let mut password = String::new();
     eprintln!("New password of {}:", command.name);
-    std::io::stdin().read_line(&mut password).context("the password is read from the standard input")?;
+    std::io::stdin().read_line(&mut password).context("cannot read the password from the standard input")?;
     let password = password.trim_end_matches(['\n', '\r']);
     if let Some(error) = auth::check_password("password", password, &command.name) {
         anyhow::bail!("the password {}", error.message);
     }
     let mut conn = db::connect(&command.database).await?;
-    let person = queries::person_named(&mut conn, &command.name).await?;
-    let person = person.with_context(|| format!("nobody is called {}", command.name))?;
-    let target = format!("/people/{}", person.id);
-    audit::begin(&mut conn, SHELL, "person.set_password", &target, SHELL, Some(StatusCode::NO_CONTENT)).await?;
-    queries::set_password(&mut conn, person.id, &passwords::hash(password)?, None).await?;
-    eprintln!("Done; all sessions of {} have ended.", person.name);
+    let user = users::find_by_name(&mut conn, &command.name).await?;
+    let user = user.with_context(|| format!("there is no user {}", command.name))?;
+    let target = format!("/users/{}", user.id);
+    audit::begin(&mut conn, SHELL, "user.set_password", &target, SHELL, Some(StatusCode::NO_CONTENT)).await?;
+    users::set_password(&mut conn, user.id, &passwords::hash(password)?, None).await?;
+    eprintln!("The password of {} is set; all their sessions have ended.", user.name);
     Ok(())
 }

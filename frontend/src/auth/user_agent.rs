@@ -1,6 +1,6 @@
-//! What a `User-Agent` is called by people. Pure.
+//! Short names for `User-Agent` values. Pure.
 
-/// Names in the order in which they must be looked for: most browsers also claim to be others.
+/// Tokens in the order in which they must be searched: most browsers also contain the tokens of others.
 const BROWSERS: [(&str, &str); 9] = [
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -21,18 +21,19 @@ const SYSTEMS: [(&str, &str); 7] = [
     ("Mac OS X", "macOS"),
     ("Linux", "Linux"),
 ];
-/// Longest name of a program that is shown as it is, in characters.
+/// Longest name of a program that is not a browser, in characters.
 const MAX_CHARS: usize = 40;
 
-/// Browser and system: `Firefox on Linux`; the first word of what is no browser.
-pub fn name(agent: &str) -> String {
-    let find =
-        |names: &[(&str, &'static str)]| names.iter().find(|(sign, _)| agent.contains(sign)).map(|(_, name)| *name);
+/// Returns browser and system, such as `Firefox on Linux`; for other programs the first word.
+pub fn name(user_agent: &str) -> String {
+    let find = |names: &[(&str, &'static str)]| {
+        names.iter().find(|(token, _)| user_agent.contains(token)).map(|(_, name)| *name)
+    };
     match (find(&BROWSERS), find(&SYSTEMS)) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
         (Some(browser), None) => browser.to_owned(),
         (None, _) => {
-            let word = agent.split_whitespace().next().unwrap_or("Unknown browser");
+            let word = user_agent.split_whitespace().next().unwrap_or("Unknown browser");
             word.chars().take(MAX_CHARS).collect()
         }
     }
@@ -43,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_browser_is_called_by_its_own_name() {
+    fn a_browser_has_its_own_name() {
         let chrome =
             "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36";
         assert_eq!(name(chrome), "Chrome on Linux");
