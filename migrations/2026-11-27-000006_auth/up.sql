@@ -47,11 +47,14 @@ CREATE TABLE api_keys (
     prefix       text NOT NULL,
     key_hash     bytea NOT NULL CONSTRAINT api_keys_key UNIQUE,
     scopes       text[] NOT NULL,
-    created_by   text NOT NULL,
+    owner        text NOT NULL CONSTRAINT api_keys_owner CHECK (owner IN ('user', 'shell', 'open_mode')),
+    user_id      bigint REFERENCES users (id) ON DELETE CASCADE,
     created_at   timestamptz NOT NULL DEFAULT now(),
     expires_at   timestamptz,
-    last_used_at timestamptz
+    last_used_at timestamptz,
+    CONSTRAINT api_keys_user CHECK ((owner = 'user') = (user_id IS NOT NULL))
 );
+CREATE INDEX api_keys_user_id ON api_keys (user_id);
 
 COMMENT ON TABLE api_keys IS 'Keys by which programs authenticate. Revoking a key deletes its row.';
 COMMENT ON COLUMN api_keys.id IS 'Identifies the key without giving access.';
@@ -59,7 +62,8 @@ COMMENT ON COLUMN api_keys.name IS 'As entered, for example the program that use
 COMMENT ON COLUMN api_keys.prefix IS 'First characters of the key, to recognize it.';
 COMMENT ON COLUMN api_keys.key_hash IS 'SHA-256 of the key.';
 COMMENT ON COLUMN api_keys.scopes IS 'shared::auth::Scope.';
-COMMENT ON COLUMN api_keys.created_by IS 'Actor of the audit log who created the key.';
+COMMENT ON COLUMN api_keys.owner IS 'A key of a user is valid while the user is enabled and has no more permissions than the user; a key of open mode is valid until the first user is created; a key of the shell belongs to the operator.';
+COMMENT ON COLUMN api_keys.user_id IS 'The user who owns the key: who created it, or owns the key that created it.';
 COMMENT ON COLUMN api_keys.created_at IS 'When the key was created.';
 COMMENT ON COLUMN api_keys.expires_at IS 'When the key expires; null for never.';
 COMMENT ON COLUMN api_keys.last_used_at IS 'Time of the last request, to the minute; null for none.';

@@ -21,23 +21,19 @@
 //! | `GET /audit` | query `actor`, `action`, `since`, `until`, `before`, `limit` (1 to 200, 50) | [`AuditPage`], newest first |
 //! | `GET /audit.csv` | the same, without `before` and `limit` | all matching entries |
 
+mod names;
+mod passwords;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use unicode_normalization::UnicodeNormalization;
+
+pub use names::{MAX_NAME_CHARS, check_name, check_user_name, is_invisible, name_key};
+pub use passwords::{MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, check_password};
 
 use crate::problem::FieldError;
 
-/// Longest name of a user or a key, in characters.
-pub const MAX_NAME_CHARS: usize = 64;
-/// Shortest password, in characters (OWASP ASVS 5.0, 6.2.1, requires at least 8 and recommends 15).
-pub const MIN_PASSWORD_CHARS: usize = 12;
-/// Longest password, in characters (ASVS 5.0, 6.2.9, requires at least 64).
-pub const MAX_PASSWORD_CHARS: usize = 256;
 /// Longest lifetime of a key, in days.
 pub const MAX_KEY_LIFETIME_DAYS: u32 = 3_650;
-
-/// The most common passwords of at least 12 characters, in lower case.
-const COMMON_PASSWORDS: &str = include_str!("common_passwords.txt");
 
 /// A permission. Most operations require one; the page offers what the permissions in [`SessionInfo`] allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -61,6 +57,9 @@ pub enum Permission {
     /// Manage users and keys, read the audit log, delete all products.
     #[serde(rename = "admin")]
     Admin,
+    /// A permission that this program does not know.
+    #[serde(other, rename = "unknown")]
+    Unknown,
 }
 
 impl Permission {
@@ -79,6 +78,9 @@ pub enum Role {
     Editor,
     /// Has all permissions.
     Admin,
+    /// A role that this program does not know. It has no permissions.
+    #[serde(other)]
+    Unknown,
 }
 
 impl Role {
@@ -90,14 +92,21 @@ impl Role {
             Self::Viewer => "viewer",
             Self::Editor => "editor",
             Self::Admin => "admin",
+            Self::Unknown => "unknown",
         }
+    }
+
+    /// Returns the role with this name.
+    pub fn parse(name: &str) -> Self {
+        Self::ALL.into_iter().find(|role| role.as_str() == name).unwrap_or(Self::Unknown)
     }
 
     pub const fn can(self, permission: Permission) -> bool {
         match permission {
-            Permission::ReadProducts | Permission::ReadImports => true,
-            Permission::WriteProducts | Permission::WriteImports => !matches!(self, Self::Viewer),
+            Permission::ReadProducts | Permission::ReadImports => !matches!(self, Self::Unknown),
+            Permission::WriteProducts | Permission::WriteImports => matches!(self, Self::Editor | Self::Admin),
             Permission::Webhooks | Permission::Admin => matches!(self, Self::Admin),
+            Permission::Unknown => false,
         }
     }
 }
@@ -121,6 +130,9 @@ pub enum Scope {
     /// Manage users and keys, read the audit log, delete all products.
     #[serde(rename = "admin")]
     Admin,
+    /// A scope that this program does not know. It grants no permissions.
+    #[serde(other, rename = "unknown")]
+    Unknown,
 }
 
 impl Scope {
@@ -134,7 +146,13 @@ impl Scope {
             Self::Imports => "imports",
             Self::Webhooks => "webhooks",
             Self::Admin => "admin",
+            Self::Unknown => "unknown",
         }
+    }
+
+    /// Returns the scope with this name.
+    pub fn parse(name: &str) -> Self {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == name).unwrap_or(Self::Unknown)
     }
 
     pub const fn grants(self, permission: Permission) -> bool {
@@ -144,6 +162,7 @@ impl Scope {
             Permission::ReadImports | Permission::WriteImports => matches!(self, Self::Imports),
             Permission::Webhooks => matches!(self, Self::Webhooks),
             Permission::Admin => matches!(self, Self::Admin),
+            Permission::Unknown => false,
         }
     }
 }
@@ -156,6 +175,7 @@ pub enum AuthMode {
     /// There is no user, and only this machine can reach the server: every request has all permissions.
     Open,
     /// A session or a key is needed.
+    #[serde(other)]
     Closed,
 }
 
@@ -268,8 +288,19 @@ pub struct UserInput {
 impl UserInput {
     /// Returns the errors of all fields.
     pub fn check(&self) -> Vec<FieldError> {
-        [check_name(&self.name), check_password("password", &self.password, &self.name)].into_iter().flatten().collect()
+        [check_user_name(&self.name), check_role(self.role), check_password("password", &self.password, &self.name)]
+            .into_iter()
+            .flatten()
+            .collect()
     }
+}
+
+/// Returns the error of a new role, if any.
+fn check_role(role: Role) -> Option<FieldError> {
+    (role == Role::Unknown).then(|| FieldError {
+        field: "role".into(),
+        message: format!("must be one of {}", Role::ALL.map(Role::as_str).join(", ")),
+    })
 }
 
 /// Only the fields that are present are changed. Ends the sessions of that user.
@@ -285,6 +316,14 @@ pub struct UserChange {
     pub password: Option<String>,
 }
 
+impl UserChange {
+    /// Returns the errors of all fields. `name` is that of the user.
+    pub fn check(&self, name: &str) -> Vec<FieldError> {
+        let password = self.password.as_ref().and_then(|password| check_password("password", password, name));
+        self.role.and_then(check_role).into_iter().chain(password).collect()
+    }
+}
+
 /// An API key, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -294,8 +333,11 @@ pub struct ApiKey {
     /// First characters, to recognize the key: `ldf_` and 8 digits.
     pub prefix: String,
     pub scopes: Vec<Scope>,
-    /// Who created it: an actor of the audit log.
-    pub created_by: String,
+    /// The user who owns it, `shell` for a key of the command line, or `local` for one of open mode. A key is valid while its
+    /// owner is enabled, and has no more permissions than its owner.
+    pub owner: String,
+    /// False if the key has expired, or its owner is disabled.
+    pub active: bool,
     pub created_at: DateTime<Utc>,
     /// Absent if the key does not expire.
     pub expires_at: Option<DateTime<Utc>>,
@@ -328,6 +370,10 @@ impl KeyInput {
         let mut errors: Vec<_> = check_name(&self.name).into_iter().collect();
         if self.scopes.is_empty() {
             errors.push(FieldError { field: "scopes".into(), message: "choose at least one".into() });
+        }
+        if self.scopes.contains(&Scope::Unknown) {
+            let message = format!("must be among {}", Scope::ALL.map(Scope::as_str).join(", "));
+            errors.push(FieldError { field: "scopes".into(), message });
         }
         if self.expires_in_days.is_some_and(|days| !(1..=MAX_KEY_LIFETIME_DAYS).contains(&days)) {
             let message = format!("must be 1 to {MAX_KEY_LIFETIME_DAYS}");
@@ -375,58 +421,6 @@ pub struct AuditPage {
     pub next: Option<i64>,
 }
 
-/// Returns the form in which names are compared: NFC, without surrounding white space, in lower case.
-pub fn name_key(name: &str) -> String {
-    name.trim().nfc().flat_map(char::to_lowercase).collect()
-}
-
-/// Returns the error of a name, if any.
-pub fn check_name(name: &str) -> Option<FieldError> {
-    let chars = name.trim().chars().count();
-    let message = if chars == 0 {
-        "enter a name".to_owned()
-    } else if chars > MAX_NAME_CHARS {
-        format!("has {chars} characters; at most {MAX_NAME_CHARS} are allowed")
-    } else if name.chars().any(char::is_control) {
-        "contains invisible characters, such as a line break; remove them".to_owned()
-    } else {
-        return None;
-    };
-    Some(FieldError { field: "name".into(), message })
-}
-
-/// Returns the error of a new password, if any: its length, and whether it is easily guessed. There are no rules on which
-/// characters it contains (ASVS 5.0, 6.2).
-pub fn check_password(field: &str, password: &str, name: &str) -> Option<FieldError> {
-    let chars = password.chars().count();
-    let lower = password.to_lowercase();
-    let message = if chars < MIN_PASSWORD_CHARS {
-        format!("must have at least {MIN_PASSWORD_CHARS} characters; a few unrelated words make a good one")
-    } else if chars > MAX_PASSWORD_CHARS {
-        format!("must have at most {MAX_PASSWORD_CHARS} characters")
-    } else if COMMON_PASSWORDS.lines().any(|common| common == lower) || is_repetitive(&lower) {
-        "is easily guessed; choose another".to_owned()
-    } else if !name.trim().is_empty()
-        && lower.replace(name_key(name).as_str(), "").chars().count() < MIN_PASSWORD_CHARS / 2
-    {
-        "is mostly the user name; choose another".to_owned()
-    } else {
-        return None;
-    };
-    Some(FieldError { field: field.into(), message })
-}
-
-/// Whether a password consists of one or two distinct characters.
-fn is_repetitive(password: &str) -> bool {
-    let mut seen = Vec::new();
-    for char in password.chars() {
-        if !seen.contains(&char) {
-            seen.push(char);
-        }
-    }
-    seen.len() <= 2
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -444,40 +438,33 @@ mod tests {
         for pair in Role::ALL.windows(2) {
             assert!(Permission::ALL.iter().all(|permission| !pair[0].can(*permission) || pair[1].can(*permission)));
         }
+        assert!(!Permission::ALL.into_iter().any(|permission| Role::Unknown.can(permission)));
+        assert!(!Permission::ALL.into_iter().any(|permission| Scope::Unknown.grants(permission)));
         assert!(!Role::Viewer.can(Permission::WriteImports) && !Role::Editor.can(Permission::Webhooks));
+    }
+
+    #[test]
+    fn unknown_names_are_decoded_but_refused_in_requests() {
+        assert_eq!(serde_json::from_str::<Role>("\"owner\"").expect("decodes"), Role::Unknown);
+        assert_eq!(serde_json::from_str::<Scope>("\"x:y\"").expect("decodes"), Scope::Unknown);
+        assert_eq!(serde_json::from_str::<Permission>("\"x:y\"").expect("decodes"), Permission::Unknown);
+        let user = UserInput { name: "Ada".into(), role: Role::Unknown, password: "a new and long one".into() };
+        assert_eq!(user.check()[0].field, "role");
+        let change = UserChange { role: Some(Role::Unknown), ..UserChange::default() };
+        assert_eq!(change.check("Ada")[0].field, "role");
+        let key = KeyInput { name: "x".into(), scopes: vec![Scope::Unknown], expires_in_days: None };
+        assert_eq!(key.check()[0].field, "scopes");
     }
 
     #[test]
     fn as_str_equals_the_name_in_json() {
         for scope in Scope::ALL {
             assert_eq!(serde_json::to_value(scope).expect("serialises"), scope.as_str());
+            assert_eq!(Scope::parse(scope.as_str()), scope);
         }
         for role in Role::ALL {
             assert_eq!(serde_json::to_value(role).expect("serialises"), role.as_str());
+            assert_eq!(Role::parse(role.as_str()), role);
         }
-    }
-
-    #[test]
-    fn a_password_is_refused_if_it_is_short_or_easily_guessed() {
-        let refused = |password: &str| check_password("password", password, "Ada").is_some();
-        assert!(refused("short"));
-        assert!(refused(&"long".repeat(65)));
-        assert!(refused("Password1234"));
-        assert!(refused("abababababababab"));
-        assert!(refused("AdaAdaAdaAda1"));
-        assert!(!refused("correct horse battery staple"));
-        assert!(!refused("ein gräßlich langes Wort"));
-        assert!(
-            COMMON_PASSWORDS
-                .lines()
-                .all(|line| line.chars().count() >= MIN_PASSWORD_CHARS && line == line.to_lowercase())
-        );
-    }
-
-    #[test]
-    fn names_are_compared_regardless_of_case() {
-        assert_eq!(name_key(" ADA "), name_key("ada"));
-        assert!(check_name("Ada Lovelace").is_none());
-        assert!(check_name("a\nb").is_some() && check_name("  ").is_some() && check_name(&"x".repeat(65)).is_some());
     }
 }

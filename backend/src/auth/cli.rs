@@ -52,7 +52,7 @@ pub async fn create_key(command: KeyCommand) -> anyhow::Result<()> {
     let mut conn = db::connect(&database).await?;
     let secret = secrets::new_key();
     let entry = audit::begin(&mut conn, SHELL, "key.create", "/keys", SHELL, None).await?;
-    let key = keys::insert(&mut conn, &secret, &input, SHELL).await?;
+    let key = keys::insert(&mut conn, &secret, &input, keys::Owner::Shell).await?;
     audit::finish(&mut conn, entry, StatusCode::CREATED.as_u16(), Some(&format!("/keys/{}", key.id))).await?;
     println!("{secret}");
     Ok(())

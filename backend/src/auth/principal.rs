@@ -9,7 +9,10 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
 use chrono::{DateTime, Utc};
 use shared::auth::{AuthMode, Permission, Role, Scope, SessionInfo, SessionUser};
 
-use crate::http::{ApiError, ApiResult};
+use crate::{
+    auth::keys::Owner,
+    http::{ApiError, ApiResult},
+};
 
 /// A user in one of their sessions.
 #[derive(Debug, Clone)]
@@ -23,6 +26,25 @@ pub struct UserSession {
     pub expires_at: DateTime<Utc>,
 }
 
+/// An API key.
+#[derive(Debug, Clone)]
+pub struct KeyPrincipal {
+    pub id: i64,
+    pub name: String,
+    pub scopes: Vec<Scope>,
+    pub owner: Owner,
+    /// The current role of the owner, if that is a user.
+    pub owner_role: Option<Role>,
+}
+
+impl KeyPrincipal {
+    /// A key has no more permissions than its owner: that of a former admin is no admin's.
+    fn can(&self, permission: Permission) -> bool {
+        let granted = self.scopes.iter().any(|scope| scope.grants(permission));
+        granted && self.owner_role.is_none_or(|role| role.can(permission))
+    }
+}
+
 /// Who sends a request.
 #[derive(Debug, Clone)]
 pub enum Principal {
@@ -31,11 +53,7 @@ pub enum Principal {
     /// Any program on this machine, in open mode.
     LocalTrusted,
     User(UserSession),
-    Key {
-        id: i64,
-        name: String,
-        scopes: Vec<Scope>,
-    },
+    Key(KeyPrincipal),
 }
 
 impl Principal {
@@ -44,7 +62,7 @@ impl Principal {
             Self::Anonymous => false,
             Self::LocalTrusted => true,
             Self::User(user) => user.role.can(permission),
-            Self::Key { scopes, .. } => scopes.iter().any(|scope| scope.grants(permission)),
+            Self::Key(key) => key.can(permission),
         }
     }
 
@@ -54,24 +72,36 @@ impl Principal {
             Self::Anonymous => "anonymous".into(),
             Self::LocalTrusted => "local".into(),
             Self::User(user) => user.name.clone(),
-            Self::Key { name, .. } => format!("key {name}"),
+            Self::Key(key) => format!("key {}", key.name),
         }
     }
 
-    /// The user whose quotas apply. `None` in open mode.
+    /// The user whose quotas apply: also that of a key's owner. `None` for keys of the operator, and in open mode.
     pub fn user_id(&self) -> Option<i64> {
         match self {
             Self::User(user) => Some(user.user_id),
-            Self::Anonymous | Self::LocalTrusted | Self::Key { .. } => None,
+            Self::Key(KeyPrincipal { owner: Owner::User(id), .. }) => Some(*id),
+            Self::Anonymous | Self::LocalTrusted | Self::Key(_) => None,
         }
     }
 
-    /// What requests and streams are counted by: `network` for principals without an identity.
-    pub fn quota_key(&self, network: &str) -> String {
+    /// What requests are counted by: the user for all their sessions, the key, or else `network`.
+    pub fn request_quota_key(&self, network: &str) -> String {
+        match self {
+            Self::Key(key) => format!("key {}", key.id),
+            Self::User(_) | Self::Anonymous | Self::LocalTrusted => self.stream_quota_key(network),
+        }
+    }
+
+    /// What open streams are counted by: the user, for all their sessions and keys.
+    pub fn stream_quota_key(&self, network: &str) -> String {
         match self {
             Self::Anonymous | Self::LocalTrusted => format!("network {network}"),
-            Self::User(user) => format!("session {}", user.session_id),
-            Self::Key { id, .. } => format!("key {id}"),
+            Self::User(user) => format!("user {}", user.user_id),
+            Self::Key(key) => match key.owner {
+                Owner::User(id) => format!("user {id}"),
+                Owner::Shell | Owner::OpenMode => format!("key {}", key.id),
+            },
         }
     }
 
@@ -82,9 +112,7 @@ impl Principal {
     pub fn session(&self) -> ApiResult<&UserSession> {
         match self {
             Self::User(user) => Ok(user),
-            Self::Key { .. } => {
-                Err(ApiError::Conflict("a key has no session and no password; sign in as a user".into()))
-            }
+            Self::Key(_) => Err(ApiError::Conflict("a key has no session and no password; sign in as a user".into())),
             Self::Anonymous | Self::LocalTrusted => Err(ApiError::Conflict("no user is signed in".into())),
         }
     }
@@ -124,5 +152,29 @@ impl FromRequest for RequestContext {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let context = request.extensions().get::<Self>().cloned();
         ready(context.ok_or_else(missing_context))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_has_no_more_permissions_than_its_owner() {
+        let key = |owner_role| {
+            Principal::Key(KeyPrincipal {
+                id: 1,
+                name: "x".into(),
+                scopes: Scope::ALL.to_vec(),
+                owner: Owner::User(1),
+                owner_role,
+            })
+        };
+        assert!(Permission::ALL.into_iter().all(|permission| key(Some(Role::Admin)).can(permission)));
+        assert!(Permission::ALL.into_iter().all(|permission| key(None).can(permission)));
+        for permission in Permission::ALL {
+            assert_eq!(key(Some(Role::Viewer)).can(permission), Role::Viewer.can(permission), "{permission:?}");
+        }
+        assert!(!key(Some(Role::Unknown)).can(Permission::ReadProducts));
     }
 }

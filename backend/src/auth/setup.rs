@@ -7,7 +7,7 @@ use shared::auth::Role;
 
 use crate::{
     auth::{
-        secrets,
+        keys, secrets,
         users::{self, UserRow},
     },
     schema::setup_links,
@@ -16,7 +16,8 @@ use crate::{
 /// For how long a setup link is valid.
 const LINK_LIFETIME_HOURS: i64 = 24;
 
-/// Creates the first user, an admin, and invalidates every setup link. Returns `None` if there is a user already.
+/// Creates the first user, an admin, and ends open mode: invalidates every setup link, and the keys
+/// that were created in it. Returns `None` if there is a user already.
 pub async fn insert_first_user(
     conn: &mut AsyncPgConnection,
     name: &str,
@@ -28,6 +29,7 @@ pub async fn insert_first_user(
             return Ok(None);
         }
         diesel::delete(setup_links::table).execute(conn).await?;
+        keys::delete_open_mode_keys(conn).await?;
         users::insert(conn, name, Role::Admin, password_hash).await
     })
     .await

@@ -57,7 +57,7 @@ pub fn KeysPage() -> impl IntoView {
     };
     view! {
         <div class="page">
-            <PageHead title="API keys" lead="For programs. Each key has only the permissions of its scopes.">
+            <PageHead title="API keys" lead="For programs. A key has the permissions of its scopes, at most those of its owner, and ends with its owner.">
                 <AddButton open=creating label="Create key" testid="create-key" />
             </PageHead>
             <Table keys creating />
@@ -85,6 +85,7 @@ fn Table(keys: Keys, creating: RwSignal<bool>) -> impl IntoView {
                             <th scope="col">"Scopes"</th>
                             <th scope="col">"Expires"</th>
                             <th scope="col">"Last used"</th>
+                            <th scope="col">"Owner"</th>
                             <th scope="col">"Created"</th>
                             <th scope="col"><span class="visually-hidden">"Actions"</span></th>
                         </tr>
@@ -92,7 +93,7 @@ fn Table(keys: Keys, creating: RwSignal<bool>) -> impl IntoView {
                     <tbody>
                         <For
                             each=move || known.get()
-                            key=|key| (key.id, key.last_used_at)
+                            key=|key| (key.id, key.last_used_at, key.active)
                             children=move |key| view! { <KeyRow key_=key keys /> }
                         />
                     </tbody>
@@ -106,6 +107,10 @@ fn Table(keys: Keys, creating: RwSignal<bool>) -> impl IntoView {
 fn KeyRow(key_: ApiKey, keys: Keys) -> impl IntoView {
     let key = key_.clone();
     let scopes = |scope: &Scope| view! { <li><code>{scope.as_str()}</code></li> };
+    let is_expired = key.expires_at.is_some_and(|at| at <= Utc::now());
+    let inactive = (!key.active && !is_expired).then(|| {
+        view! { " " <span class="badge" data-tone="bad" data-testid="key-inactive">"Owner disabled"</span> }
+    });
     let last_used = match key.last_used_at {
         Some(at) => view! { <Relative at /> }.into_any(),
         None => "Never".into_any(),
@@ -119,7 +124,8 @@ fn KeyRow(key_: ApiKey, keys: Keys) -> impl IntoView {
             </td>
             <td data-label="Expires"><Expiry at=key.expires_at /></td>
             <td data-label="Last used">{last_used}</td>
-            <td data-label="Created"><Relative at=key.created_at /> " by " {key.created_by.clone()}</td>
+            <td data-label="Owner">{key.owner.clone()}{inactive}</td>
+            <td data-label="Created"><Relative at=key.created_at /></td>
             <td class="key-actions">
                 <button
                     type="button"

@@ -9,7 +9,11 @@ use shared::auth::{KeyInput, KeyList, NewKey};
 
 use crate::{
     app::App,
-    auth::{keys, principal::RequestContext, secrets},
+    auth::{
+        keys::{self, Owner},
+        principal::RequestContext,
+        secrets,
+    },
     http::{ApiError, ApiResult, Json},
 };
 
@@ -23,7 +27,8 @@ pub async fn list_keys(app: Data<App>) -> ApiResult<Json<KeyList>> {
 
 /// Create an API key.
 ///
-/// Only this response contains the key itself.
+/// Only this response contains the key itself. The key belongs to the user who creates it, or to the owner of the key that
+/// creates it: it is valid while that user is enabled, and has no more permissions than the user.
 #[utoipa::path(post, path = "/keys", tag = "auth", responses(
     (status = 201, body = NewKey, headers(("Location" = String, description = "The key"))),
 ))]
@@ -33,7 +38,7 @@ pub async fn create_key(app: Data<App>, context: RequestContext, input: Json<Key
         return Err(ApiError::Invalid(errors));
     }
     let secret = secrets::new_key();
-    let key = keys::insert(&mut *app.db().await?, &secret, &input, &context.principal.actor()).await?;
+    let key = keys::insert(&mut *app.db().await?, &secret, &input, Owner::of(&context.principal)).await?;
     let location = format!("/api/v1/keys/{}", key.id);
     Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(NewKey { key, secret }))
 }
