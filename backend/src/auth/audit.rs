@@ -19,7 +19,7 @@ use diesel::{
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde::Deserialize;
-use shared::auth::{AuditEntry, AuditPage};
+use shared::auth::{AuditEntry, AuditPage, is_invisible};
 use utoipa::IntoParams;
 
 use crate::{
@@ -36,7 +36,7 @@ const CSV_BATCH_SIZE: i64 = 1_000;
 
 /// Returns text from a request as the log stores it: on one line and of limited length.
 fn sanitized(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { '\u{FFFD}' } else { char }).take(MAX_FIELD_CHARS).collect()
+    text.chars().map(|char| if is_invisible(char) { '\u{FFFD}' } else { char }).take(MAX_FIELD_CHARS).collect()
 }
 
 /// Adds an entry, with its outcome if that is known already. Returns its id.
@@ -212,6 +212,7 @@ mod tests {
             sanitized("eve\n2026-01-01 admin deleted\u{1b}[2J"),
             "eve\u{FFFD}2026-01-01 admin deleted\u{FFFD}[2J"
         );
+        assert_eq!(sanitized("\u{202E}nimda\u{200B}"), "\u{FFFD}nimda\u{FFFD}");
         assert_eq!(sanitized(&"x".repeat(1_000)).len(), MAX_FIELD_CHARS);
     }
 }

@@ -25,7 +25,7 @@ pub async fn prepare(app: &App) -> anyhow::Result<()> {
     }
     if let Some(password) = config.admin_password()? {
         let name = &config.admin_name;
-        let errors = [auth::check_name(name), auth::check_password("password", &password, name)];
+        let errors = [auth::check_user_name(name), auth::check_password("password", &password, name)];
         if let Some(error) = errors.into_iter().flatten().next() {
             anyhow::bail!("ADMIN_NAME, ADMIN_PASSWORD: the {} {}", error.field, error.message);
         }

@@ -7,6 +7,7 @@ pub const fn role(role: Role) -> &'static str {
         Role::Viewer => "Viewer",
         Role::Editor => "Editor",
         Role::Admin => "Admin",
+        Role::Unknown => "Unknown role",
     }
 }
 
@@ -16,6 +17,7 @@ pub const fn role_note(role: Role) -> &'static str {
         Role::Viewer => "Can view and export products, and view imports",
         Role::Editor => "Can also change products and import files",
         Role::Admin => "Full access: also webhooks, users, keys, deleting all products",
+        Role::Unknown => "No permissions",
     }
 }
 
@@ -27,6 +29,7 @@ pub const fn scope_note(scope: Scope) -> &'static str {
         Scope::Imports => "View, start and cancel imports",
         Scope::Webhooks => "View and manage webhooks",
         Scope::Admin => "Manage users and keys, read the audit log, delete all products",
+        Scope::Unknown => "Unknown scope",
     }
 }
 
@@ -36,7 +39,7 @@ pub fn example_path(scopes: &[Scope]) -> &'static str {
         None | Some(Scope::ProductsRead | Scope::ProductsWrite) => "/products?limit=5",
         Some(Scope::Imports) => "/imports?limit=5",
         Some(Scope::Webhooks) => "/webhooks",
-        Some(Scope::Admin) => "/users",
+        Some(Scope::Admin | Scope::Unknown) => "/users",
     }
 }
 

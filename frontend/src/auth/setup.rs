@@ -6,7 +6,7 @@ use leptos::{ev, prelude::*};
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 use shared::{
-    auth::{AuthMode, Setup, check_name, check_password},
+    auth::{AuthMode, Setup, check_password, check_user_name},
     problem::Problem,
 };
 use wasm_bindgen::JsValue;
@@ -106,7 +106,7 @@ fn SetupForm(token: String) -> impl IntoView {
         problem.set(None);
     });
     let name_error = Memo::new(move |_| {
-        let found = check_name(&name.read()).map(|error| error.message).filter(|_| submitted.get());
+        let found = check_user_name(&name.read()).map(|error| error.message).filter(|_| submitted.get());
         let from_server = || problem.with(|problem| of_field(&problem.as_ref()?.errors, "name"));
         found.or_else(from_server).map(|message| sentence("The name", &message))
     });
@@ -115,7 +115,7 @@ fn SetupForm(token: String) -> impl IntoView {
         event.prevent_default();
         submitted.set(true);
         let setup = Setup { token: token.clone(), name: name.get_untracked(), password: password.get_untracked() };
-        let wrong = check_name(&setup.name).or_else(|| check_password("password", &setup.password, &setup.name));
+        let wrong = check_user_name(&setup.name).or_else(|| check_password("password", &setup.password, &setup.name));
         if wrong.is_some() || busy.get_untracked() {
             focus_first_error();
             return;

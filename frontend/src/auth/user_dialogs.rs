@@ -2,7 +2,7 @@
 
 use leptos::{ev, prelude::*};
 use shared::{
-    auth::{PasswordChange, Role, User, UserChange, UserInput, check_name, check_password},
+    auth::{PasswordChange, Role, User, UserChange, UserInput, check_password, check_user_name},
     problem::FieldError,
 };
 use wasm_bindgen_futures::spawn_local;
@@ -35,7 +35,7 @@ fn AddUserForm(open: RwSignal<bool>, on_added: impl Fn() + Copy + Send + Sync + 
         password.track();
     });
     let name_error = Memo::new(move |_| {
-        let found = check_name(&name.read()).map(|error| error.message).filter(|_| submission.submitted.get());
+        let found = check_user_name(&name.read()).map(|error| error.message).filter(|_| submission.submitted.get());
         found.or_else(|| submission.of("name").get()).map(|message| sentence("Name", &message))
     });
     let submit = move |event: ev::SubmitEvent| {

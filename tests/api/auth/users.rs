@@ -66,3 +66,36 @@ async fn a_password_can_be_set_in_the_shell() {
     assert_eq!(admin.client.get(app.url("/api/v1/session")).send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
     app.sign_in("admin", "another long password").await;
 }
+
+#[tokio::test]
+async fn names_and_passwords_follow_the_rules() {
+    let app = TestApp::closed(&[]).await;
+    let admin = app.admin().await;
+    let create = async |name: &str, password: &str| {
+        let user = json!({ "name": name, "role": "viewer", "password": password });
+        let response = admin.client.post(app.url("/api/v1/users")).json(&user).send().await.unwrap();
+        if response.status() == StatusCode::CREATED {
+            return None;
+        }
+        let problem = problem(response).await;
+        Some(problem.errors.first().map(|error| error.field.clone()).unwrap_or_default())
+    };
+    let good = "a password that nobody guesses";
+    for name in ["shell", "Key nightly", "anyone", "local", "Ada\u{202E}", "Ad\u{200B}a", "A\u{7}da", "\u{FEFF}Ada"] {
+        assert_eq!(create(name, good).await.as_deref(), Some("name"), "{name:?}");
+    }
+    for password in ["Loadify-2026!", "Password1234", "Grace-Hopper-1906", "Summer2026!!!", "short"] {
+        assert_eq!(create("Grace Hopper", password).await.as_deref(), Some("password"), "{password}");
+    }
+    assert_eq!(create("Grace Hopper", good).await, None);
+    // Names that look the same are the same.
+    assert_eq!(create("grace\u{A0} hopper", good).await.as_deref(), Some(""));
+    let unknown = json!({ "name": "Ada", "role": "owner", "password": good });
+    let response = admin.client.post(app.url("/api/v1/users")).json(&unknown).send().await.unwrap();
+    assert_eq!(problem(response).await.errors[0].field, "role");
+    let own = admin.info.user.as_ref().unwrap().id;
+    for change in [json!({ "role": "owner" }), json!({ "password": "Loadify-2026!" })] {
+        let response = admin.client.patch(app.url(&format!("/api/v1/users/{own}"))).json(&change).send().await.unwrap();
+        assert_eq!(problem(response).await.errors.len(), 1, "{change}");
+    }
+}

@@ -33,8 +33,10 @@ pub async fn set_up(
     if !setup::is_valid_token(&mut *app.db().await?, &token).await? {
         return Err(ApiError::Unauthenticated(INVALID_LINK));
     }
-    let errors: Vec<_> =
-        [auth::check_name(&name), auth::check_password("password", &password, &name)].into_iter().flatten().collect();
+    let errors: Vec<_> = [auth::check_user_name(&name), auth::check_password("password", &password, &name)]
+        .into_iter()
+        .flatten()
+        .collect();
     if !errors.is_empty() {
         return Err(ApiError::Invalid(errors));
     }

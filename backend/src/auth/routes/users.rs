@@ -6,7 +6,7 @@ use actix_web::{
     web::{Data, Path},
 };
 use shared::{
-    auth::{self, User, UserChange, UserInput, UserList},
+    auth::{User, UserChange, UserInput, UserList},
     problem::Problem,
 };
 
@@ -33,7 +33,7 @@ fn last_admin() -> ApiError {
     (status = 200, body = UserList),
 ))]
 pub async fn list_users(app: Data<App>) -> ApiResult<Json<UserList>> {
-    Ok(Json(UserList { items: users::list(&mut *app.db().await?).await? }))
+    Ok(Json(UserList { items: users::list(&mut *app.db().await?, app.config.auth.session_idle()).await? }))
 }
 
 /// Create a user.
@@ -60,20 +60,21 @@ pub async fn create_user(app: Data<App>, context: RequestContext, input: Json<Us
 
 /// Change a user.
 ///
-/// Ends the sessions of that user.
+/// Ends the sessions of that user. A disabled user's API keys stop working until the user is enabled again.
 #[utoipa::path(patch, path = "/users/{id}", tag = "auth", params(("id" = i64, Path, description = "User id")), responses(
     (status = 200, body = User),
     (status = 409, body = Problem, content_type = "application/problem+json", description = "No admin would be left"),
 ))]
 pub async fn update_user(app: Data<App>, id: Path<i64>, change: Json<UserChange>) -> ApiResult<Json<User>> {
-    let mut hash = None;
-    if let Some(password) = &change.password {
-        let user = users::find(&mut *app.db().await?, *id).await?.ok_or_else(|| not_found(*id))?;
-        if let Some(error) = auth::check_password("password", password, &user.name) {
-            return Err(ApiError::Invalid(vec![error]));
-        }
-        hash = Some(app.auth.passwords.hash(password.clone()).await?);
+    let user = users::find(&mut *app.db().await?, *id).await?.ok_or_else(|| not_found(*id))?;
+    let errors = change.check(&user.name);
+    if !errors.is_empty() {
+        return Err(ApiError::Invalid(errors));
     }
+    let hash = match &change.password {
+        Some(password) => Some(app.auth.passwords.hash(password.clone()).await?),
+        None => None,
+    };
     match users::update(&mut *app.db().await?, *id, &change, hash).await? {
         ChangeOutcome::Done(user) => Ok(Json(user.with_sessions(0))),
         ChangeOutcome::NotFound => Err(not_found(*id)),
@@ -83,7 +84,7 @@ pub async fn update_user(app: Data<App>, id: Path<i64>, change: Json<UserChange>
 
 /// Delete a user.
 #[utoipa::path(delete, path = "/users/{id}", tag = "auth", params(("id" = i64, Path, description = "User id")), responses(
-    (status = 204, description = "Deleted, with all sessions"),
+    (status = 204, description = "Deleted, with all sessions and API keys"),
     (status = 409, body = Problem, content_type = "application/problem+json", description = "No admin would be left"),
 ))]
 pub async fn delete_user(app: Data<App>, id: Path<i64>) -> ApiResult<HttpResponse> {
