@@ -256,6 +256,10 @@ pub struct AuthConfig {
     #[arg(long, env, default_value_t = 168, value_parser = clap::value_parser!(u32).range(1..=8_760))]
     pub session_hours: u32,
 
+    /// Maximum open sessions of a user; a further sign-in ends the least recently used one
+    #[arg(long, env, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub max_sessions_per_user: u16,
+
     /// Failed sign-ins per account before exponential back-off starts
     #[arg(long, env, default_value_t = 5, value_parser = clap::value_parser!(i32).range(1..=1_000))]
     pub sign_in_account_tries: i32,
@@ -272,11 +276,11 @@ pub struct AuthConfig {
     #[arg(long, env, default_value_t = 900, value_parser = clap::value_parser!(i32).range(1..=86_400))]
     pub sign_in_address_pause_seconds: i32,
 
-    /// Maximum requests per minute of a session, a key, or an anonymous client network
+    /// Maximum requests per minute of a user, a key, or an anonymous client network, in each process
     #[arg(long, env, default_value = "3000")]
     pub rate_limit_per_minute: NonZeroU32,
 
-    /// Maximum open event streams of each of them
+    /// Maximum open event streams of a user with all sessions and keys, or of an anonymous client network, in each process
     #[arg(long, env, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_streams: u32,
 
@@ -286,6 +290,10 @@ pub struct AuthConfig {
 }
 
 impl AuthConfig {
+    pub fn session_idle(&self) -> chrono::TimeDelta {
+        chrono::TimeDelta::minutes(self.session_idle_minutes.into())
+    }
+
     /// Returns the password of the first user, if one is set.
     ///
     /// # Errors

@@ -47,7 +47,7 @@ impl Limits {
         if matches!(principal, Principal::LocalTrusted) {
             return Ok(None);
         }
-        match self.requests.check_key(&principal.quota_key(network)) {
+        match self.requests.check_key(&principal.request_quota_key(network)) {
             Ok(state) => {
                 let remaining = state.remaining_burst_capacity();
                 Ok(Some(Budget { per_minute: self.per_minute, remaining }))

@@ -103,7 +103,7 @@ async fn check(app: &App, request: &ServiceRequest, rule: Rule) -> ApiResult<Aut
     if rule.requires == Requirement::Health {
         return Ok(Authorized { context: context(Principal::Anonymous), budget: None, audit_entry: None });
     }
-    let (principal, by_cookie) = identify(app, request, &client).await?;
+    let (principal, by_cookie) = identify(app, request, rule, &client).await?;
     let budget = app.auth.limits.count_request(&principal, &network)?;
     let allowed = match rule.requires {
         Requirement::Health | Requirement::Public => true,
@@ -124,7 +124,7 @@ async fn check(app: &App, request: &ServiceRequest, rule: Rule) -> ApiResult<Aut
         }
         return Err(error);
     }
-    if !cross_site::is_safe(request.method()) && !matches!(principal, Principal::Key { .. }) {
+    if !cross_site::is_safe(request.method()) && !matches!(principal, Principal::Key(_)) {
         let sender = cross_site::sender(request.headers(), &client.host, config.public_url.as_ref());
         if sender == Sender::CrossSite || (sender == Sender::Unknown && by_cookie) {
             return Err(ApiError::CrossSite);
@@ -135,18 +135,20 @@ async fn check(app: &App, request: &ServiceRequest, rule: Rule) -> ApiResult<Aut
 }
 
 /// Returns the principal, and whether a cookie identified it.
-async fn identify(app: &App, request: &ServiceRequest, client: &Client) -> ApiResult<(Principal, bool)> {
+async fn identify(app: &App, request: &ServiceRequest, rule: Rule, client: &Client) -> ApiResult<(Principal, bool)> {
     if let Some(value) = request.headers().get(header::AUTHORIZATION) {
         let key = bearer(value).filter(|key| secrets::is_key(key)).ok_or(ApiError::Unauthenticated(
             "the Authorization header does not contain a Loadify key; send `Bearer ldf_…`",
         ))?;
         let found = keys::authenticate(&mut *app.db().await?, key).await?;
-        let key = found.ok_or(ApiError::Unauthenticated("this key is unknown, revoked or expired"))?;
-        return Ok((Principal::Key { id: key.id, name: key.name, scopes: key.scopes }, false));
+        let key = found
+            .ok_or(ApiError::Unauthenticated("this key is unknown, revoked, expired, or its owner is disabled"))?;
+        return Ok((Principal::Key(key), false));
     }
     if let Some(token) = session_token(request.headers(), client.secure) {
-        let idle = chrono::TimeDelta::minutes(app.config.auth.session_idle_minutes.into());
-        if let Some(user) = sessions::authenticate(&mut *app.db().await?, &token, idle).await? {
+        let idle = app.config.auth.session_idle();
+        let used = rule.keeps_session_open && !is_stream(request.headers());
+        if let Some(user) = sessions::authenticate(&mut *app.db().await?, &token, idle, used).await? {
             return Ok((Principal::User(user), true));
         }
     }
@@ -169,6 +171,11 @@ fn session_token(headers: &HeaderMap, secure: bool) -> Option<String> {
     cookies.find(|cookie| cookie.name() == cookie_name(secure)).map(|cookie| cookie.value().to_owned())
 }
 
+/// Whether a browser opens an event stream. It reopens one by itself, without a user.
+fn is_stream(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).is_some_and(|accept| accept == "text/event-stream")
+}
+
 fn bearer(value: &HeaderValue) -> Option<&str> {
     let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
@@ -179,7 +186,9 @@ fn refusal(principal: &Principal, rule: Rule) -> ApiError {
         (Principal::Anonymous, _) => {
             ApiError::Unauthenticated("sign in, or send a key as `Authorization: Bearer ldf_…`")
         }
-        (Principal::Key { .. }, _) => ApiError::Forbidden("the scopes of this key do not allow this"),
+        (Principal::Key(_), _) => {
+            ApiError::Forbidden("the scopes of this key, or the role of its owner, do not allow this")
+        }
         (_, Requirement::Permission(Permission::Admin | Permission::Webhooks)) => {
             ApiError::Forbidden("only admins can do this")
         }

@@ -23,15 +23,17 @@ pub struct Rule {
     pub requires: Requirement,
     /// The action in the audit log; `None` for operations that change nothing, and for those that add their own entries.
     pub audit_action: Option<&'static str>,
+    /// Whether a call keeps the session from ending by idleness.
+    pub keeps_session_open: bool,
 }
 
 impl Rule {
-    pub const HEALTH: Self = Self { requires: Requirement::Health, audit_action: None };
-    pub const PUBLIC: Self = Self { requires: Requirement::Public, audit_action: None };
-    pub const SIGNED_IN: Self = Self { requires: Requirement::SignedIn, audit_action: None };
+    pub const HEALTH: Self = Self { requires: Requirement::Health, audit_action: None, keeps_session_open: true };
+    pub const PUBLIC: Self = Self { requires: Requirement::Public, audit_action: None, keeps_session_open: true };
+    pub const SIGNED_IN: Self = Self { requires: Requirement::SignedIn, audit_action: None, keeps_session_open: true };
 
     pub const fn requires(permission: Permission) -> Self {
-        Self { requires: Requirement::Permission(permission), audit_action: None }
+        Self { requires: Requirement::Permission(permission), audit_action: None, keeps_session_open: true }
     }
 
     /// Whether the operation can be called without authentication.
@@ -43,5 +45,10 @@ impl Rule {
     #[must_use]
     pub const fn audited(self, action: &'static str) -> Self {
         Self { audit_action: Some(action), ..self }
+    }
+    /// A call does not count as use of the session: a page makes it without a user.
+    #[must_use]
+    pub const fn without_activity(self) -> Self {
+        Self { keeps_session_open: false, ..self }
     }
 }

@@ -18,8 +18,8 @@ use crate::{
     http::{ApiError, ApiResult},
 };
 
-/// How often the session or key of a stream is checked.
-const CHECK_INTERVAL: Duration = Duration::from_secs(10);
+/// How often the session or key of a stream is checked: a stream ends within 10 s, including the time of the check.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Returns the events of `receiver` until the principal of the request loses access.
 ///
@@ -31,7 +31,7 @@ pub fn until_access_ends(
 ) -> ApiResult<impl Stream<Item = sse::Event> + use<>> {
     let app = request.app_data::<Data<App>>().map(|app| Arc::clone(app)).ok_or_else(missing_context)?;
     let context = request.extensions().get::<RequestContext>().cloned().ok_or_else(missing_context)?;
-    let permit = app.auth.limits.open_stream(context.principal.quota_key(&context.network));
+    let permit = app.auth.limits.open_stream(context.principal.stream_quota_key(&context.network));
     let permit = permit.ok_or(ApiError::TooManyRequests { what: "open streams", wait_seconds: 10 })?;
     let ended = access_ended(app, context.principal);
     Ok(ReceiverStream::new(receiver).take_until(Box::pin(ended)).map(move |event| {
@@ -56,8 +56,10 @@ async fn access_ended(app: Arc<App>, principal: Principal) {
 async fn has_access(app: &App, principal: &Principal) -> anyhow::Result<bool> {
     let mut conn = app.pool.get().await?;
     Ok(match principal {
-        Principal::User(user) => sessions::is_active(&mut conn, user.session_id).await?,
-        Principal::Key { id, .. } => keys::is_active(&mut conn, *id).await?,
+        Principal::User(user) => {
+            sessions::is_active(&mut conn, user.session_id, app.config.auth.session_idle()).await?
+        }
+        Principal::Key(key) => keys::is_active(&mut conn, key.id).await?,
         // Until the first user is created.
         Principal::LocalTrusted => !users::exist(&mut conn).await?,
         Principal::Anonymous => false,

@@ -1,12 +1,12 @@
 //! Users: the accounts of people.
 
-use chrono::{DateTime, Utc};
-use diesel::{dsl::now, prelude::*};
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use shared::auth::{Role, User, UserChange, name_key};
 
 use crate::{
-    auth::sessions::end_all as end_sessions,
+    auth::sessions::{end_all as end_sessions, is_open},
     db,
     schema::{sessions, users},
 };
@@ -29,7 +29,7 @@ pub struct UserRow {
 
 impl UserRow {
     pub fn role(&self) -> Role {
-        db::parse_enum(&self.role)
+        Role::parse(&self.role)
     }
 
     /// Adds the number of open sessions.
@@ -51,10 +51,11 @@ pub async fn exist(conn: &mut AsyncPgConnection) -> QueryResult<bool> {
     diesel::select(diesel::dsl::exists(users::table.select(users::id))).get_result(conn).await
 }
 
-pub async fn list(conn: &mut AsyncPgConnection) -> QueryResult<Vec<User>> {
+/// Returns all users by name, with the number of their open sessions.
+pub async fn list(conn: &mut AsyncPgConnection, idle: TimeDelta) -> QueryResult<Vec<User>> {
     let rows: Vec<UserRow> = UserRow::query().order(users::name_key).load(conn).await?;
     let counts: Vec<(i64, i64)> = sessions::table
-        .filter(sessions::expires_at.gt(now))
+        .filter(is_open(idle))
         .group_by(sessions::user_id)
         .select((sessions::user_id, diesel::dsl::count_star()))
         .load(conn)
@@ -135,7 +136,7 @@ pub async fn update(
     .await
 }
 
-/// Deletes a user with their sessions.
+/// Deletes a user with their sessions and keys.
 pub async fn delete(conn: &mut AsyncPgConnection, id: i64) -> QueryResult<ChangeOutcome<()>> {
     conn.transaction(async |conn| {
         lock(conn).await?;

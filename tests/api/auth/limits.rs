@@ -1,7 +1,10 @@
 //! Limits of requests, streams and imports.
 
 use reqwest::{Method, StatusCode};
-use shared::{auth::Scope, problem::ErrorCode};
+use shared::{
+    auth::{Role, Scope},
+    problem::ErrorCode,
+};
 use tests::{TestApp, app::problem, auth::client, sse::NamedStream};
 
 #[tokio::test]
@@ -47,4 +50,21 @@ async fn open_imports_are_limited() {
     let cancelled = app.send(Method::POST, "/api/v1/imports/1/cancel").await;
     assert_eq!(cancelled.status(), StatusCode::OK);
     app.upload("sku,name\nA,A\n").await;
+}
+
+#[tokio::test]
+async fn streams_are_counted_per_user() {
+    let app = TestApp::closed(&[("MAX_STREAMS", "3")]).await;
+    let [first, second] = [app.admin().await, app.admin().await];
+    let (_, viewer) = app.user(&first, "Grace", Role::Viewer).await;
+    let (_, program) = app.key(&first, &[Scope::ProductsRead]).await;
+    let mut streams = Vec::new();
+    for client in [&first.client, &second.client, &program] {
+        streams.push(NamedStream::open(client.get(app.url("/api/v1/products/events"))).await.ready().await);
+    }
+    for client in [&first.client, &second.client, &program] {
+        let refused = client.get(app.url("/api/v1/products/events")).send().await.unwrap();
+        assert_eq!(problem(refused).await.code, ErrorCode::TooManyRequests);
+    }
+    streams.push(NamedStream::open(viewer.client.get(app.url("/api/v1/products/events"))).await.ready().await);
 }

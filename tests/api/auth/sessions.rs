@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::{TimeDelta, Utc};
 use reqwest::StatusCode;
 use serde_json::json;
-use shared::auth::{KeyList, Role, Scope, SessionList};
+use shared::auth::{KeyList, Role, Scope, SessionInfo, SessionList};
 use tests::{
     TestApp,
     auth::{ADMIN_PASSWORD, browser, client},
@@ -93,4 +94,53 @@ async fn a_stream_ends_with_its_session_or_key() {
         while stream.next().await.is_some() {}
     }
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_session_is_idle() {
+    let app = TestApp::closed(&[("SESSION_IDLE_MINUTES", "30")]).await;
+    let admin = app.admin().await;
+    let mut stream = NamedStream::open(admin.client.get(app.url("/api/v1/products/events"))).await.ready().await;
+    app.db.execute("UPDATE sessions SET last_used_at = now() - interval '31 minutes'").await;
+    let begun = Instant::now();
+    while stream.next().await.is_some() {}
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    let users = app.db.number("SELECT count(*) FROM sessions WHERE expires_at > now()").await;
+    assert_eq!(users, 1, "the session was not ended otherwise");
+}
+
+#[tokio::test]
+async fn streams_and_status_requests_do_not_keep_a_session_open() {
+    let app = TestApp::closed(&[]).await;
+    let admin = app.admin().await;
+    let idle = "UPDATE sessions SET last_used_at = now() - interval '2 hours'";
+    let is_idle = "SELECT count(*) FROM sessions WHERE last_used_at < now() - interval '1 hour'";
+    app.db.execute(idle).await;
+    let stream = NamedStream::open(admin.client.get(app.url("/api/v1/products/events"))).await.ready().await;
+    let info: SessionInfo = serde_json::from_value(app.json_for(&admin.client, "/api/v1/session").await).unwrap();
+    assert_eq!(app.db.number(is_idle).await, 1);
+    let remaining = info.idle_until.unwrap() - Utc::now();
+    assert!(remaining < TimeDelta::hours(10), "12 hours are left after a request, 2 are over: {remaining}");
+    app.json_for(&admin.client, "/api/v1/products").await;
+    assert_eq!(app.db.number(is_idle).await, 0);
+    drop(stream);
+}
+
+#[tokio::test]
+async fn the_sessions_of_a_user_are_limited() {
+    let app = TestApp::closed(&[("MAX_SESSIONS_PER_USER", "2")]).await;
+    let status = async |client: &reqwest::Client| client.get(app.url("/api/v1/session")).send().await.unwrap().status();
+    let [first, second] = [app.admin().await, app.admin().await];
+    let (_, other) = app.user(&second, "Grace", Role::Viewer).await;
+    // The least recently used one ends.
+    app.db.execute("UPDATE sessions SET last_used_at = now() - interval '1 minute' WHERE id = 2").await;
+    let third = app.admin().await;
+    let found = [status(&first.client).await, status(&second.client).await, status(&third.client).await];
+    assert_eq!(found, [StatusCode::OK, StatusCode::UNAUTHORIZED, StatusCode::OK]);
+    assert_eq!(status(&other.client).await, StatusCode::OK, "users are counted separately");
+    // Sign-ins at the same time do not exceed the limit.
+    let sign_ins = futures_util::future::join_all((0..6).map(|_| app.try_sign_in("admin", ADMIN_PASSWORD))).await;
+    assert!(sign_ins.iter().any(|response| response.status() == StatusCode::OK));
+    let open = "SELECT count(*) FROM sessions WHERE user_id = 1 AND expires_at > now()";
+    assert_eq!(app.db.number(open).await, 2);
 }

@@ -15,7 +15,7 @@ use crate::{
 
 pub fn configure(routes: &mut Routes) {
     routes
-        .add(operation!(sessions::get_session), Rule::SIGNED_IN)
+        .add(operation!(sessions::get_session), Rule::SIGNED_IN.without_activity())
         .add(operation!(sessions::sign_in), Rule::PUBLIC)
         .add(operation!(sessions::sign_out), Rule::SIGNED_IN.audited("session.sign_out"))
         .add(operation!(sessions::change_password), Rule::SIGNED_IN.audited("user.change_password"))

@@ -29,6 +29,8 @@ use crate::{
 const WRONG_CREDENTIALS: &str = "the name or the password is wrong";
 
 /// Get the current session.
+///
+/// Does not keep the session open: it ends after the idle time without other requests.
 #[utoipa::path(get, path = "/session", tag = "auth", responses(
     (status = 200, body = SessionInfo),
     (status = 401, body = Problem, content_type = "application/problem+json", description = "Not signed in"),
@@ -39,7 +41,7 @@ pub async fn get_session(context: RequestContext) -> Json<SessionInfo> {
 
 /// Sign in.
 ///
-/// The response sets the session cookie. After several wrong passwords each attempt has to wait longer, up to one minute for an
+/// The response sets the session cookie. If the user has too many sessions, the least recently used one ends. After several wrong passwords each attempt has to wait longer, up to one minute for an
 /// account.
 #[utoipa::path(post, path = "/session", tag = "auth", responses(
     (status = 200, body = SessionInfo),
@@ -95,9 +97,8 @@ pub async fn start_session(
     let user_agent = request.headers().get(header::USER_AGENT);
     let user_agent = user_agent.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let address = context.address.to_string();
-    let token = sessions::start(conn, user.id, &address, user_agent, config.session_hours).await?;
-    let idle = chrono::TimeDelta::minutes(config.session_idle_minutes.into());
-    let session = sessions::authenticate(conn, &token, idle).await?;
+    let token = sessions::start(conn, config, user.id, &address, user_agent).await?;
+    let session = sessions::authenticate(conn, &token, config.session_idle(), true).await?;
     // An admin can have disabled the account since the password was verified.
     let session = session.map(Principal::User).ok_or(ApiError::Unauthenticated(WRONG_CREDENTIALS))?;
     tracing::info!(user.id, "User {} signed in", user.id);
@@ -170,7 +171,8 @@ pub async fn change_password(
     (status = 200, body = SessionList),
 ))]
 pub async fn list_sessions(app: Data<App>, context: RequestContext) -> ApiResult<Json<SessionList>> {
-    let items = sessions::list(&mut *app.db().await?, context.principal.session()?).await?;
+    let idle = app.config.auth.session_idle();
+    let items = sessions::list(&mut *app.db().await?, context.principal.session()?, idle).await?;
     Ok(Json(SessionList { items }))
 }
 
