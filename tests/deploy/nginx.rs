@@ -6,22 +6,11 @@ use reqwest::header::{AUTHORIZATION, HeaderMap};
 use tests::{
     TestApp,
     csv::Csv,
-    nginx::{Nginx, command, free_port},
+    nginx::{Nginx, command, delivered_site, free_port},
     sse::Block,
 };
 
 use crate::{output, read};
-
-/// Loadify's site as it is delivered, on another port and for another web process.
-fn delivered_site(port: u16, web: &str) -> String {
-    let site = read("deploy/nginx.conf");
-    let upstream = read("deploy/nginx-upstream.conf");
-    for (text, expected) in [(&site, "listen 80;"), (&upstream, "server 127.0.0.1:8000 max_fails=0;")] {
-        assert!(text.contains(expected), "{expected}");
-    }
-    let upstream = upstream.replace("127.0.0.1:8000", web);
-    format!("{upstream}\n{}", site.replace("listen 80;", &format!("listen 127.0.0.1:{port};")))
-}
 
 #[test]
 fn nginx_takes_the_configuration_for_hosts_and_that_for_compose() {

@@ -14,6 +14,7 @@ pub mod nginx;
 pub mod oracle;
 pub mod process;
 pub mod proxy;
+pub mod raw;
 pub mod receiver;
 pub mod sse;
 pub mod tus;

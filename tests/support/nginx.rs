@@ -48,6 +48,20 @@ pub fn command(folder: &Path, site: &str, arguments: &[&str]) -> Command {
     command
 }
 
+/// Loadify's site as it is delivered for hosts, on another port and for another web process.
+pub fn delivered_site(port: u16, web: &str) -> String {
+    let read = |file: &str| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        std::fs::read_to_string(root.join(file)).unwrap()
+    };
+    let (site, upstream) = (read("deploy/nginx.conf"), read("deploy/nginx-upstream.conf"));
+    for (text, expected) in [(&site, "listen 80;"), (&upstream, "server 127.0.0.1:8000 max_fails=0;")] {
+        assert!(text.contains(expected), "{expected}");
+    }
+    let upstream = upstream.replace("127.0.0.1:8000", web);
+    format!("{upstream}\n{}", site.replace("listen 80;", &format!("listen 127.0.0.1:{port};")))
+}
+
 /// A port that nobody listens on now, below those that the kernel gives to connections.
 pub fn free_port() -> u16 {
     loop {

@@ -2,9 +2,14 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use actix_web::{dev::ServiceRequest, http::header::HeaderMap};
+use actix_web::{
+    dev::ServiceRequest,
+    http::{Version, header::HeaderMap},
+};
 use ipnet::IpNet;
 use url::Url;
+
+use crate::auth::cross_site;
 
 /// What is known of the client that sends a request.
 #[derive(Debug, Clone)]
@@ -14,7 +19,7 @@ pub struct Client {
     pub secure: bool,
     /// `Host`, in lower case.
     pub host: String,
-    /// A header shows that it came through a proxy.
+    /// The request shows that it came through a proxy.
     pub proxied: bool,
 }
 
@@ -28,16 +33,10 @@ impl Client {
             address: peer,
             secure: public_url.is_some_and(|url| url.scheme() == "https"),
             host: text(headers, "host").to_ascii_lowercase(),
-            proxied: ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"]
-                .iter()
-                .any(|name| headers.contains_key(*name)),
+            proxied: is_proxied(request),
         };
         if trusted(&peer) {
-            // Each proxy appends; everything before the first address that is not a trusted proxy can be forged.
-            let hops: Vec<_> = headers.get_all("x-forwarded-for").filter_map(|value| value.to_str().ok()).collect();
-            let hops = hops.join(",");
-            let mut hops = hops.rsplit(',').map_while(|hop| parse_address(hop.trim()));
-            client.address = hops.find(|hop| !trusted(hop)).unwrap_or(peer);
+            client.address = farthest_hop(headers, trusted).unwrap_or(peer);
             client.secure |=
                 text(headers, "x-forwarded-proto").rsplit(',').next().unwrap_or_default().trim() == "https";
         }
@@ -64,6 +63,58 @@ impl Client {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         host == "localhost" || host.ends_with(".localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
+}
+
+/// Header fields that proxies and content delivery networks add.
+const PROXY_HEADERS: [&str; 16] = [
+    "cdn-loop",
+    "cf-connecting-ip",
+    "cf-ray",
+    "fastly-client-ip",
+    "fly-client-ip",
+    "forwarded",
+    "true-client-ip",
+    "via",
+    "x-amzn-trace-id",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-original-host",
+    "x-real-ip",
+];
+
+/// Whether a request shows that it came through a proxy: by a header field of [`PROXY_HEADERS`]; by HTTP/1.0, which nginx's
+/// plain `proxy_pass` speaks (before 1.29.7) and no browser; or by a page of another host that calls this one its own, since such a
+/// proxy replaces `Host` by the name of its upstream, and not what the browser says.
+///
+/// A proxy on this machine that speaks HTTP/1.1, adds nothing and forwards no browser cannot be recognized.
+fn is_proxied(request: &ServiceRequest) -> bool {
+    let headers = request.headers();
+    let host = text(headers, "host").to_ascii_lowercase();
+    let names_other_host = |name: &str| {
+        Url::parse(text(headers, name)).is_ok_and(|url| url.host_str().is_some() && cross_site::authority(&url) != host)
+    };
+    PROXY_HEADERS.iter().any(|name| headers.contains_key(*name))
+        || request.version() < Version::HTTP_11
+        || (text(headers, "sec-fetch-site") == "same-origin"
+            && (names_other_host("origin") || names_other_host("referer")))
+}
+
+/// Returns the client that the proxies report. Each proxy appends the address of its peer, so everything before the last
+/// address that is not trusted can be forged: the client has that address. If all of them are trusted, as those of a private
+/// network where `TRUSTED_PROXIES` is that network, the client is the farthest.
+fn farthest_hop(headers: &HeaderMap, trusted: impl Fn(&IpAddr) -> bool) -> Option<IpAddr> {
+    let lines: Vec<_> = headers.get_all("x-forwarded-for").filter_map(|value| value.to_str().ok()).collect();
+    let mut farthest = None;
+    for hop in lines.join(",").rsplit(',').map_while(|hop| parse_address(hop.trim())) {
+        farthest = Some(hop);
+        if !trusted(&hop) {
+            break;
+        }
+    }
+    farthest
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
@@ -106,7 +157,33 @@ mod tests {
         let headers = [("x-forwarded-for", "127.0.0.1, 198.51.100.4, 10.0.0.2")];
         assert_eq!(client("10.0.0.1:5000", &headers, &["10.0.0.0/8"]).address.to_string(), "198.51.100.4");
         let malformed = [("x-forwarded-for", "198.51.100.4, nonsense, 10.0.0.2")];
-        assert_eq!(client("10.0.0.1:5000", &malformed, &["10.0.0.0/8"]).address.to_string(), "10.0.0.1");
+        assert_eq!(client("10.0.0.1:5000", &malformed, &["10.0.0.0/8"]).address.to_string(), "10.0.0.2");
+        assert_eq!(client("10.0.0.1:5000", &[], &["10.0.0.0/8"]).address.to_string(), "10.0.0.1");
+    }
+
+    #[test]
+    fn if_all_hops_are_trusted_the_client_is_the_farthest() {
+        let headers = [("x-forwarded-for", "10.0.0.9, 10.0.0.2")];
+        assert_eq!(client("10.0.0.1:5000", &headers, &["10.0.0.0/8"]).address.to_string(), "10.0.0.9");
+        let lines = [("x-forwarded-for", "10.0.0.9"), ("x-forwarded-for", "10.0.0.2")];
+        assert_eq!(client("10.0.0.1:5000", &lines, &["10.0.0.0/8"]).address.to_string(), "10.0.0.9");
+    }
+
+    #[test]
+    fn a_proxy_is_recognized_by_what_it_adds_or_replaces() {
+        let host = ("host", "127.0.0.1:8000");
+        let is_proxied = |header: (&'static str, &'static str)| client("127.0.0.1:1", &[host, header], &[]).proxied;
+        for name in PROXY_HEADERS {
+            assert!(is_proxied((name, "x")), "{name}");
+        }
+        assert!(!is_proxied(("connection", "close")), "programs send it, too");
+        let page = |referer| {
+            let headers = [host, ("sec-fetch-site", "same-origin"), ("referer", referer)];
+            client("127.0.0.1:1", &headers, &[]).proxied
+        };
+        assert!(page("https://loadify.example/products") && !page("http://127.0.0.1:8000/products"));
+        let old = TestRequest::default().version(Version::HTTP_10).to_srv_request();
+        assert!(Client::of(&old, &[], None).proxied);
     }
 
     #[test]

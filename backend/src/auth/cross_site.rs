@@ -25,16 +25,20 @@ pub fn sender(headers: &HeaderMap, host: &str, public_url: Option<&Url>) -> Send
         return Sender::Unknown;
     }
     let Ok(origin) = Url::parse(text("origin")) else { return Sender::CrossSite };
-    let authority = match (origin.host_str(), origin.port()) {
-        (Some(host), Some(port)) => format!("{host}:{port}"),
-        (Some(host), None) => host.to_owned(),
-        (None, _) => return Sender::CrossSite,
-    };
+    if origin.host_str().is_none() {
+        return Sender::CrossSite;
+    }
     let same = match public_url {
         Some(public) => public.origin() == origin.origin(),
-        None => authority == host,
+        None => authority(&origin) == host,
     };
     if same { Sender::SameOrigin } else { Sender::CrossSite }
+}
+
+/// Returns host and port of a URL as `Host` contains them: without the default port of the scheme.
+pub fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// Whether a method changes nothing (RFC 9110, section 9.2.1).
