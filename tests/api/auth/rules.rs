@@ -7,16 +7,16 @@ use shared::auth::{Role, Scope};
 use tests::{TestApp, auth::Browser};
 
 /// An id that no object has.
-const NO_ID: &str = "999999999";
+pub const NO_ID: &str = "999999999";
 
 /// Method and path, the body, and the status for: anonymous, a viewer, an editor, an admin, a key without the scope, an
 /// expired key, an ended session. Allowed requests are mostly answered with 404 or 4xx, since the object does not exist or
 /// the body is empty: this is about authorization.
-type Row = (&'static str, &'static str, Option<&'static str>, [u16; 7]);
+pub type Row = (&'static str, &'static str, Option<&'static str>, [u16; 7]);
 
 const EMPTY: Option<&str> = Some("{}");
 
-const TABLE: &[Row] = &[
+pub const TABLE: &[Row] = &[
     ("GET", "/livez", None, [200; 7]),
     ("GET", "/readyz", None, [200; 7]),
     ("GET", "/metrics", None, [401, 200, 200, 200, 200, 401, 401]),

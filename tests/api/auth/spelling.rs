@@ -1,0 +1,406 @@
+//! Authorization does not depend on how a path is spelled: every operation, in many spellings of its path, for every kind of
+//! principal, directly and through nginx as it is delivered.
+//!
+//! A response to another spelling must be that to the plain one, or show that the path is not routed to a handler.
+
+use std::time::Instant;
+
+use futures_util::{StreamExt, stream};
+use shared::auth::{Role, Scope};
+use tests::{
+    TestApp,
+    auth::Browser,
+    nginx::{Nginx, delivered_site},
+    raw::{RawConnection, RawResponse},
+};
+
+use super::rules::{NO_ID, Row, TABLE};
+
+/// Connections at the same time.
+const CONNECTIONS: usize = 16;
+/// Spellings of each path at least.
+const MIN_SPELLINGS: usize = 40;
+
+/// A principal: its name, and the header fields that authenticate it.
+type Caller = (String, String);
+
+/// A request for an operation.
+#[derive(Debug, Clone)]
+struct Spelling {
+    /// What is special about it.
+    what: String,
+    method: String,
+    /// The request target, in bytes since not all of them are UTF-8.
+    target: Vec<u8>,
+    headers: String,
+}
+
+/// Returns the spellings of an operation whose responses must be those of the operation itself, or not routed.
+fn spellings(method: &str, path: &str) -> Vec<Spelling> {
+    let mut all: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut add = |what: &str, target: String| all.push((what.to_owned(), target.into_bytes()));
+    let letters = || path.char_indices().filter(|(_, letter)| letter.is_ascii_alphanumeric());
+    let replaced = |at: usize, with: &str| format!("{}{with}{}", &path[..at], &path[at + 1..]);
+    for (at, letter) in letters() {
+        let code = u32::from(letter);
+        add("one letter encoded", replaced(at, &format!("%{code:02x}")));
+    }
+    // Not each of these for each letter: a few positions, first and last ones among them.
+    for (at, letter) in letters().step_by(7).chain(letters().last()) {
+        let code = u32::from(letter);
+        add("upper hex", replaced(at, &format!("%{code:02X}")));
+        add("double-encoded", replaced(at, &format!("%25{code:02x}")));
+        add("overlong UTF-8", replaced(at, &format!("%c{}%{:02x}", code >> 6, 0x80 | (code & 0x3F))));
+        add("full-width letter", replaced(at, &format!("%ef%bd%{:02x}", (code + 0x20) & 0x7F | 0x80)));
+        add("%u encoding", replaced(at, &format!("%u00{code:02x}")));
+        add("NUL in front", replaced(at, &format!("%00{letter}")));
+    }
+    let all_encoded: String =
+        path.bytes().map(|byte| if byte == b'/' { "/".into() } else { format!("%{byte:02X}") }).collect();
+    add("all letters encoded", all_encoded);
+    for (what, with) in [
+        ("encoded slashes", "%2f"),
+        ("encoded slashes, upper hex", "%2F"),
+        ("double-encoded slashes", "%252f"),
+        ("overlong slashes", "%c0%af"),
+        ("doubled slashes", "//"),
+        ("dots between", "/./"),
+        ("encoded dots between", "/%2e/"),
+        ("parents between", "/x/../"),
+        ("encoded parents between", "/x/%2e%2e/"),
+        ("parents with an encoded slash", "/x/..%2f"),
+        ("backslashes", "\\"),
+        ("encoded backslashes", "%5c"),
+        ("parameters between", ";x/"),
+    ] {
+        add(what, path.replace('/', with));
+        add(&format!("{what}, after the first slash"), format!("/{}", path[1..].replace('/', with)));
+    }
+    for suffix in [
+        "/",
+        "//",
+        "/.",
+        "/..;/",
+        "/%2e",
+        ".",
+        "%20",
+        "%09",
+        "%00",
+        "%0a",
+        "%0d%0a",
+        ";x",
+        ";x=1",
+        "%3bx",
+        "%3f",
+        "%23",
+        ".json",
+        "~",
+        "?",
+        "?x=%2f..%2f",
+        "?_method=DELETE",
+        "/x/..",
+        "/..%00/",
+        "%ef%bb%bf",
+    ] {
+        add("suffix", format!("{path}{suffix}"));
+    }
+    for prefix in [
+        "/",
+        "/.",
+        "/%2e",
+        "/x/..",
+        "/livez/..",
+        "/api/docs/..",
+        "/api/docs/..%2f..",
+        "/api/docs/%2e%2e/..",
+        "/index.html/..",
+        "/;x",
+        "/?",
+        "/#",
+    ] {
+        add("prefix", format!("{prefix}{path}"));
+    }
+    add("upper case", path.to_uppercase());
+    add("capital first letter", format!("/{}{}", path[1..2].to_uppercase(), &path[2..]));
+    add("absolute form", format!("http://127.0.0.1{path}"));
+    add("absolute form of another host", format!("http://evil.example{path}"));
+    add("absolute form with user", format!("http://localhost@127.0.0.1{path}"));
+    add("without the first slash", path[1..].to_owned());
+    for byte in [0x00, 0x01, b'\t', 0x7F, 0x80, 0xC0, 0xFF] {
+        let mut target = path.as_bytes().to_vec();
+        target.push(byte);
+        all.push((format!("byte {byte:02x} at the end"), target.clone()));
+        let last = target.len() - 1;
+        target.swap(last, last - 1);
+        all.push((format!("byte {byte:02x} inside"), target));
+    }
+    let spelling = |what: String, target, headers: &str| Spelling {
+        what,
+        method: method.to_owned(),
+        target,
+        headers: headers.to_owned(),
+    };
+    let mut spellings: Vec<_> = all.into_iter().map(|(what, target)| spelling(what, target, "")).collect();
+    for header in ["X-Original-URL", "X-Rewrite-URL", "X-Forwarded-Path", "X-Forwarded-Prefix"] {
+        spellings.push(spelling(header.into(), path.into(), &format!("{header}: /livez\r\n")));
+        spellings.push(spelling(header.into(), "/livez".into(), &format!("{header}: {path}\r\n")));
+    }
+    spellings
+}
+
+/// Returns requests with another method than the operation's. `None` as the method that the server must see means that no
+/// operation can be meant.
+fn other_methods(path: &str) -> Vec<(Spelling, Vec<String>)> {
+    let mut all = Vec::new();
+    let methods =
+        ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "get", "PROPFIND", "PURGE"];
+    for method in methods {
+        let what = format!("method {method}");
+        let spelling = Spelling { what, method: method.into(), target: path.into(), headers: String::new() };
+        all.push((spelling, vec![method.to_owned()]));
+    }
+    for header in ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"] {
+        for (sent, meant) in
+            [("POST", "DELETE"), ("POST", "PATCH"), ("GET", "DELETE"), ("GET", "POST"), ("POST", "GET")]
+        {
+            let headers = format!("{header}: {meant}\r\n");
+            let spelling = Spelling {
+                what: format!("{sent} with {header}: {meant}"),
+                method: sent.into(),
+                target: path.into(),
+                headers,
+            };
+            all.push((spelling, vec![sent.to_owned(), meant.to_owned()]));
+        }
+    }
+    all
+}
+
+/// Sends one request for a row of the table.
+async fn send(connection: &mut RawConnection, spelling: &Spelling, row: &Row, caller: &Caller) -> Option<RawResponse> {
+    let mut request = format!("{} ", spelling.method).into_bytes();
+    request.extend_from_slice(&spelling.target);
+    let kind = if row.1 == "/api/v1/imports" { "text/csv" } else { "application/json" };
+    let body = row.2.unwrap_or_default();
+    let content = if body.is_empty() && matches!(spelling.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "DELETE") {
+        String::new()
+    } else {
+        format!("Content-Type: {kind}\r\nContent-Length: {}\r\n", body.len())
+    };
+    request.extend_from_slice(
+        format!(" HTTP/1.1\r\nHost: 127.0.0.1\r\n{}{}{content}\r\n{body}", caller.1, spelling.headers).as_bytes(),
+    );
+    connection.send(&spelling.method, &request).await
+}
+
+/// Whether a response shows that no handler was called: the path or the method is unknown, or the request is malformed.
+fn is_unrouted(response: &Option<RawResponse>) -> bool {
+    let Some(response) = response else { return true };
+    let is_problem = response.has_type("application/problem+json");
+    match response.status {
+        // The page, which the server delivers for all other paths, or a file of it.
+        200 => response.has_type("text/html"),
+        // Of nginx or of the parser; handlers answer with problem details.
+        400 => !is_problem || response.body.windows(19).any(|text| text == b"request was refused"),
+        // Handlers name an object, not a path. HEAD has no body.
+        404 => {
+            !is_problem || response.body.is_empty() || response.body.windows(10).any(|text| text == b"\"detail\":\"/")
+        }
+        405 => response.header("allow").is_some() || !is_problem,
+        302 | 307 | 308 | 414 | 501 | 505 => true,
+        _ => false,
+    }
+}
+
+fn is_refused(response: &Option<RawResponse>) -> bool {
+    response.as_ref().is_some_and(|response| matches!(response.status, 401 | 403))
+}
+
+/// What a response says about who is let in.
+fn verdict(response: &Option<RawResponse>) -> String {
+    match response {
+        None => "closed".into(),
+        Some(response) => {
+            let body = String::from_utf8_lossy(&response.body[..response.body.len().min(120)]).into_owned();
+            format!("{} {} {body}", response.status, response.header("content-type").unwrap_or_default())
+        }
+    }
+}
+
+struct Callers {
+    all: Vec<Caller>,
+    /// Sessions that requests of the test can end.
+    sessions: Vec<i64>,
+}
+
+async fn callers(app: &TestApp) -> Callers {
+    let admin = app.admin().await;
+    let cookie = |browser: &Browser| format!("Cookie: loadify={}\r\nSec-Fetch-Site: same-origin\r\n", browser.token);
+    let bearer = |secret: &str| format!("Authorization: Bearer {secret}\r\n");
+    let mut all = vec![("anonymous".to_owned(), String::new())];
+    for role in [Role::Viewer, Role::Editor] {
+        let (_, browser) = app.user(&admin, role.as_str(), role).await;
+        all.push((role.as_str().to_owned(), cookie(&browser)));
+    }
+    all.push(("admin".to_owned(), cookie(&admin)));
+    for scope in Scope::ALL {
+        all.push((format!("key {}", scope.as_str()), bearer(&app.key(&admin, &[scope]).await.0.secret)));
+    }
+    let ids = app.db.client.query("SELECT id FROM sessions", &[]).await.unwrap();
+    let sessions = ids.iter().map(|row| row.get(0)).collect();
+
+    let (expired, revoked) = (app.key(&admin, &Scope::ALL).await.0, app.key(&admin, &Scope::ALL).await.0);
+    let sql = "UPDATE api_keys SET expires_at = now() - interval '1 s' WHERE id = $1";
+    app.db.client.execute(sql, &[&expired.key.id]).await.unwrap();
+    let url = app.url(&format!("/api/v1/keys/{}", revoked.key.id));
+    assert_eq!(admin.client.delete(url).send().await.unwrap().status(), 204);
+    let (_, ended) = app.user(&admin, "former", Role::Admin).await;
+    assert_eq!(ended.client.delete(app.url("/api/v1/session")).send().await.unwrap().status(), 204);
+    all.push(("expired key".into(), bearer(&expired.secret)));
+    all.push(("revoked key".into(), bearer(&revoked.secret)));
+    all.push(("ended session".into(), cookie(&ended)));
+    Callers { all, sessions }
+}
+
+/// Everything that a request can change, except sessions and the audit log.
+const STATE: &str = "SELECT (SELECT count(*) FROM products) + (SELECT count(*) FROM imports) * 1000 \
+     + (SELECT count(*) FROM uploads) * 1000000 + (SELECT count(*) FROM webhooks) * 1000000000 \
+     + (SELECT sum(hashtext(u::text)::bigint) FROM (SELECT id, name, role, enabled, password_hash FROM users) u)::bigint \
+     + (SELECT sum(hashtext(k::text)::bigint) FROM (SELECT id, name, scopes, owner FROM api_keys) k)::bigint";
+
+/// The findings about one operation for one principal.
+async fn attack(app: &TestApp, base: &str, row: &Row, caller: &Caller, sessions: &[i64]) -> (usize, Vec<String>) {
+    let mut connection = RawConnection::new(base);
+    let ends_sessions = row.0 == "DELETE" && row.1.starts_with("/api/v1/session") && !row.1.contains('{');
+    let restore = async || {
+        if ends_sessions {
+            let sql = "UPDATE sessions SET expires_at = now() + interval '1 day' WHERE id = ANY($1)";
+            app.db.client.execute(sql, &[&sessions]).await.unwrap();
+        }
+    };
+    let path = row.1.replace("{id}", NO_ID);
+    let plain = |method: &str| Spelling {
+        what: "plain".into(),
+        method: method.into(),
+        target: path.clone().into_bytes(),
+        headers: String::new(),
+    };
+    let expected = send(&mut connection, &plain(row.0), row, caller).await;
+    restore().await;
+    let refused = is_refused(&expected) || is_unrouted(&expected);
+    let mut count = 1;
+    let mut wrong = Vec::new();
+    for spelling in spellings(row.0, &path) {
+        let found = send(&mut connection, &spelling, row, caller).await;
+        count += 1;
+        restore().await;
+        let same = match (&expected, &found) {
+            (Some(expected), Some(found)) => expected.status == found.status,
+            _ => false,
+        };
+        let is_livez = found.as_ref().is_some_and(|found| found.status == 200 && found.body == b"ok\n");
+        let right = if refused { is_refused(&found) } else { same };
+        if !right && !is_unrouted(&found) && !is_livez {
+            let target = String::from_utf8_lossy(&spelling.target).into_owned();
+            let (expected, found) = (verdict(&expected), verdict(&found));
+            wrong.push(format!(
+                "{}: {} {target:?} ({}): expected {expected}, found {found}",
+                caller.0, spelling.method, spelling.what
+            ));
+        }
+    }
+    (count, wrong)
+}
+
+/// The findings about other methods on a path, which can be other operations, for one principal.
+async fn attack_methods(base: &str, path: &str, caller: &Caller) -> (usize, Vec<String>) {
+    let mut connection = RawConnection::new(base);
+    let rows: Vec<&Row> = TABLE.iter().filter(|row| row.1 == path).collect();
+    let path = path.replace("{id}", NO_ID);
+    let (mut count, mut wrong) = (0, Vec::new());
+    for (spelling, meant) in other_methods(&path) {
+        let row = rows.iter().find(|row| row.0 == spelling.method).unwrap_or(&rows[0]);
+        let mut allowed = false;
+        for method in &meant {
+            let method = if method == "HEAD" && !rows.iter().any(|row| row.0 == "HEAD") { "GET" } else { method };
+            let Some(row) = rows.iter().find(|row| row.0 == method) else { continue };
+            let plain = Spelling {
+                what: String::new(),
+                method: method.into(),
+                target: path.clone().into(),
+                headers: String::new(),
+            };
+            allowed |= !is_refused(&send(&mut connection, &plain, row, caller).await);
+            count += 1;
+        }
+        let found = send(&mut connection, &spelling, row, caller).await;
+        count += 1;
+        if !allowed && !is_refused(&found) && !is_unrouted(&found) {
+            wrong.push(format!("{}: {path} ({}): found {}", caller.0, spelling.what, verdict(&found)));
+        }
+    }
+    (count, wrong)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_spelling_of_a_path_does_not_change_who_has_access() {
+    let started = Instant::now();
+    let settings =
+        [("RATE_LIMIT_PER_MINUTE", "1000000000"), ("MAX_STREAMS", "100000"), ("TRUSTED_PROXIES", "127.0.0.1")];
+    let app = TestApp::closed(&settings).await;
+    let web = app.base.strip_prefix("http://").unwrap().to_owned();
+    let nginx = Nginx::start(|port| delivered_site(port, &web)).await;
+    let callers = callers(&app).await;
+    let state = app.db.number(STATE).await;
+    for row in TABLE {
+        assert!(spellings(row.0, row.1).len() >= MIN_SPELLINGS, "{}", row.1);
+    }
+
+    let (mut count, mut wrong) = (0, Vec::new());
+    let mut add = |(requests, findings): (usize, Vec<String>)| {
+        count += requests;
+        wrong.extend(findings);
+    };
+    let is_last = |row: &Row| row.0 == "DELETE" && matches!(row.1, "/api/v1/session" | "/api/v1/sessions");
+    let mut jobs = Vec::new();
+    for base in [&app.base, &nginx.base] {
+        for row in TABLE.iter().filter(|row| !is_last(row)) {
+            jobs.extend(callers.all.iter().map(|caller| (base, row, caller)));
+        }
+    }
+    let (reference, sessions) = (&app, &callers.sessions);
+    let mut running = stream::iter(jobs)
+        .map(|(base, row, caller)| attack(reference, base, row, caller, sessions))
+        .buffer_unordered(CONNECTIONS);
+    while let Some(found) = running.next().await {
+        add(found);
+    }
+    let mut paths: Vec<_> = TABLE.iter().map(|row| row.1).filter(|path| !path.starts_with("/api/v1/session")).collect();
+    paths.dedup();
+    let jobs = [&app.base, &nginx.base].into_iter().flat_map(|base| {
+        let callers = &callers.all;
+        paths.iter().flat_map(move |path| callers.iter().map(move |caller| (base, *path, caller)))
+    });
+    let mut running =
+        stream::iter(jobs).map(|(base, path, caller)| attack_methods(base, path, caller)).buffer_unordered(CONNECTIONS);
+    while let Some(found) = running.next().await {
+        add(found);
+    }
+    // One after the other: they end the session of the request.
+    for base in [&app.base, &nginx.base] {
+        for row in TABLE.iter().filter(|row| is_last(row)) {
+            for caller in &callers.all {
+                add(attack(&app, base, row, caller, sessions).await);
+            }
+        }
+    }
+    println!(
+        "{count} requests: {} operations, {} principals, directly and through nginx, in {:.1} s; {} differ",
+        TABLE.len(),
+        callers.all.len(),
+        started.elapsed().as_secs_f64(),
+        wrong.len()
+    );
+    assert_eq!(app.db.number(STATE).await, state, "a request has changed something");
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong[..wrong.len().min(40)].join("\n"));
+}
