@@ -46,6 +46,7 @@ impl Rule {
     pub const fn audited(self, action: &'static str) -> Self {
         Self { audit_action: Some(action), ..self }
     }
+
     /// A call does not count as use of the session: a page makes it without a user.
     #[must_use]
     pub const fn without_activity(self) -> Self {
