@@ -69,7 +69,10 @@ impl RawConnection {
         });
         let response = response.await.unwrap_or_else(|_| panic!("no response to {}", String::from_utf8_lossy(request)));
         let keep = response.as_ref().is_some_and(|response| {
-            !response.has_type("text/event-stream") && response.header("connection") != Some("close")
+            // After CONNECT, the connection is a tunnel.
+            !response.has_type("text/event-stream")
+                && response.header("connection") != Some("close")
+                && method != "CONNECT"
         });
         if !keep {
             self.stream = None;

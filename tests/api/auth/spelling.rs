@@ -35,33 +35,29 @@ struct Spelling {
     headers: String,
 }
 
-/// Returns the spellings of an operation whose responses must be those of the operation itself, or not routed.
-fn spellings(method: &str, path: &str) -> Vec<Spelling> {
-    let mut all: Vec<(String, Vec<u8>)> = Vec::new();
-    let mut add = |what: &str, target: String| all.push((what.to_owned(), target.into_bytes()));
-    let letters = || path.char_indices().filter(|(_, letter)| letter.is_ascii_alphanumeric());
+/// Returns the spellings of an operation whose responses must be those of the operation itself, or not routed. With
+/// `every_letter`, each letter of the path is encoded in turn, else a few of them.
+fn spellings(method: &str, path: &str, every_letter: bool) -> Vec<Spelling> {
+    let mut all: Vec<(&str, Vec<u8>)> = Vec::new();
+    let mut add = |what, target: String| all.push((what, target.into_bytes()));
+    let letters: Vec<_> = path.char_indices().filter(|(_, letter)| letter.is_ascii_alphanumeric()).collect();
     let replaced = |at: usize, with: &str| format!("{}{with}{}", &path[..at], &path[at + 1..]);
-    for (at, letter) in letters() {
-        let code = u32::from(letter);
-        add("one letter encoded", replaced(at, &format!("%{code:02x}")));
+    for (at, letter) in letters.iter().step_by(if every_letter { 1 } else { 9 }) {
+        add("one letter encoded", replaced(*at, &format!("%{:02x}", u32::from(*letter))));
     }
-    // Not each of these for each letter: a few positions, first and last ones among them.
-    for (at, letter) in letters().step_by(7).chain(letters().last()) {
-        let code = u32::from(letter);
-        add("upper hex", replaced(at, &format!("%{code:02X}")));
-        add("double-encoded", replaced(at, &format!("%25{code:02x}")));
-        add("overlong UTF-8", replaced(at, &format!("%c{}%{:02x}", code >> 6, 0x80 | (code & 0x3F))));
-        add("full-width letter", replaced(at, &format!("%ef%bd%{:02x}", (code + 0x20) & 0x7F | 0x80)));
-        add("%u encoding", replaced(at, &format!("%u00{code:02x}")));
-        add("NUL in front", replaced(at, &format!("%00{letter}")));
-    }
-    let all_encoded: String =
-        path.bytes().map(|byte| if byte == b'/' { "/".into() } else { format!("%{byte:02X}") }).collect();
-    add("all letters encoded", all_encoded);
+    let (at, letter) = *letters.last().unwrap();
+    let code = u32::from(letter);
+    add("upper hex", replaced(at, &format!("%{code:02X}")));
+    add("double-encoded", replaced(at, &format!("%25{code:02x}")));
+    add("overlong UTF-8", replaced(at, &format!("%c{}%{:02x}", code >> 6, 0x80 | (code & 0x3F))));
+    add("full-width letter", replaced(at, &format!("%ef%bd%{:02x}", 0x80 | ((code + 0x20) & 0x3F))));
+    add("%u encoding", replaced(at, &format!("%u00{code:02x}")));
+    add("NUL inside", replaced(at, &format!("%00{letter}")));
+    let encoded = |byte: u8| if byte == b'/' { "/".into() } else { format!("%{byte:02X}") };
+    add("all letters encoded", path.bytes().map(encoded).collect());
     for (what, with) in [
         ("encoded slashes", "%2f"),
-        ("encoded slashes, upper hex", "%2F"),
-        ("double-encoded slashes", "%252f"),
+        ("double-encoded slashes", "%252F"),
         ("overlong slashes", "%c0%af"),
         ("doubled slashes", "//"),
         ("dots between", "/./"),
@@ -70,110 +66,62 @@ fn spellings(method: &str, path: &str) -> Vec<Spelling> {
         ("encoded parents between", "/x/%2e%2e/"),
         ("parents with an encoded slash", "/x/..%2f"),
         ("backslashes", "\\"),
-        ("encoded backslashes", "%5c"),
         ("parameters between", ";x/"),
     ] {
-        add(what, path.replace('/', with));
-        add(&format!("{what}, after the first slash"), format!("/{}", path[1..].replace('/', with)));
+        add(what, format!("/{}", path[1..].replace('/', with)));
     }
-    for suffix in [
-        "/",
-        "//",
-        "/.",
-        "/..;/",
-        "/%2e",
-        ".",
-        "%20",
-        "%09",
-        "%00",
-        "%0a",
-        "%0d%0a",
-        ";x",
-        ";x=1",
-        "%3bx",
-        "%3f",
-        "%23",
-        ".json",
-        "~",
-        "?",
-        "?x=%2f..%2f",
-        "?_method=DELETE",
-        "/x/..",
-        "/..%00/",
-        "%ef%bb%bf",
-    ] {
+    for suffix in
+        ["/", "//", "/.", "/..;/", "%20", "%00", "%0d%0a", ";x=1", "%3f", "%23", ".json", "?_method=DELETE", "/x/.."]
+    {
         add("suffix", format!("{path}{suffix}"));
     }
-    for prefix in [
-        "/",
-        "/.",
-        "/%2e",
-        "/x/..",
-        "/livez/..",
-        "/api/docs/..",
-        "/api/docs/..%2f..",
-        "/api/docs/%2e%2e/..",
-        "/index.html/..",
-        "/;x",
-        "/?",
-        "/#",
-    ] {
+    for prefix in ["/", "/.", "/x/..", "/api/docs/..%2f..", "/livez/%2e%2e", "/?"] {
         add("prefix", format!("{prefix}{path}"));
     }
     add("upper case", path.to_uppercase());
-    add("capital first letter", format!("/{}{}", path[1..2].to_uppercase(), &path[2..]));
     add("absolute form", format!("http://127.0.0.1{path}"));
     add("absolute form of another host", format!("http://evil.example{path}"));
-    add("absolute form with user", format!("http://localhost@127.0.0.1{path}"));
     add("without the first slash", path[1..].to_owned());
-    for byte in [0x00, 0x01, b'\t', 0x7F, 0x80, 0xC0, 0xFF] {
-        let mut target = path.as_bytes().to_vec();
-        target.push(byte);
-        all.push((format!("byte {byte:02x} at the end"), target.clone()));
-        let last = target.len() - 1;
-        target.swap(last, last - 1);
-        all.push((format!("byte {byte:02x} inside"), target));
+    for byte in [0x00, b'\t', 0xFF] {
+        all.push(("a byte that is not allowed", [path.as_bytes(), &[byte]].concat()));
     }
-    let spelling = |what: String, target, headers: &str| Spelling {
-        what,
+    let spelling = |what: &str, target: Vec<u8>, headers: String| Spelling {
+        what: what.to_owned(),
         method: method.to_owned(),
         target,
-        headers: headers.to_owned(),
+        headers,
     };
-    let mut spellings: Vec<_> = all.into_iter().map(|(what, target)| spelling(what, target, "")).collect();
-    for header in ["X-Original-URL", "X-Rewrite-URL", "X-Forwarded-Path", "X-Forwarded-Prefix"] {
-        spellings.push(spelling(header.into(), path.into(), &format!("{header}: /livez\r\n")));
-        spellings.push(spelling(header.into(), "/livez".into(), &format!("{header}: {path}\r\n")));
+    let mut spellings: Vec<_> = all.into_iter().map(|(what, target)| spelling(what, target, String::new())).collect();
+    for header in ["X-Original-URL", "X-Rewrite-URL"] {
+        spellings.push(spelling(header, path.into(), format!("{header}: /livez\r\n")));
+        spellings.push(spelling(header, "/livez".into(), format!("{header}: {path}\r\n")));
     }
     spellings
 }
 
-/// Returns requests with another method than the operation's. `None` as the method that the server must see means that no
-/// operation can be meant.
-fn other_methods(path: &str) -> Vec<(Spelling, Vec<String>)> {
-    let mut all = Vec::new();
+/// Returns requests with other methods, and the methods that the server may take each of them for.
+fn other_methods(path: &str) -> Vec<(Spelling, Vec<&'static str>)> {
+    let spelling = |what: String, method: &str, headers: String| Spelling {
+        what,
+        method: method.into(),
+        target: path.into(),
+        headers,
+    };
+    let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "get", "PROPFIND"];
+    let overrides = [
+        ("POST", "X-HTTP-Method-Override", "DELETE"),
+        ("POST", "X-HTTP-Method-Override", "PATCH"),
+        ("POST", "X-HTTP-Method-Override", "GET"),
+        ("GET", "X-HTTP-Method-Override", "DELETE"),
+        ("POST", "X-HTTP-Method", "DELETE"),
+        ("POST", "X-Method-Override", "DELETE"),
+    ];
     let methods =
-        ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "get", "PROPFIND", "PURGE"];
-    for method in methods {
-        let what = format!("method {method}");
-        let spelling = Spelling { what, method: method.into(), target: path.into(), headers: String::new() };
-        all.push((spelling, vec![method.to_owned()]));
-    }
-    for header in ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"] {
-        for (sent, meant) in
-            [("POST", "DELETE"), ("POST", "PATCH"), ("GET", "DELETE"), ("GET", "POST"), ("POST", "GET")]
-        {
-            let headers = format!("{header}: {meant}\r\n");
-            let spelling = Spelling {
-                what: format!("{sent} with {header}: {meant}"),
-                method: sent.into(),
-                target: path.into(),
-                headers,
-            };
-            all.push((spelling, vec![sent.to_owned(), meant.to_owned()]));
-        }
-    }
-    all
+        methods.into_iter().map(|method| (spelling(format!("method {method}"), method, String::new()), vec![method]));
+    let overrides = overrides.into_iter().map(|(sent, header, meant)| {
+        (spelling(format!("{sent} with {header}: {meant}"), sent, format!("{header}: {meant}\r\n")), vec![sent, meant])
+    });
+    methods.chain(overrides).collect()
 }
 
 /// Sends one request for a row of the table.
@@ -194,7 +142,7 @@ async fn send(connection: &mut RawConnection, spelling: &Spelling, row: &Row, ca
 }
 
 /// Whether a response shows that no handler was called: the path or the method is unknown, or the request is malformed.
-fn is_unrouted(response: &Option<RawResponse>) -> bool {
+fn is_unrouted(response: Option<&RawResponse>) -> bool {
     let Some(response) = response else { return true };
     let is_problem = response.has_type("application/problem+json");
     match response.status {
@@ -212,12 +160,12 @@ fn is_unrouted(response: &Option<RawResponse>) -> bool {
     }
 }
 
-fn is_refused(response: &Option<RawResponse>) -> bool {
-    response.as_ref().is_some_and(|response| matches!(response.status, 401 | 403))
+fn is_refused(response: Option<&RawResponse>) -> bool {
+    response.is_some_and(|response| matches!(response.status, 401 | 403))
 }
 
 /// What a response says about who is let in.
-fn verdict(response: &Option<RawResponse>) -> String {
+fn verdict(response: Option<&RawResponse>) -> String {
     match response {
         None => "closed".into(),
         Some(response) => {
@@ -279,34 +227,28 @@ async fn attack(app: &TestApp, base: &str, row: &Row, caller: &Caller, sessions:
         }
     };
     let path = row.1.replace("{id}", NO_ID);
-    let plain = |method: &str| Spelling {
+    let plain = Spelling {
         what: "plain".into(),
-        method: method.into(),
+        method: row.0.into(),
         target: path.clone().into_bytes(),
         headers: String::new(),
     };
-    let expected = send(&mut connection, &plain(row.0), row, caller).await;
+    let expected = send(&mut connection, &plain, row, caller).await;
     restore().await;
-    let refused = is_refused(&expected) || is_unrouted(&expected);
+    let refused = is_refused(expected.as_ref()) || is_unrouted(expected.as_ref());
+    let every_letter = matches!(caller.0.as_str(), "anonymous" | "viewer");
     let mut count = 1;
     let mut wrong = Vec::new();
-    for spelling in spellings(row.0, &path) {
+    for spelling in spellings(row.0, &path, every_letter) {
         let found = send(&mut connection, &spelling, row, caller).await;
         count += 1;
         restore().await;
-        let same = match (&expected, &found) {
-            (Some(expected), Some(found)) => expected.status == found.status,
-            _ => false,
-        };
-        let is_livez = found.as_ref().is_some_and(|found| found.status == 200 && found.body == b"ok\n");
-        let right = if refused { is_refused(&found) } else { same };
-        if !right && !is_unrouted(&found) && !is_livez {
+        let is_livez = spelling.target == b"/livez" && found.as_ref().is_some_and(|found| found.status == 200);
+        if is_refused(found.as_ref()) != refused && !is_unrouted(found.as_ref()) && !is_livez {
             let target = String::from_utf8_lossy(&spelling.target).into_owned();
-            let (expected, found) = (verdict(&expected), verdict(&found));
-            wrong.push(format!(
-                "{}: {} {target:?} ({}): expected {expected}, found {found}",
-                caller.0, spelling.method, spelling.what
-            ));
+            let (expected, found) = (verdict(expected.as_ref()), verdict(found.as_ref()));
+            let Spelling { what, method, .. } = spelling;
+            wrong.push(format!("{}: {method} {target:?} ({what}): expected {expected}, found {found}", caller.0));
         }
     }
     (count, wrong)
@@ -318,25 +260,26 @@ async fn attack_methods(base: &str, path: &str, caller: &Caller) -> (usize, Vec<
     let rows: Vec<&Row> = TABLE.iter().filter(|row| row.1 == path).collect();
     let path = path.replace("{id}", NO_ID);
     let (mut count, mut wrong) = (0, Vec::new());
+    // The methods of the path that the principal is allowed to call.
+    let mut allowed = Vec::new();
+    for row in &rows {
+        let plain =
+            Spelling { what: String::new(), method: row.0.into(), target: path.clone().into(), headers: String::new() };
+        count += 1;
+        if !is_refused(send(&mut connection, &plain, row, caller).await.as_ref()) {
+            allowed.push(row.0);
+            if row.0 == "GET" {
+                allowed.push("HEAD");
+            }
+        }
+    }
     for (spelling, meant) in other_methods(&path) {
         let row = rows.iter().find(|row| row.0 == spelling.method).unwrap_or(&rows[0]);
-        let mut allowed = false;
-        for method in &meant {
-            let method = if method == "HEAD" && !rows.iter().any(|row| row.0 == "HEAD") { "GET" } else { method };
-            let Some(row) = rows.iter().find(|row| row.0 == method) else { continue };
-            let plain = Spelling {
-                what: String::new(),
-                method: method.into(),
-                target: path.clone().into(),
-                headers: String::new(),
-            };
-            allowed |= !is_refused(&send(&mut connection, &plain, row, caller).await);
-            count += 1;
-        }
         let found = send(&mut connection, &spelling, row, caller).await;
         count += 1;
-        if !allowed && !is_refused(&found) && !is_unrouted(&found) {
-            wrong.push(format!("{}: {path} ({}): found {}", caller.0, spelling.what, verdict(&found)));
+        let is_allowed = meant.iter().any(|method| allowed.contains(method));
+        if !is_allowed && !is_refused(found.as_ref()) && !is_unrouted(found.as_ref()) {
+            wrong.push(format!("{}: {path} ({}): found {}", caller.0, spelling.what, verdict(found.as_ref())));
         }
     }
     (count, wrong)
@@ -353,7 +296,7 @@ async fn the_spelling_of_a_path_does_not_change_who_has_access() {
     let callers = callers(&app).await;
     let state = app.db.number(STATE).await;
     for row in TABLE {
-        assert!(spellings(row.0, row.1).len() >= MIN_SPELLINGS, "{}", row.1);
+        assert!(spellings(row.0, row.1, false).len() >= MIN_SPELLINGS, "{}", row.1);
     }
 
     let (mut count, mut wrong) = (0, Vec::new());

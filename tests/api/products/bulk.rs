@@ -188,7 +188,7 @@ async fn a_job_and_an_import_of_the_same_products_both_complete() {
 async fn a_job_that_would_delete_every_product_needs_the_permission_to_do_so() {
     let app = TestApp::closed(&[]).await;
     let admin = app.admin().await;
-    let (_, editor) = app.person(&admin, "Ada", Role::Editor).await;
+    let (_, editor) = app.user(&admin, "Ada", Role::Editor).await;
     let url = app.url("/api/v1/products");
     for sku in ["a", "b", "c"] {
         let product = json!({ "sku": sku, "name": "Tea" });

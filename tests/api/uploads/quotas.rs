@@ -27,7 +27,7 @@ async fn post(app: &TestApp, client: &Client, file: Vec<u8>) -> Response {
 async fn unfinished_uploads_and_stored_files_count_against_the_quota_of_their_user() {
     let app = TestApp::closed(&[("STORAGE_QUOTA_PER_USER_BYTES", "1000")]).await;
     let admin = app.admin().await;
-    let (_, other) = app.person(&admin, "other", Role::Editor).await;
+    let (_, other) = app.user(&admin, "other", Role::Editor).await;
     let tus = Tus::with(&app.base, &admin.client);
     let upload = tus.create(600).await;
     no_room(tus.create_with(&[("Upload-Length", "401")], "").await, ErrorCode::UserQuotaExceeded).await;
