@@ -1,4 +1,4 @@
-//! The single-page app: drop a file, watch it go in, see the products.
+//! The single-page app: import product files, watch them live, and manage the products.
 
 mod api;
 mod app;

@@ -19,6 +19,9 @@ const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 /// For the documentation of the API: Swagger UI has inline styles.
 const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// For scripts: a worker takes its policy from its own script, and that of the page opens event streams.
+const SCRIPT_POLICY: &str = "default-src 'none'; connect-src 'self'; frame-ancestors 'none'";
+
 /// Returns the policy of the page (CSP 3). `boot` is the hash of its inline script, which starts the WebAssembly module.
 pub fn page_policy(boot: Option<&str>) -> String {
     let hash = boot.map(|source| format!(" '{source}'")).unwrap_or_default();
@@ -38,14 +41,16 @@ pub async fn protect(
     let path = routed_path(&request);
     let (is_docs, is_api) = (path.starts_with("/api/docs"), path.starts_with("/api/"));
     let mut response = next.call(request).await?;
-    let is_page =
-        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_page = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let is_script = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/javascript"));
     let policy = match (is_docs, is_page) {
         (true, _) => HeaderValue::from_static(DOCS_POLICY),
         (false, true) => {
             let assets = response.request().app_data::<Data<Assets>>().expect("the server adds it");
             assets.policy().clone()
         }
+        (false, false) if is_script => HeaderValue::from_static(SCRIPT_POLICY),
         (false, false) => HeaderValue::from_static(DATA_POLICY),
     };
     let headers = response.headers_mut();

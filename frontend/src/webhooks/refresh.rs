@@ -1,10 +1,10 @@
-use std::time::Duration;
+use std::{ops::ControlFlow, time::Duration};
 
 use leptos::prelude::*;
 use shared::webhook::Delivery;
 
 use super::requests;
-use crate::stream::{self, Heard};
+use crate::stream::{self, Incoming};
 
 /// Deliveries within this time cause one request.
 const DEBOUNCE_TIME: Duration = Duration::from_millis(300);
@@ -20,12 +20,12 @@ impl Refresh {
     /// Returns one that reloads after each delivery for which `concerns` is true, until the component is removed.
     pub fn on_deliveries(concerns: impl Fn(&Delivery) -> bool + 'static) -> Self {
         let refresh = Self { tick: RwSignal::new(0), waiting: StoredValue::new(false) };
-        stream::listen(requests::events_url(), "delivery", move |heard: Heard<Delivery>| {
-            match heard {
-                Heard::Message(delivery) if !concerns(&delivery) => {}
-                Heard::Message(_) | Heard::Again => refresh.soon(),
+        stream::listen(requests::events_url(), "delivery", move |update: Incoming<Delivery>| {
+            match update {
+                Incoming::Received(delivery) if !concerns(&delivery) => {}
+                Incoming::Received(_) | Incoming::Reconnected => refresh.soon(),
             }
-            true
+            ControlFlow::Continue(())
         });
         refresh
     }

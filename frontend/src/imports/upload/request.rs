@@ -64,7 +64,7 @@ impl<'a> Request<'a> {
     async fn exchange(self, connection: &Connection, on_progress: impl Fn(i64) + 'static) -> Result<Response, JsValue> {
         let xhr = XmlHttpRequest::new()?;
         xhr.open(self.method, self.url)?;
-        for (name, value) in api::standing_headers() {
+        for (name, value) in api::common_headers() {
             xhr.set_request_header(name, &value)?;
         }
         for (name, value) in &self.headers {
