@@ -10,7 +10,7 @@ use wasm_bindgen_futures::spawn_local;
 use super::labels::{self, sentence};
 use super::requests;
 use crate::ui::{
-    Choices, CopyField, FormButtons, Modal, OnceDialog, RefusalNotice, TextField, focus_first_error, of_field,
+    Choices, CopyField, FormButtons, Modal, RefusalNotice, SecretDialog, TextField, focus_first_error, of_field,
     open_while_some,
 };
 
@@ -173,9 +173,9 @@ pub fn NewKeyDialog(
 ) -> impl IntoView {
     let open = open_while_some(created);
     view! {
-        <OnceDialog open title="Your new API key" id="new-key-dialog" testid="key-done">
+        <SecretDialog open title="Your new API key" id="new-key-dialog" testid="key-done">
             {move || created.get().map(|key| view! { <Secret key_=key /> })}
-        </OnceDialog>
+        </SecretDialog>
     }
 }
 

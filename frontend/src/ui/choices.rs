@@ -1,23 +1,24 @@
+//! A group of checkboxes.
+
 use leptos::prelude::*;
 
-/// Some of several, each with a note: boxes to tick.
 #[component]
 pub fn Choices<T>(
     legend: &'static str,
-    /// All that there are.
+    /// All options.
     all: &'static [T],
-    /// Those that are ticked, in the order of all, whichever was ticked first.
+    /// The selected options, in the order of `all`.
     ticked: RwSignal<Vec<T>>,
-    /// What one is called.
+    /// Returns the name of an option.
     word: fn(T) -> &'static str,
-    /// What one means.
+    /// Returns what an option means.
     note: fn(T) -> &'static str,
-    /// With `-` and its word behind it, name of one for tests.
+    /// Prefix of the test ids of the options.
     testid: &'static str,
-    /// What is wrong with them, as a sentence.
+    /// The error, as a sentence.
     #[prop(into)]
     problem: Signal<Option<String>>,
-    /// Name of what is wrong for tests.
+    /// Test id of the error.
     error_testid: &'static str,
 ) -> impl IntoView
 where

@@ -1,3 +1,5 @@
+//! A text with a button that copies it.
+
 use leptos::{html, prelude::*};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -5,13 +7,12 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use super::icon::{Glyph, Icon};
 use super::toast::Toasts;
 
-/// A text that is to be taken elsewhere, and a button that copies it.
 #[component]
 pub fn CopyField(
     text: String,
-    /// What it is, for screen readers.
+    /// The name of the text, for screen readers.
     label: &'static str,
-    /// Name of the field for tests; with `copy-` before it, that of the button.
+    /// Test id of the field; that of the button begins with `copy-`.
     testid: &'static str,
 ) -> impl IntoView {
     let toasts = Toasts::expect();
@@ -28,7 +29,7 @@ pub fn CopyField(
             if let Some(field) = field.try_get_untracked().flatten() {
                 field.select();
             }
-            toasts.warn("The browser does not let the page copy it. It is selected: press Ctrl+C.");
+            toasts.warn("The browser blocked copying. The text is selected: press Ctrl+C.");
         });
     };
     view! {
@@ -39,13 +40,13 @@ pub fn CopyField(
                 {move || if copied.get() { "Copied" } else { "Copy" }}
             </button>
         </div>
-        <p class="visually-hidden" role="status">{move || copied.get().then_some("It was copied")}</p>
+        <p class="visually-hidden" role="status">{move || copied.get().then_some("Copied to the clipboard")}</p>
     }
 }
 
-/// Whether it could: pages without TLS have no clipboard.
+/// Copies a text; returns whether that was possible. Pages without TLS have no clipboard.
 pub async fn write_to_clipboard(text: &str) -> bool {
     let navigator = window().navigator();
-    let there = js_sys::Reflect::get(&navigator, &JsValue::from_str("clipboard")).is_ok_and(|it| !it.is_undefined());
-    there && JsFuture::from(navigator.clipboard().write_text(text)).await.is_ok()
+    let exists = js_sys::Reflect::get(&navigator, &JsValue::from_str("clipboard")).is_ok_and(|it| !it.is_undefined());
+    exists && JsFuture::from(navigator.clipboard().write_text(text)).await.is_ok()
 }

@@ -1,40 +1,45 @@
+//! A dialog that asks for confirmation.
+
 use leptos::prelude::*;
 
 use super::modal::Modal;
 
-/// Opens a question when something is put into `asked`; what it is about is kept until the next one.
+/// Opens a question when `asked` is set. The returned subject stays until the next question.
 pub fn question_about<T: Clone + Send + Sync + 'static>(
     asked: RwSignal<Option<T>>,
 ) -> (RwSignal<bool>, RwSignal<Option<T>>) {
     let open = RwSignal::new(false);
-    let shown = RwSignal::new(None::<T>);
+    let subject = RwSignal::new(None::<T>);
     Effect::new(move |_| {
         if let Some(about) = asked.get() {
-            shown.set(Some(about));
+            subject.set(Some(about));
             asked.set(None);
             open.set(true);
         }
     });
-    (open, shown)
+    (open, subject)
 }
 
-/// Asks before something is done that cannot be undone. The focus begins at the first button, which does nothing.
+/// Asks before an action. The first button, which cancels, has the focus.
 #[component]
 pub fn ConfirmDialog(
-    /// Whether it is shown; set to false when it is closed.
+    /// Whether the dialog is open.
     open: RwSignal<bool>,
     /// The question.
     #[prop(into)]
     title: Signal<String>,
-    /// What the button says that does it.
+    /// Label of the button that confirms.
     #[prop(into)]
     confirm: Signal<String>,
-    /// What the button says that does not.
+    /// Label of the button that cancels.
     dismiss: &'static str,
-    /// Name of the confirming button for tests; with `dialog-` before it, that of the dialog.
+    /// Test id of the button that confirms; that of the dialog begins with `dialog-`.
     testid: &'static str,
     on_confirm: impl Fn() + Send + 'static,
-    /// What will happen.
+    /// Whether the action destroys something.
+    #[prop(into, default = true.into())]
+    danger: Signal<bool>,
+    /// What the action does.
     children: Children,
 ) -> impl IntoView {
     let confirmed = move |_| {
@@ -48,7 +53,14 @@ pub fn ConfirmDialog(
                 <button type="button" class="button" on:click=move |_| open.set(false)>
                     {dismiss}
                 </button>
-                <button type="button" class="button button-danger" data-testid=testid on:click=confirmed>
+                <button
+                    type="button"
+                    class="button"
+                    class:button-danger=danger
+                    class:button-primary=move || !danger.get()
+                    data-testid=testid
+                    on:click=confirmed
+                >
                     {confirm}
                 </button>
             </div>

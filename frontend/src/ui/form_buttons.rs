@@ -1,18 +1,19 @@
+//! The buttons of a form in a dialog.
+
 use leptos::prelude::*;
 
-/// The end of a form in a dialog: the way out, and the button that sends it.
 #[component]
 pub fn FormButtons(
-    /// Whether the dialog is shown; set to false by the way out.
+    /// Whether the dialog is open.
     open: RwSignal<bool>,
-    /// What the button says that sends it.
+    /// Label of the submit button.
     label: &'static str,
-    /// Name of that button for tests.
+    /// Test id of the submit button.
     testid: &'static str,
-    /// It is on its way.
+    /// The form is being sent.
     #[prop(optional)]
     busy: RwSignal<bool>,
-    /// What the button says meanwhile.
+    /// Label of the submit button while the form is being sent.
     #[prop(default = "Saving …")]
     busy_label: &'static str,
 ) -> impl IntoView {

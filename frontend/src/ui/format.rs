@@ -1,6 +1,6 @@
-//! Figures as people read them. Pure, in English, with the units that every text here shares.
+//! Numbers as text. Pure, in English, with the same units everywhere.
 
-/// A count with separators: `500,000`.
+/// Formats a count with separators: `500,000`.
 pub fn thousands(count: i64) -> String {
     let digits = count.unsigned_abs().to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3 + 1);
@@ -16,13 +16,13 @@ pub fn thousands(count: i64) -> String {
     text
 }
 
-/// A count with its noun: `1 row`, `2,000 rows`.
+/// Formats a count with its noun: `1 row`, `2,000 rows`.
 pub fn counted(count: i64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", thousands(count))
 }
 
-/// A size in decimal units, three digits at least from kB on: `86.4 MB`.
+/// Formats a size in decimal units, from kB on with one decimal: `86.4 MB`.
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
 pub fn bytes(size: i64) -> String {
     let mut value = size as f64;
@@ -31,7 +31,7 @@ pub fn bytes(size: i64) -> String {
     }
     let mut units = ["kB", "MB", "GB", "TB"].into_iter();
     let mut unit = "B";
-    // 999.95 would be shown as 1000.0.
+    // 999.95 would be rounded to 1000.0.
     while value >= 999.95 {
         let Some(next) = units.next() else { break };
         value /= 1000.0;
@@ -40,7 +40,7 @@ pub fn bytes(size: i64) -> String {
     format!("{value:.1} {unit}")
 }
 
-/// A rate, rounded to what can be read while it changes: `52,300`.
+/// Formats a rate, rounded so that it can be read while it changes: `52,300`.
 #[expect(clippy::cast_possible_truncation, reason = "rates are far below the limit")]
 pub fn rate(per_second: f64) -> String {
     let step = if per_second >= 10_000.0 {
@@ -53,7 +53,7 @@ pub fn rate(per_second: f64) -> String {
     thousands(((per_second / step).round() * step) as i64)
 }
 
-/// How long something took, in seconds: `under 0.1 s`, `9.4 s`, `1 min 05 s`, `2 h 03 min`.
+/// Formats a duration in seconds: `under 0.1 s`, `9.4 s`, `1 min 05 s`, `2 h 03 min`.
 pub fn duration(seconds: f64) -> String {
     if seconds < 0.1 {
         return "under 0.1 s".to_owned();
@@ -64,7 +64,7 @@ pub fn duration(seconds: f64) -> String {
     whole_seconds(seconds)
 }
 
-/// A time that is running, in seconds, without the tenths that would flicker: `9 s`, `1 min 05 s`.
+/// Formats a running time in seconds, without tenths, which would flicker: `9 s`, `1 min 05 s`.
 #[expect(clippy::cast_possible_truncation, reason = "an import lasts less than billions of years")]
 pub fn whole_seconds(seconds: f64) -> String {
     let seconds = seconds.max(0.0) as i64;
@@ -75,7 +75,7 @@ pub fn whole_seconds(seconds: f64) -> String {
     }
 }
 
-/// An estimate of the time left, in seconds, only as exact as it is sure: `8 s`, `45 s`, `2 min 30 s`.
+/// Formats an estimate in seconds, coarser the longer it is: `8 s`, `45 s`, `2 min 30 s`.
 pub fn time_left(seconds: f64) -> String {
     let step = if seconds < 20.0 {
         1.0
@@ -87,12 +87,12 @@ pub fn time_left(seconds: f64) -> String {
     whole_seconds((seconds / step).ceil() * step)
 }
 
-/// A share as a percentage, never 100 before the end: `45 %`.
+/// Formats a fraction as a percentage, below 100 before the end: `45 %`.
 pub fn percent(share: f64) -> String {
     format!("{} %", whole_percent(share))
 }
 
-/// The number of [`percent`].
+/// Returns the number of [`percent`].
 #[expect(clippy::cast_possible_truncation, reason = "it is at most 100")]
 pub fn whole_percent(share: f64) -> i64 {
     (share.clamp(0.0, 1.0) * 100.0).floor() as i64
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_change_their_unit_before_they_show_a_thousand() {
+    fn sizes_change_their_unit_before_a_thousand() {
         assert_eq!(bytes(0), "0 B");
         assert_eq!(bytes(999), "999 B");
         assert_eq!(bytes(1_000), "1.0 kB");
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_rounded_so_that_they_can_be_read() {
+    fn rates_are_rounded_to_be_readable() {
         assert_eq!(rate(7.4), "7");
         assert_eq!(rate(1_234.0), "1,230");
         assert_eq!(rate(52_349.0), "52,300");
@@ -141,14 +141,14 @@ mod tests {
     }
 
     #[test]
-    fn an_estimate_is_rounded_up_the_coarser_the_longer() {
+    fn estimates_are_rounded_up_and_coarser_the_longer() {
         assert_eq!(time_left(0.2), "1 s");
         assert_eq!(time_left(41.0), "45 s");
         assert_eq!(time_left(121.0), "2 min 30 s");
     }
 
     #[test]
-    fn only_the_end_is_a_hundred_percent() {
+    fn only_the_end_is_at_100_percent() {
         assert_eq!(percent(0.999), "99 %");
         assert_eq!(percent(1.0), "100 %");
         assert_eq!(whole_percent(f64::from(3_u8)), 100);

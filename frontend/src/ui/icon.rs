@@ -1,8 +1,8 @@
-//! The few signs of the app, drawn on a grid of 16.
+//! The icons of the app, drawn on a grid of 16.
 
 use leptos::prelude::*;
 
-/// Which sign.
+/// An icon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Glyph {
     ArrowDown,
@@ -34,7 +34,7 @@ pub enum Glyph {
 }
 
 impl Glyph {
-    /// The path of its strokes.
+    /// Returns the path of its strokes.
     const fn path(self) -> &'static str {
         match self {
             Self::ArrowDown => "M8 3.5v9M4.75 9.25 8 12.5l3.25-3.25",
@@ -73,7 +73,7 @@ impl Glyph {
     }
 }
 
-/// A sign beside a text that says the same: screen readers skip it.
+/// An icon next to a text that says the same, so screen readers skip it.
 #[component]
 pub fn Icon(glyph: Glyph) -> impl IntoView {
     view! {
@@ -83,7 +83,7 @@ pub fn Icon(glyph: Glyph) -> impl IntoView {
     }
 }
 
-/// An L whose corner fills with rows.
+/// An L with rows in its corner.
 #[component]
 pub fn Logo() -> impl IntoView {
     view! {

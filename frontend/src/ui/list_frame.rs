@@ -1,10 +1,12 @@
+//! A list with its loading, empty and failed states.
+
 use leptos::prelude::*;
 use shared::problem::Problem;
 
 use super::notice::ProblemNotice;
 use super::skeleton::Skeleton;
 
-/// How far a list has come. Kept in a memo, it lets the rows stay when only their figures change.
+/// The state of a list. In a memo, it keeps the rows when only their contents change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListState {
     Loading,
@@ -14,7 +16,7 @@ pub enum ListState {
 }
 
 impl ListState {
-    /// What follows from whether the list is empty; there is no answer as long as it loads.
+    /// Returns the state for whether the list is empty; `None` while it loads.
     pub fn of(is_empty: Option<Result<bool, Problem>>) -> Self {
         match is_empty {
             None => Self::Loading,
@@ -25,15 +27,15 @@ impl ListState {
     }
 }
 
-/// A list, or what stands in its place while there is none.
+/// A list, or a placeholder if there is none to show.
 #[component]
 pub fn ListFrame(
     state: Memo<ListState>,
-    /// Number of grey lines while it loads.
+    /// Number of placeholder rows while the list loads.
     rows: usize,
-    /// Loads it again.
+    /// Loads the list again.
     retry: impl Fn() + Copy + Send + Sync + 'static,
-    /// What is shown of an empty list.
+    /// Shown if the list is empty.
     #[prop(into)]
     nothing: ViewFn,
     /// The list.

@@ -1,4 +1,4 @@
-//! What every page is made of. Nothing here knows what an import or a product is.
+//! Components that all pages share. They know nothing of imports or products.
 
 mod choices;
 mod clock;
@@ -10,10 +10,10 @@ mod icon;
 mod list_frame;
 mod modal;
 mod notice;
-mod once_dialog;
 mod page_head;
 mod popover;
 mod progress;
+mod secret_dialog;
 mod skeleton;
 mod sparkline;
 mod submission;
@@ -31,14 +31,14 @@ pub use icon::{Glyph, Icon, Logo};
 pub use list_frame::{ListFrame, ListState};
 pub use modal::Modal;
 pub use notice::{Notice, ProblemNotice, RefusalNotice, Tone};
-pub use once_dialog::{OnceDialog, open_while_some};
 pub use page_head::{AddButton, PageHead};
 pub use popover::Popover;
 pub use progress::{BarState, ProgressBar};
+pub use secret_dialog::{SecretDialog, open_while_some};
 pub use skeleton::Skeleton;
 pub use sparkline::Sparkline;
 pub use submission::{Submission, focus_first_error, of_field};
 pub use text_field::TextField;
 pub use time::{Moment, Relative};
-pub use title::page_title;
+pub use title::{page_title, provide_title_prefix};
 pub use toast::{ToastList, Toasts};

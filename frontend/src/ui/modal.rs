@@ -1,12 +1,14 @@
+//! A modal dialog.
+
 use leptos::{html, prelude::*};
 
-/// A native `<dialog>` above everything: Escape closes it, the focus stays inside and goes back to where it was.
+/// A native modal `<dialog>`: Escape closes it, the focus stays inside and returns to where it was.
 #[component]
 pub fn Modal(
-    /// Whether it is shown; set to false when it is closed.
+    /// Whether the dialog is open.
     open: RwSignal<bool>,
     #[prop(into)] title: Signal<String>,
-    /// Its name, unique on the page: for tests, and to tie the title to it.
+    /// Unique id, also for tests.
     #[prop(into)]
     id: String,
     children: Children,
@@ -15,7 +17,7 @@ pub fn Modal(
     Effect::new(move |_| {
         let Some(dialog) = dialog.get() else { return };
         match (open.get(), dialog.open()) {
-            // It fails only for a dialog that is open or not in the page.
+            // It fails only for a dialog that is open or not in the document.
             (true, false) => drop(dialog.show_modal()),
             (false, true) => dialog.close(),
             _ => {}

@@ -1,9 +1,14 @@
-use leptos::prelude::*;
-use shared::problem::Problem;
+//! Boxes with a message.
 
+use std::{sync::Arc, time::Duration};
+
+use leptos::prelude::*;
+use shared::problem::{ErrorCode, Problem};
+
+use super::clock::every;
 use super::icon::{Glyph, Icon};
 
-/// How a text is meant.
+/// The severity of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
     Neutral,
@@ -13,7 +18,7 @@ pub enum Tone {
 }
 
 impl Tone {
-    /// The word that the style sheet knows it by.
+    /// The name in the style sheet.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Neutral => "neutral",
@@ -32,22 +37,22 @@ impl Tone {
     }
 }
 
-/// A box that says what is the matter, and in its children what to do.
+/// A box with a message, and what to do about it.
 #[component]
 pub fn Notice(
     tone: Tone,
-    /// One short sentence.
+    /// A short sentence.
     #[prop(into)]
     title: Signal<String>,
-    /// Its name for tests.
+    /// Test id.
     #[prop(optional)]
     testid: Option<&'static str>,
-    /// It has no sign.
+    /// Without an icon.
     #[prop(optional)]
     plain: bool,
     children: Children,
 ) -> impl IntoView {
-    // What is bad interrupts; the rest waits until the screen reader has finished its sentence.
+    // Errors interrupt the screen reader; other messages wait.
     let role = if tone == Tone::Bad { "alert" } else { "status" };
     view! {
         <div class="notice" data-tone=tone.as_str() role=role data-testid=testid>
@@ -60,16 +65,25 @@ pub fn Notice(
     }
 }
 
-/// What is shown in the place of something that could not be loaded.
+/// How often a load is retried while the server is unavailable.
+const RETRY_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Shown in place of something that could not be loaded. Retries by itself while the server is unavailable.
 #[component]
 pub fn ProblemNotice(
     problem: Problem,
     /// Loads it again.
-    retry: impl Fn() + Send + 'static,
+    retry: impl Fn() + Send + Sync + 'static,
 ) -> impl IntoView {
+    let retry = Arc::new(retry);
+    let is_unavailable = problem.code == ErrorCode::Unavailable;
+    if is_unavailable {
+        let retry = Arc::clone(&retry);
+        every(RETRY_INTERVAL, move || retry());
+    }
     view! {
-        <Notice tone=Tone::Bad title="This could not be loaded">
-            <p>{problem.detail}</p>
+        <Notice tone=Tone::Bad title="Couldn't load this page" testid="load-problem">
+            <p>{problem.detail} {is_unavailable.then_some(" Retrying automatically.")}</p>
             <button type="button" class="button" on:click=move |_| retry()>
                 "Try again"
             </button>
@@ -77,14 +91,14 @@ pub fn ProblemNotice(
     }
 }
 
-/// Why a form was refused, where that is not the matter of a single field.
+/// Why a form was rejected, unless the reason is shown at a field.
 #[component]
 pub fn RefusalNotice(
     problem: RwSignal<Option<Problem>>,
-    /// What has not been done.
+    /// What failed.
     title: &'static str,
     testid: &'static str,
-    /// It has no sign.
+    /// Without an icon.
     #[prop(optional)]
     plain: bool,
 ) -> impl IntoView {

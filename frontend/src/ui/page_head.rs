@@ -1,8 +1,10 @@
+//! The head of a page.
+
 use leptos::prelude::*;
 
 use super::icon::{Glyph, Icon};
 
-/// The head of a page: what it is called, in a sentence what it is for, and beside that what can be done.
+/// Title and lead of a page, and its actions.
 #[component]
 pub fn PageHead(
     title: &'static str,
@@ -20,7 +22,7 @@ pub fn PageHead(
     }
 }
 
-/// The button of a page that opens the dialog in which something is added.
+/// A button that opens a dialog to add something.
 #[component]
 pub fn AddButton(open: RwSignal<bool>, label: &'static str, testid: &'static str) -> impl IntoView {
     view! {

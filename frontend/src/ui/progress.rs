@@ -1,15 +1,17 @@
+//! A progress bar.
+
 use leptos::prelude::*;
 
 use super::format::whole_percent;
 
-/// How a bar is drawn.
+/// How the bar looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BarState {
     Moving,
     Done,
-    /// It will go on.
+    /// Paused; it will continue.
     Resting,
-    /// It will not go on.
+    /// Ended before completion.
     Stopped,
 }
 
@@ -24,13 +26,12 @@ impl BarState {
     }
 }
 
-/// How much of a piece of work is done.
 #[component]
 pub fn ProgressBar(
-    /// Share done, `0.0..=1.0`; values outside are clamped. `None` where nobody knows: it moves to and fro.
+    /// Completed fraction, clamped to `0.0..=1.0`; `None` if it is unknown.
     #[prop(into)]
     share: Signal<Option<f64>>,
-    /// What is progressing, for screen readers.
+    /// What is in progress, for screen readers.
     #[prop(into)]
     label: Signal<String>,
     #[prop(into, default = BarState::Moving.into())] state: Signal<BarState>,

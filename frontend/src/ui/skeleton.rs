@@ -1,9 +1,11 @@
+//! A placeholder for a list that is loading.
+
 use leptos::prelude::*;
 
-/// Grey lines in the place of what is being loaded, about as high as that will be.
+/// Placeholder rows, about as high as the content will be.
 #[component]
 pub fn Skeleton(
-    /// Number of lines.
+    /// Number of rows.
     rows: usize,
 ) -> impl IntoView {
     view! {

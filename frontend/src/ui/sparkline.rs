@@ -2,16 +2,16 @@ use std::fmt::Write;
 
 use leptos::prelude::*;
 
-/// Drawing area, stretched to the place that the line is given.
+/// Drawing area, stretched to the size of the element.
 const WIDTH: f64 = 240.0;
 const HEIGHT: f64 = 48.0;
-/// Keeps the stroke of the highest value inside.
+/// Keeps the stroke of the highest value inside the area.
 const HEADROOM: f64 = 2.0;
 
-/// A curve of values at equal distances, from zero up.
+/// A curve of values at equal intervals, from zero up.
 #[component]
 pub fn Sparkline(
-    /// Oldest first. The curve grows into the whole width as soon as there are two.
+    /// Oldest first. With two values or more the curve fills the whole width.
     #[prop(into)]
     values: Signal<Vec<f64>>,
     /// What the curve shows, for screen readers.
@@ -34,8 +34,8 @@ pub fn Sparkline(
     }
 }
 
-/// The path along the values; empty for fewer than two.
-#[expect(clippy::cast_precision_loss, reason = "there are some dozens of values")]
+/// Returns the path along the values; empty for fewer than two.
+#[expect(clippy::cast_precision_loss, reason = "there are only dozens of values")]
 fn line(values: &[f64]) -> String {
     let highest = values.iter().copied().fold(0.0, f64::max);
     if values.len() < 2 || highest <= 0.0 {
@@ -45,7 +45,7 @@ fn line(values: &[f64]) -> String {
     for (index, value) in values.iter().enumerate() {
         let x = WIDTH * index as f64 / (values.len() - 1) as f64;
         let y = HEIGHT - (HEIGHT - HEADROOM) * value / highest;
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(path, "{}{x:.1} {y:.1}", if index == 0 { 'M' } else { 'L' });
     }
     path
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_no_curve_of_nothing() {
+    fn fewer_than_two_values_have_no_curve() {
         assert_eq!(line(&[]), "");
         assert_eq!(line(&[3.0]), "");
         assert_eq!(line(&[0.0, 0.0]), "");

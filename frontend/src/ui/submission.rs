@@ -1,22 +1,22 @@
-//! What becomes of a form that is sent.
+//! The state of a form that is being sent.
 
 use leptos::prelude::*;
 use shared::problem::{FieldError, Problem};
 use wasm_bindgen::JsCast;
 
-/// Where a form stands: whether somebody wanted to send it, and what the server said.
+/// Whether a form was submitted, and the response.
 #[derive(Clone, Copy, Default)]
 pub struct Submission {
-    /// Somebody wanted to send it: what is wrong is an error from now on.
+    /// It was submitted once, so fields show their errors.
     pub submitted: RwSignal<bool>,
-    /// It is on its way.
+    /// It is being sent.
     pub busy: RwSignal<bool>,
-    /// What the server found wrong, until the form changes.
+    /// The error from the server, until the form changes.
     pub refused: RwSignal<Option<Problem>>,
 }
 
 impl Submission {
-    /// What the server said is no more true once `typed` has changed.
+    /// Clears the error from the server when `typed` changes.
     pub fn forgets(self, typed: impl Fn() + 'static) -> Self {
         Effect::new(move |_| {
             typed();
@@ -25,7 +25,7 @@ impl Submission {
         self
     }
 
-    /// Whether it may be sent: nothing is wrong, and it is not on its way.
+    /// Starts sending; returns false if the form has errors or is being sent.
     pub fn begin(self, wrong: &[FieldError]) -> bool {
         self.submitted.set(true);
         if !wrong.is_empty() {
@@ -40,27 +40,27 @@ impl Submission {
         true
     }
 
-    /// The server does not take it.
+    /// Ends sending with an error.
     pub fn refuse(self, problem: Problem) {
         self.busy.try_set(false);
         self.refused.try_set(Some(problem));
         focus_first_error();
     }
 
-    /// What the server found wrong with a field.
+    /// Returns the error of a field from the server.
     pub fn of(self, field: &'static str) -> Signal<Option<String>> {
         Signal::derive(move || self.refused.with(|problem| of_field(&problem.as_ref()?.errors, field)))
     }
 }
 
-/// What is said of a field, if anything is.
+/// Returns the error of a field.
 pub fn of_field(errors: &[FieldError], field: &str) -> Option<String> {
     errors.iter().find(|error| error.field == field).map(|error| error.message.clone())
 }
 
-/// Moves the focus to the first field of a form that has an error.
+/// Moves the focus to the first field with an error.
 pub fn focus_first_error() {
-    // After the errors are drawn.
+    // After the errors are rendered.
     request_animation_frame(|| {
         let field = document().query_selector("form [aria-invalid=true]").ok().flatten();
         if let Some(field) = field.and_then(|field| field.dyn_into::<web_sys::HtmlElement>().ok()) {

@@ -1,22 +1,23 @@
+//! A text field with its label and error.
+
 use leptos::{html, prelude::*};
 
-/// A line of text with its label, and below it what is wrong.
 #[component]
 pub fn TextField(
-    /// Unique on the page, also for tests; with `-error` behind it, that of what is wrong.
+    /// Unique id, also for tests; that of the error ends with `-error`.
     id: &'static str,
     label: &'static str,
     value: RwSignal<String>,
-    /// What is wrong with it, as a sentence.
+    /// The error, as a sentence.
     #[prop(into)]
     problem: Signal<Option<String>>,
-    /// What is wrong has another name for tests.
+    /// Another test id for the error.
     #[prop(optional)]
     error_testid: Option<&'static str>,
-    /// The focus begins here.
+    /// Takes the focus when it appears.
     #[prop(optional)]
     focus: bool,
-    // The others are attributes of HTML.
+    // Attributes of HTML.
     #[prop(default = "off")] autocomplete: &'static str,
     #[prop(optional)] autocapitalize: Option<&'static str>,
     #[prop(optional)] spellcheck: Option<&'static str>,
@@ -38,6 +39,7 @@ pub fn TextField(
             </label>
             <input
                 class="input"
+                dir="auto"
                 id=id
                 data-testid=id
                 node_ref=input

@@ -1,11 +1,11 @@
-//! Moments: relative for the eye, absolute for who wants to know.
+//! Times: relative in the text, absolute in the tooltip.
 
 use chrono::{DateTime, Local, NaiveDateTime, TimeZone, Utc};
 use leptos::prelude::*;
 
 use super::clock::use_now;
 
-/// How long ago something was: `just now`, `42 s ago`, `3 h ago`; the date where it is longer than a week.
+/// Formats how long ago a time was: `just now`, `42 s ago`, `3 h ago`; after a week, the date.
 pub fn relative(then: DateTime<Utc>, now: DateTime<Utc>) -> String {
     match (now - then).num_seconds() {
         // The clocks of the server and the browser differ a little.
@@ -19,39 +19,39 @@ pub fn relative(then: DateTime<Utc>, now: DateTime<Utc>) -> String {
     }
 }
 
-/// Date and time of day in the browser's time zone: `24 Nov 2026, 06:27:20`.
+/// Formats date and time in the browser's time zone: `24 Nov 2026, 06:27:20`.
 pub fn absolute(at: DateTime<Utc>) -> String {
     at.with_timezone(&Local).format("%-d %b %Y, %H:%M:%S").to_string()
 }
 
-/// Time of day in the browser's time zone: `06:27:20`.
+/// Formats the time of day in the browser's time zone: `06:27:20`.
 pub fn time_of_day(at: DateTime<Utc>) -> String {
     at.with_timezone(&Local).format("%H:%M:%S").to_string()
 }
 
-/// From one moment to another, in seconds.
+/// Returns the seconds from one time to another.
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of a century are exact")]
 pub fn seconds_between(from: DateTime<Utc>, to: DateTime<Utc>) -> f64 {
     (to - from).num_milliseconds() as f64 / 1000.0
 }
 
-/// As `<input type="datetime-local">` has it, in the browser's time zone.
+/// Formats a time for `<input type="datetime-local">`, in the browser's time zone.
 pub fn to_field(at: DateTime<Utc>) -> String {
     at.with_timezone(&Local).format("%Y-%m-%dT%H:%M").to_string()
 }
 
-/// The moment that such a field names, if it names one. Of two in the hour that a clock is set back, the first.
+/// Parses the value of such a field. In the hour that is repeated when clocks go back, the first time is meant.
 pub fn from_field(text: &str) -> Option<DateTime<Utc>> {
     let formats = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"];
     let local = formats.into_iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())?;
     Some(Local.from_local_datetime(&local).earliest()?.with_timezone(&Utc))
 }
 
-/// A moment as `<time>`, relative to now; it grows older by itself.
+/// A time relative to now, kept up to date.
 #[component]
 pub fn Relative(at: DateTime<Utc>) -> impl IntoView {
     let now = use_now();
-    // Most texts stay the same from one second to the next.
+    // Most texts do not change every second.
     let text = Memo::new(move |_| relative(at, now.get()));
     view! {
         <time datetime=at.to_rfc3339() title=absolute(at)>
@@ -60,7 +60,7 @@ pub fn Relative(at: DateTime<Utc>) -> impl IntoView {
     }
 }
 
-/// A moment as `<time>`, by its time of day.
+/// A time of day.
 #[component]
 pub fn Moment(at: DateTime<Utc>) -> impl IntoView {
     view! {
@@ -77,8 +77,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_past_is_told_in_its_largest_unit() {
-        let now = DateTime::from_timestamp(1_800_000_000, 0).expect("a moment");
+    fn the_past_is_shown_in_its_largest_unit() {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).expect("a valid time");
         let ago = |seconds| relative(now - TimeDelta::seconds(seconds), now);
         assert_eq!(ago(-3), "just now");
         assert_eq!(ago(4), "just now");
@@ -92,14 +92,14 @@ mod tests {
 
     #[test]
     fn a_span_keeps_its_milliseconds() {
-        let from = DateTime::from_timestamp_millis(1_000).expect("a moment");
-        let to = DateTime::from_timestamp_millis(2_500).expect("a moment");
+        let from = DateTime::from_timestamp_millis(1_000).expect("a valid time");
+        let to = DateTime::from_timestamp_millis(2_500).expect("a valid time");
         assert!((seconds_between(from, to) - 1.5).abs() < f64::EPSILON);
     }
 
     #[test]
-    fn a_field_names_a_moment_to_the_minute_or_none() {
-        let at = DateTime::from_timestamp(1_800_000_000, 0).expect("a moment");
+    fn a_field_has_a_time_to_the_minute_or_none() {
+        let at = DateTime::from_timestamp(1_800_000_000, 0).expect("a valid time");
         assert_eq!(from_field(&to_field(at)), Some(at));
         assert_eq!(from_field("2026-11-24"), None);
     }

@@ -1,4 +1,4 @@
-//! Short messages at the edge of the page that go by themselves.
+//! Short messages at the edge of the page that disappear by themselves.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,10 +8,10 @@ use shared::problem::Problem;
 use super::icon::{Glyph, Icon};
 use super::notice::Tone;
 
-/// How long a message stays.
-const STAY: Duration = Duration::from_secs(6);
-/// While the pointer or the focus is on the messages, they are looked at again after this time.
-const HOLD: Duration = Duration::from_secs(1);
+/// How long a message is shown.
+const TOAST_TIMEOUT: Duration = Duration::from_secs(6);
+/// While the pointer or the focus is on the messages, their timeout is extended by this.
+const HOLD_EXTENSION: Duration = Duration::from_secs(1);
 
 type Act = Arc<dyn Fn() + Send + Sync>;
 
@@ -20,11 +20,11 @@ struct Toast {
     id: u64,
     tone: Tone,
     text: String,
-    /// What can be done about it: the text of the button, and what it does.
+    /// Label of a button, and its action.
     action: Option<(&'static str, Act)>,
 }
 
-/// The messages of the tab. Found in the context.
+/// The messages of the tab, provided as context.
 #[derive(Clone, Copy)]
 pub struct Toasts {
     list: RwSignal<Vec<Toast>>,
@@ -33,7 +33,7 @@ pub struct Toasts {
 }
 
 impl Toasts {
-    /// Called once, above all that has something to say.
+    /// Called once, above all components that show messages.
     pub fn provide() {
         provide_context(Self { list: RwSignal::default(), shown: StoredValue::new(0), held: RwSignal::new(false) });
     }
@@ -42,33 +42,33 @@ impl Toasts {
         expect_context()
     }
 
-    /// Something has been done.
+    /// Reports a success.
     pub fn say(self, text: impl Into<String>) {
-        self.show(Tone::Good, text.into(), None, STAY);
+        self.show(Tone::Good, text.into(), None, TOAST_TIMEOUT);
     }
 
-    /// Something is other than it was thought to be.
+    /// Reports something unexpected.
     pub fn warn(self, text: impl Into<String>) {
-        self.show(Tone::Warning, text.into(), None, STAY);
+        self.show(Tone::Warning, text.into(), None, TOAST_TIMEOUT);
     }
 
-    /// Something has failed: `what`, and the reason.
+    /// Reports a failure: `what`, and the reason.
     pub fn refuse(self, what: &str, problem: &Problem) {
-        self.show(Tone::Bad, format!("{what}: {}", problem.detail), None, STAY * 2);
+        self.show(Tone::Bad, format!("{what}: {}", problem.detail), None, TOAST_TIMEOUT * 2);
     }
 
-    /// Something has been done, and `action` can be done about it for so long.
+    /// Reports a success, with a button for `action` that is shown for `timeout`.
     pub fn offer(
         self,
         text: impl Into<String>,
         label: &'static str,
-        stay: Duration,
+        timeout: Duration,
         action: impl Fn() + Send + Sync + 'static,
     ) {
-        self.show(Tone::Good, text.into(), Some((label, Arc::new(action))), stay);
+        self.show(Tone::Good, text.into(), Some((label, Arc::new(action))), timeout);
     }
 
-    /// Does what the newest message offers, if any does.
+    /// Runs the action of the newest message that has one.
     pub fn act(self) {
         let newest = self.list.with_untracked(|list| list.iter().rev().find(|toast| toast.action.is_some()).cloned());
         if let Some(Toast { id, action: Some((_, act)), .. }) = newest {
@@ -77,34 +77,33 @@ impl Toasts {
         }
     }
 
-    fn show(self, tone: Tone, text: String, action: Option<(&'static str, Act)>, stay: Duration) {
+    fn show(self, tone: Tone, text: String, action: Option<(&'static str, Act)>, timeout: Duration) {
         let id = self.shown.get_value() + 1;
         self.shown.set_value(id);
         self.list.update(|list| list.push(Toast { id, tone, text, action }));
-        self.dismiss_after(id, stay);
+        self.dismiss_after(id, timeout);
     }
 
-    fn dismiss_after(self, id: u64, stay: Duration) {
+    fn dismiss_after(self, id: u64, timeout: Duration) {
         let dismiss = move || {
             if self.held.get_untracked() {
-                self.dismiss_after(id, HOLD);
+                self.dismiss_after(id, HOLD_EXTENSION);
             } else {
                 self.dismiss(id);
             }
         };
-        set_timeout(dismiss, stay);
+        set_timeout(dismiss, timeout);
     }
 
     fn dismiss(self, id: u64) {
         self.list.update(|list| list.retain(|toast| toast.id != id));
-        // The pointer does not leave what is no more there.
+        // The pointer does not leave a message that was removed.
         if self.list.with_untracked(Vec::is_empty) {
             self.held.set(false);
         }
     }
 }
 
-/// Where the messages are shown.
 #[component]
 pub fn ToastList() -> impl IntoView {
     let toasts = Toasts::expect();
@@ -142,7 +141,7 @@ fn ToastView(toast: Toast) -> impl IntoView {
     view! {
         <div class="toast" data-tone=tone.as_str() data-testid="toast">
             <Icon glyph=tone.glyph() />
-            <p class="toast-text">{text}</p>
+            <p class="toast-text" dir="auto">{text}</p>
             {action}
             <button type="button" class="toast-close" aria-label="Dismiss" on:click=move |_| toasts.dismiss(id)>
                 <Icon glyph=Glyph::Cross />

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::ui::{CopyField, OnceDialog, open_while_some};
+use crate::ui::{self, CopyField, open_while_some};
 
 /// A secret to show.
 #[derive(Debug, Clone)]
@@ -19,9 +19,9 @@ pub fn SecretDialog(
 ) -> impl IntoView {
     let open = open_while_some(shown);
     view! {
-        <OnceDialog open title="Signing secret" id="secret-dialog" testid="secret-done">
+        <ui::SecretDialog open title="Signing secret" id="secret-dialog" testid="secret-done">
             {move || shown.get().map(|shown| view! { <Secret shown /> })}
-        </OnceDialog>
+        </ui::SecretDialog>
     }
 }
 

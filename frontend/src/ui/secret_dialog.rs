@@ -1,8 +1,10 @@
+//! A dialog that shows a secret once.
+
 use leptos::prelude::*;
 
 use super::modal::Modal;
 
-/// Opens when there is something to show, and forgets that when it closes.
+/// Returns a signal that is true while `shown` has a value. Setting it to false removes the value.
 pub fn open_while_some<T: Send + Sync + 'static>(shown: RwSignal<Option<T>>) -> RwSignal<bool> {
     let open = RwSignal::new(false);
     Effect::new(move |_| open.set(shown.with(Option::is_some)));
@@ -16,15 +18,15 @@ pub fn open_while_some<T: Send + Sync + 'static>(shown: RwSignal<Option<T>>) -> 
     open
 }
 
-/// Shows a secret the one time that it is shown.
+/// Shows a secret that cannot be shown again.
 #[component]
-pub fn OnceDialog(
-    /// Whether it is shown: that of [`open_while_some`].
+pub fn SecretDialog(
+    /// Whether the dialog is open, from [`open_while_some`].
     open: RwSignal<bool>,
     title: &'static str,
-    /// Its name, unique on the page, also for tests.
+    /// Unique id, also for tests.
     id: &'static str,
-    /// Name of the button that closes it for tests.
+    /// Test id of the button that closes the dialog.
     testid: &'static str,
     children: Children,
 ) -> impl IntoView {
@@ -38,7 +40,7 @@ pub fn OnceDialog(
                     data-testid=testid
                     on:click=move |_| open.set(false)
                 >
-                    "I have stored it"
+                    "Done"
                 </button>
             </div>
         </Modal>
