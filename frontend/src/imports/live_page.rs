@@ -23,7 +23,7 @@ use super::status::{StatusBadge, label};
 use super::stream;
 use crate::api;
 use crate::auth::Auth;
-use crate::products::SortingIn;
+use crate::products::IndexingNote;
 use crate::ui::format::percent;
 use crate::ui::{Glyph, Icon, ProblemNotice, Relative, Skeleton, page_title};
 
@@ -122,7 +122,7 @@ fn Head(run: RwSignal<Run>, on_retry: Callback<()>) -> impl IntoView {
                 <Actions run on_retry />
             </div>
         </header>
-        {move || (import.with(|import| import.status) == JobStatus::Completed).then(|| view! { <SortingIn /> })}
+        {move || (import.with(|import| import.status) == JobStatus::Completed).then(|| view! { <IndexingNote /> })}
         <p class="visually-hidden" role="status">{move || import.with(announcement)}</p>
     }
 }

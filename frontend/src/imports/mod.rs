@@ -22,6 +22,6 @@ mod upload;
 
 pub use history_page::HistoryPage;
 pub use live_page::LivePage;
-pub use requests::list_imports;
+pub use requests::{get_import, list_imports};
 pub use start_page::StartPage;
 pub use upload::{DropOverlay, UploadPill, Uploads};

@@ -1,48 +1,51 @@
+//! The page with the list of products and the panel next to it.
+
 use leptos::prelude::*;
 use leptos_router::components::Outlet;
 use shared::{auth::Permission, search::ProductFilter};
 
-use super::bulk::BulkBar;
-use super::catalogue::Catalogue;
-use super::delete_all::DeleteAllDialog;
-use super::filters::{FilterChips, clear};
-use super::guard::{Guard, GuardDialog};
-use super::keyboard::{Help, HelpDialog, listen};
-use super::news::NewsBar;
-use super::pager::Pager;
-use super::panel::SidePanel;
-use super::prefs::use_prefs;
-use super::query::Panel;
-use super::selection::Selection;
-use super::table::ProductTable;
-use super::toolbar::Toolbar;
+use super::bulk::bar::BulkBar;
+use super::bulk::delete_all::DeleteAllDialog;
+use super::bulk::selection::Selection;
+use super::detail::panel::SidePanel;
+use super::detail::unsaved_changes::{DiscardDialog, UnsavedChanges};
+use super::list::catalogue::Catalogue;
+use super::list::changes::ChangesBar;
+use super::list::filters::{FilterChips, clear};
+use super::list::import_note::ImportNote;
+use super::list::keyboard::{Help, HelpDialog, listen};
+use super::list::pager::Pager;
+use super::list::prefs::use_prefs;
+use super::list::query::Panel;
+use super::list::table::ProductTable;
+use super::list::toolbar::Toolbar;
 use crate::auth::Auth;
 use crate::ui::format::counted;
 use crate::ui::{Glyph, Icon, ProblemNotice, Skeleton, page_title};
 
-/// Products as the address names them, and beside them the one that is open.
 #[component]
 pub fn ProductsPage() -> impl IntoView {
     let catalogue = Catalogue::provide();
     let selection = Selection::provide(catalogue);
-    let guard = Guard::provide(catalogue);
+    let unsaved = UnsavedChanges::provide(catalogue);
     let help = Help(RwSignal::new(false));
     provide_context(help);
-    listen(catalogue, selection, guard, help, Auth::expect());
+    listen(catalogue, selection, unsaved, help, Auth::expect());
     let prefs = use_prefs();
     let deleting_all = RwSignal::new(false);
-    page_title(move || match guard.shown.get() {
+    page_title(move || match unsaved.shown.get() {
         Panel::Closed => "Products".to_owned(),
         Panel::New { .. } => "New product".to_owned(),
         Panel::Edit(id) => format!("Product {id}"),
-        Panel::Nowhere => "No such product".to_owned(),
+        Panel::NotFound => "Product not found".to_owned(),
     });
     view! {
         <div class="page products-page">
             <Head />
             <Toolbar prefs deleting_all />
             <FilterChips />
-            <NewsBar />
+            <ImportNote />
+            <ChangesBar />
             {move || match catalogue.problem.get() {
                 Some(problem) => {
                     view! { <ProblemNotice problem retry=move || catalogue.load() /> }.into_any()
@@ -51,7 +54,7 @@ pub fn ProductsPage() -> impl IntoView {
             }}
             <BulkBar />
             <SidePanel />
-            <GuardDialog />
+            <DiscardDialog />
             <HelpDialog />
             <DeleteAllDialog open=deleting_all />
             <Outlet />
@@ -63,17 +66,16 @@ pub fn ProductsPage() -> impl IntoView {
 fn Head() -> impl IntoView {
     let catalogue = Catalogue::expect();
     let auth = Auth::expect();
-    let filter = Memo::new(move |_| catalogue.listing.with(|l| l.as_ref().map(|l| l.view.filter.clone())));
-    let text = move || match (catalogue.total.get(), filter.get()) {
-        (Some(total), Some(filter)) => total_text(total, &filter),
-        _ => "Counting …".to_owned(),
+    let filter = Memo::new(move |_| catalogue.filter());
+    let text = move || match catalogue.total.get() {
+        Some(total) => filter.with(|filter| total_text(total, filter)),
+        None => "Counting …".to_owned(),
     };
-    let value = move || catalogue.total.get();
     view! {
         <header class="page-head">
             <div>
                 <h1>"Products"</h1>
-                <p class="page-lead" role="status" data-testid="products-total" data-value=value>
+                <p class="page-lead" role="status" data-testid="products-total" data-value=move || catalogue.total.get()>
                     {text}
                 </p>
             </div>
@@ -110,7 +112,7 @@ fn total_text(total: i64, filter: &ProductFilter) -> String {
     counted(total, "product") + verb
 }
 
-/// The list once there is one; what to do where it is empty.
+/// The list once it is loaded, or what to do if it is empty.
 #[component]
 fn Loaded(children: ChildrenFn) -> impl IntoView {
     let catalogue = Catalogue::expect();
@@ -144,7 +146,7 @@ enum State {
     /// There are no products at all.
     Empty,
     NoMatch,
-    /// All products of this page are gone.
+    /// No product is left on this page.
     PastTheEnd,
 }
 
@@ -152,13 +154,13 @@ enum State {
 fn NoProducts() -> impl IntoView {
     let catalogue = Catalogue::expect();
     let auth = Auth::expect();
-    let may_import = move || auth.can(Permission::WriteImports);
-    let may_write = move || auth.can(Permission::WriteProducts);
+    let can_import = move || auth.can(Permission::WriteImports);
+    let can_write = move || auth.can(Permission::WriteProducts);
     let advice = move || {
-        if may_import() {
-            "Import a CSV file with the columns sku and name, or add the first one by hand."
+        if can_import() {
+            "Import a CSV file with the columns sku and name, or add the first product here."
         } else {
-            "They are here as soon as somebody imports a file or adds one by hand."
+            "Products appear here after an import, or when someone adds them."
         }
     };
     view! {
@@ -167,10 +169,10 @@ fn NoProducts() -> impl IntoView {
             <p class="empty-title">"No products yet"</p>
             <p>{advice}</p>
             <div class="empty-actions">
-                <Show when=may_import>
+                <Show when=can_import>
                     <a class="button button-primary" href="/">"Import a file"</a>
                 </Show>
-                <Show when=may_write>
+                <Show when=can_write>
                     <a class="button" href=move || catalogue.href(Panel::New { copy: None }) data-noscroll>"Add product"</a>
                 </Show>
             </div>
@@ -183,14 +185,14 @@ fn NoMatch() -> impl IntoView {
     let catalogue = Catalogue::expect();
     let q = catalogue.listing.with_untracked(|l| l.as_ref().map(|l| l.view.filter.q.trim().to_owned()));
     let title = match q.filter(|q| !q.is_empty()) {
-        Some(q) => format!("Nothing matches “{q}”"),
-        None => "Nothing matches these filters".to_owned(),
+        Some(q) => format!("No products match “\u{2068}{q}\u{2069}”"),
+        None => "No products match these filters".to_owned(),
     };
     view! {
         <div class="empty" data-testid="no-match">
             <Icon glyph=Glyph::Search />
             <p class="empty-title">{title}</p>
-            <p>"Every word must occur in the SKU, the name or the description."</p>
+            <p>"Each word must occur in the SKU, name, description or an attribute."</p>
             <button type="button" class="button" data-testid="clear-all" on:click=move |_| clear(catalogue)>
                 "Clear search and filters"
             </button>
@@ -204,7 +206,7 @@ fn PastTheEnd() -> impl IntoView {
     view! {
         <div class="empty">
             <Icon glyph=Glyph::Products />
-            <p class="empty-title">"Nothing is left on this page"</p>
+            <p class="empty-title">"No products on this page"</p>
             <a class="button" href=move || catalogue.view.with(|view| view.at(None).href()) data-noscroll>
                 "Go to the first page"
             </a>
@@ -217,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_count_says_whether_it_is_of_matches() {
+    fn the_total_says_whether_products_are_filtered() {
         let (all, some) = (ProductFilter::default(), ProductFilter { q: "tea".into(), ..ProductFilter::default() });
         assert_eq!(total_text(1, &all), "1 product");
         assert_eq!(total_text(1, &some), "1 product matches");

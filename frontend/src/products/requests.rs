@@ -1,4 +1,4 @@
-//! What the page asks the server about products.
+//! Requests to the API about products.
 
 use shared::{
     bulk::{
@@ -10,16 +10,17 @@ use shared::{
 };
 use web_sys::AbortSignal;
 
-use super::query::{ListView, filter_query};
+use super::list::query::{ListView, filter_query};
 use crate::api::{BASE, Request, get, send, send_with};
 
 pub async fn page(view: &ListView, abort: Option<&AbortSignal>) -> Result<ProductPage, Problem> {
     send_with("GET", &format!("{BASE}/products{}", view.query()), Request { abort, ..Request::default() }).await
 }
 
-/// Returns the number of products that match.
-pub async fn count(filter: &ProductFilter) -> Result<i64, Problem> {
-    let ProductCount { count } = get(&format!("{BASE}/products/count{}", filter_query(filter))).await?;
+/// Returns the number of matching products. It may take much longer than a page of them.
+pub async fn count(filter: &ProductFilter, abort: Option<&AbortSignal>) -> Result<i64, Problem> {
+    let url = format!("{BASE}/products/count{}", filter_query(filter));
+    let ProductCount { count } = send_with("GET", &url, Request { abort, ..Request::default() }).await?;
     Ok(count)
 }
 
@@ -35,13 +36,13 @@ pub async fn create(input: &ProductInput) -> Result<Product, Problem> {
     send_with("POST", &format!("{BASE}/products"), Request::json(input)).await
 }
 
-/// Writes the whole product, where it still has that version.
+/// Replaces the whole product if it still has that version.
 pub async fn replace(id: i64, version: i64, input: &ProductInput) -> Result<Product, Problem> {
     let request = Request { version: Some(version), ..Request::json(input) };
     send_with("PUT", &format!("{BASE}/products/{id}"), request).await
 }
 
-/// Switches a product on or off, where it still has that version.
+/// Activates or deactivates a product if it still has that version.
 pub async fn set_active(id: i64, version: i64, active: bool) -> Result<Product, Problem> {
     let change = ProductChange { active: Some(active), ..ProductChange::default() };
     let request = Request { version: Some(version), ..Request::json(&change) };
@@ -52,8 +53,8 @@ pub async fn delete(id: i64) -> Result<(), Problem> {
     send("DELETE", &format!("{BASE}/products/{id}")).await
 }
 
-/// Does something to these products; returns how many are now other than before. Pieces of at most [`MAX_IDS`] follow
-/// each other: where one fails, those before it are done.
+/// Changes these products and returns how many were not that way before. Requests for at most [`MAX_IDS`] products follow
+/// each other: if one fails, those before it are done.
 pub async fn change_named(action: BulkAction, ids: &[i64]) -> Result<i64, Problem> {
     let mut changed = 0;
     for ids in ids.chunks(MAX_IDS) {
@@ -64,33 +65,33 @@ pub async fn change_named(action: BulkAction, ids: &[i64]) -> Result<i64, Proble
     Ok(changed)
 }
 
-/// Creates a job that changes all products that match. `count` is their number as the page shows it; if it is wrong, nothing is
-/// changed.
+/// Starts a job that changes all matching products. `count` is their number as the page shows it: if it has changed, nothing
+/// else is.
 pub async fn change_matching(action: BulkAction, filter: ProductFilter, count: i64) -> Result<BulkJob, Problem> {
     let all = filter.is_empty();
     let request = BulkRequest { action, ids: Vec::new(), filter: Some(filter), all, count: Some(count) };
     send_with("POST", &format!("{BASE}/products/bulk"), Request::json(&request)).await
 }
 
-/// The latest jobs, the newest first.
+/// Returns the latest jobs, newest first.
 pub async fn jobs() -> Result<BulkJobList, Problem> {
     get(&format!("{BASE}/products/jobs")).await
 }
 
-/// Takes a deletion back.
+/// Restores deleted products.
 pub async fn restore(ids: &[i64]) -> Result<RestoreOutcome, Problem> {
     let mut outcome = RestoreOutcome { restored: Vec::new(), lost: Vec::new() };
     for ids in ids.chunks(MAX_IDS) {
         let request = RestoreRequest { ids: ids.to_vec() };
-        let piece: RestoreOutcome =
+        let chunk: RestoreOutcome =
             send_with("POST", &format!("{BASE}/products/restore"), Request::json(&request)).await?;
-        outcome.restored.extend(piece.restored);
-        outcome.lost.extend(piece.lost);
+        outcome.restored.extend(chunk.restored);
+        outcome.lost.extend(chunk.lost);
     }
     Ok(outcome)
 }
 
-/// Creates a job that reverts the changes of another one.
+/// Starts a job that reverts the changes of another one.
 pub async fn undo_job(id: i64) -> Result<BulkJob, Problem> {
     send("POST", &format!("{BASE}/products/jobs/{id}/undo")).await
 }
@@ -99,27 +100,27 @@ pub async fn cancel_job(id: i64) -> Result<BulkJob, Problem> {
     send("POST", &format!("{BASE}/products/jobs/{id}/cancel")).await
 }
 
-/// Deletes the whole catalogue, where it has that many products.
+/// Deletes all products if there are that many.
 pub async fn delete_all(count: i64) -> Result<DeletedAll, Problem> {
     send("DELETE", &format!("{BASE}/products?confirm={count}")).await
 }
 
-/// The stream of a job.
+/// The event stream of a job.
 pub fn job_events_url(id: i64) -> String {
     format!("{BASE}/products/jobs/{id}/events")
 }
 
-/// The stream of changes of the catalogue.
-pub fn news_url() -> String {
+/// The event stream of changed products.
+pub fn changes_url() -> String {
     format!("{BASE}/products/events")
 }
 
-/// All products that match, as a CSV.
+/// All matching products as CSV.
 pub fn export_url(filter: &ProductFilter) -> String {
     format!("{BASE}/products/export.csv{}", filter_query(filter))
 }
 
-/// These products, as a CSV.
+/// These products as CSV.
 pub fn export_named_url(ids: &[i64]) -> String {
     let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
     format!("{BASE}/products/export.csv?ids={}", ids.join(","))

@@ -1,3 +1,5 @@
+//! A row of the table.
+
 use leptos::{ev, prelude::*};
 use shared::{auth::Permission, problem::ErrorCode, product::Product};
 use wasm_bindgen::JsCast;
@@ -5,27 +7,27 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::{Element, HtmlInputElement};
 
 use super::catalogue::{Catalogue, Row};
-use super::guard::Guard;
-use super::marks::{Marked, excerpt};
+use super::highlight::{Highlighted, excerpt};
 use super::prefs::Column;
 use super::query::Panel;
-use super::requests;
-use super::selection::Selection;
-use super::shown::ActiveBadge;
 use crate::auth::Auth;
+use crate::products::bulk::selection::Selection;
+use crate::products::detail::details::ActiveBadge;
+use crate::products::detail::unsaved_changes::UnsavedChanges;
+use crate::products::requests;
 use crate::ui::Relative;
 
-/// One product. The row takes the focus (arrow keys lead to it); its name is the link that opens it.
+/// One product. The row can have the focus (arrow keys move it); its name is the link that opens the product.
 #[component]
 pub fn ProductRow(row: Row, columns: Memo<Vec<Column>>) -> impl IntoView {
-    let (catalogue, selection, guard) = (Catalogue::expect(), Selection::expect(), Guard::expect());
+    let (catalogue, selection, unsaved) = (Catalogue::expect(), Selection::expect(), UnsavedChanges::expect());
     let id = row.id;
     let product = RwSignal::from(row.product);
     let is_open = Memo::new(move |_| catalogue.panel.get() == Panel::Edit(id));
     let href = move || catalogue.href(Panel::Edit(id));
     let open = move |event: ev::MouseEvent| {
-        if !is_on_control(&event) && !is_selecting() {
-            guard.go(catalogue.href(Panel::Edit(id)));
+        if !is_on_control(&event) && !is_selecting_text() {
+            unsaved.go(catalogue.href(Panel::Edit(id)));
         }
     };
     let sku = Signal::derive(move || product.with(|product| product.sku.clone()));
@@ -44,13 +46,13 @@ pub fn ProductRow(row: Row, columns: Memo<Vec<Column>>) -> impl IntoView {
                 <Tick id sku />
             </td>
             <td class="cell-sku">
-                <code>
-                    <Marked text=sku words=catalogue.words />
+                <code dir="auto">
+                    <Highlighted text=sku words=catalogue.words />
                 </code>
             </td>
             <td class="cell-name">
-                <a class="product-link" href=href data-noscroll>
-                    <Marked text=name words=catalogue.words />
+                <a class="product-link" dir="auto" href=href data-noscroll>
+                    <Highlighted text=name words=catalogue.words />
                 </a>
             </td>
             <For
@@ -86,7 +88,7 @@ fn cell(column: &Column, product: RwSignal<Product>) -> AnyView {
             let label = name.clone();
             let name = name.clone();
             let value = move || product.with(|product| product.attributes.get(&name).cloned());
-            view! { <td class=class data-label=label><div class="clamp">{value}</div></td> }.into_any()
+            view! { <td class=class data-label=label><div class="clamp" dir="auto">{value}</div></td> }.into_any()
         }
     }
 }
@@ -96,20 +98,20 @@ fn Description(product: RwSignal<Product>) -> impl IntoView {
     let words = Catalogue::expect().words;
     let text = Memo::new(move |_| words.with(|words| product.with(|product| excerpt(&product.description, words))));
     view! {
-        <div class="clamp">
-            <Marked text words />
+        <div class="clamp" dir="auto">
+            <Highlighted text words />
         </div>
     }
 }
 
-/// Ticks the product; with Shift, all from the one that was ticked before.
+/// Selects the product; with Shift, also those between it and the one selected before.
 #[component]
 fn Tick(id: i64, sku: Signal<String>) -> impl IntoView {
     let selection = Selection::expect();
     let ticked = move || selection.has(id);
     let toggle = move |event: ev::MouseEvent| {
         selection.toggle(id, event.shift_key());
-        // The browser has its own idea of what a click does.
+        // The browser has toggled it, too.
         if let Some(input) = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok()) {
             input.set_checked(untrack(ticked));
         }
@@ -126,13 +128,13 @@ fn Tick(id: i64, sku: Signal<String>) -> impl IntoView {
     }
 }
 
-/// Whether the product is active; for who may change that, a switch.
+/// The status of the product: a switch for users who can change it.
 #[component]
 fn Active(product: RwSignal<Product>) -> impl IntoView {
     let auth = Auth::expect();
-    let may_write = Memo::new(move |_| auth.can(Permission::WriteProducts));
+    let can_write = Memo::new(move |_| auth.can(Permission::WriteProducts));
     move || {
-        if may_write.get() {
+        if can_write.get() {
             view! { <ActiveSwitch product /> }.into_any()
         } else {
             view! { <ActiveBadge active=Signal::derive(move || product.with(|product| product.active)) /> }.into_any()
@@ -140,38 +142,16 @@ fn Active(product: RwSignal<Product>) -> impl IntoView {
     }
 }
 
-/// Whether the product is active, and what changes it. Shows what is wanted at once; goes back where it is refused.
+/// Activates and deactivates the product. Shows the new status at once, and the old one again if the server refuses.
 #[component]
 fn ActiveSwitch(product: RwSignal<Product>) -> impl IntoView {
     let catalogue = Catalogue::expect();
     let active = Memo::new(move |_| product.with(|product| product.active));
     let pending = RwSignal::new(false);
     let toggle = move |_| {
-        if pending.get_untracked() {
-            return;
+        if !pending.get_untracked() {
+            spawn_local(toggle_active(catalogue, product, pending));
         }
-        let before = product.get_untracked();
-        let wanted = !before.active;
-        product.update(|product| product.active = wanted);
-        pending.set(true);
-        spawn_local(async move {
-            let answer = requests::set_active(before.id, before.version, wanted).await;
-            let answer = match answer {
-                Err(problem) if problem.code == ErrorCode::PreconditionFailed => {
-                    catalogue.toasts.warn(format!("{} was changed meanwhile. This is how it is now.", before.sku));
-                    requests::product(before.id).await
-                }
-                answer => answer,
-            };
-            pending.try_set(false);
-            match answer {
-                Ok(product) => catalogue.put(product),
-                Err(problem) => {
-                    product.try_set(before.clone());
-                    catalogue.toasts.refuse(&format!("{} could not be changed", before.sku), &problem);
-                }
-            }
-        });
     };
     view! {
         <button
@@ -189,13 +169,36 @@ fn ActiveSwitch(product: RwSignal<Product>) -> impl IntoView {
     }
 }
 
-/// Whether the click is meant for something in the row.
+async fn toggle_active(catalogue: Catalogue, product: RwSignal<Product>, pending: RwSignal<bool>) {
+    let before = product.get_untracked();
+    let active = !before.active;
+    product.update(|product| product.active = active);
+    pending.set(true);
+    let response = match requests::set_active(before.id, before.version, active).await {
+        Err(problem) if problem.code == ErrorCode::PreconditionFailed => {
+            let sku = &before.sku;
+            catalogue.toasts.warn(format!("Someone else changed {sku}. The list now shows the current version."));
+            requests::product(before.id).await
+        }
+        response => response,
+    };
+    pending.try_set(false);
+    match response {
+        Ok(product) => catalogue.put(product),
+        Err(problem) => {
+            product.try_set(before.clone());
+            catalogue.toasts.refuse(&format!("Couldn't change {}", before.sku), &problem);
+        }
+    }
+}
+
+/// Whether the click is on a control of the row.
 fn is_on_control(event: &ev::MouseEvent) -> bool {
     let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
     target.is_some_and(|target| target.closest("a, button, input, label").is_ok_and(|control| control.is_some()))
 }
 
-/// Whether a text is being marked to copy it.
-fn is_selecting() -> bool {
+/// Whether a text is selected, to be copied.
+fn is_selecting_text() -> bool {
     window().get_selection().ok().flatten().is_some_and(|selection| !selection.is_collapsed())
 }

@@ -1,4 +1,4 @@
-//! The list in hand: what was loaded last, and what has been changed in it since.
+//! The list as it was loaded last, with the changes that were made to it since.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,23 +11,24 @@ use shared::{
     search::{ProductFilter, ProductPage},
 };
 use wasm_bindgen_futures::spawn_local;
-use web_sys::AbortController;
+use web_sys::{AbortController, AbortSignal};
 
+use super::highlight;
 use super::query::{ListView, Panel};
-use super::{marks, requests};
+use crate::products::requests;
 use crate::ui::Toasts;
 
-/// Goes to an address; in the place of the one before, or as a step that can be taken back.
-type Go = dyn Fn(&str, bool) + Send + Sync;
+/// Navigates to an address; the flag replaces the current entry of the history.
+type Navigate = dyn Fn(&str, bool) + Send + Sync;
 
-/// A product of the list. Its signal stays the same from one answer to the next: what has not changed is not drawn anew.
+/// A product of the list. Its signal survives from one response to the next, so that an unchanged row is not rendered again.
 #[derive(Debug, Clone)]
 pub struct Row {
     pub id: i64,
     pub product: ArcRwSignal<Product>,
 }
 
-/// A page of products, and the list it belongs to.
+/// A page of products, and the view that it was loaded for.
 #[derive(Debug, Clone)]
 pub struct Listing {
     pub view: ListView,
@@ -36,46 +37,47 @@ pub struct Listing {
     pub previous: Option<String>,
 }
 
-/// The list of the page. Found in the context.
+/// The list of the page, provided as context.
 ///
-/// Not a resource: the old rows stay until the new ones are here, a row can be changed in place before the server has
-/// agreed, and an answer that comes late must not undo that.
+/// Not a resource: the old rows stay until the new ones arrive, a row can be changed before the server has confirmed it, and
+/// a late response must not undo that.
 #[derive(Clone, Copy)]
 pub struct Catalogue {
-    /// What the address asks for.
+    /// The view in the address.
     pub view: Memo<ListView>,
-    /// What is open beside it, by the address.
+    /// The panel in the address.
     pub panel: Memo<Panel>,
     /// What was loaded last.
     pub listing: RwSignal<Option<Listing>>,
     pub problem: RwSignal<Option<Problem>>,
     pub loading: RwSignal<bool>,
-    /// Number of products that match the list that was loaded last; `None` until it arrives.
+    /// The number of products that match the filter in the address, once it is counted.
     pub total: RwSignal<Option<i64>>,
-    /// Lower-case words to mark.
+    /// Words to highlight, in lower case.
     pub words: Signal<Vec<String>>,
-    /// Number of the newest request: answers to older ones are thrown away.
-    asked: StoredValue<u64>,
+    /// Number of the newest request; responses to older ones are dropped.
+    request: StoredValue<u64>,
     abort: StoredValue<Option<AbortController>, LocalStorage>,
-    /// The filter whose exact count is known or being asked for.
+    /// The filter whose count is known or under way.
     counted: StoredValue<Option<ProductFilter>>,
-    go: StoredValue<Box<Go>>,
+    abort_count: StoredValue<Option<AbortController>, LocalStorage>,
+    navigate: StoredValue<Box<Navigate>>,
     pub toasts: Toasts,
 }
 
 impl Catalogue {
-    /// Begins to follow the address.
+    /// Starts following the address.
     pub fn provide() -> Self {
         let (query, path) = (use_query_map(), use_location().pathname);
         let view = Memo::new(move |_| query.with(|query| ListView::read(|name| query.get(name))));
         let panel = Memo::new(move |_| Panel::read(&path.read(), query.read().get("copy").as_deref()));
         let listing = RwSignal::new(None::<Listing>);
         let words = Memo::new(move |_| {
-            let q = listing.with(|listing| listing.as_ref().map(|l| l.view.filter.q.clone()));
-            marks::search_words(&q.unwrap_or_default())
+            let q = listing.with(|listing| listing.as_ref().map(|listing| listing.view.filter.q.clone()));
+            highlight::search_words(&q.unwrap_or_default())
         });
         let navigate = use_navigate();
-        let go = move |href: &str, replace: bool| {
+        let navigate = move |href: &str, replace: bool| {
             navigate(href, NavigateOptions { replace, scroll: false, ..NavigateOptions::default() });
         };
         let catalogue = Self {
@@ -86,10 +88,11 @@ impl Catalogue {
             loading: RwSignal::new(true),
             total: RwSignal::new(None),
             words: words.into(),
-            asked: StoredValue::new(0),
+            request: StoredValue::new(0),
             abort: StoredValue::new_local(None),
             counted: StoredValue::new(None),
-            go: StoredValue::new(Box::new(go)),
+            abort_count: StoredValue::new_local(None),
+            navigate: StoredValue::new(Box::new(navigate)),
             toasts: Toasts::expect(),
         };
         Effect::new(move |_| {
@@ -104,18 +107,18 @@ impl Catalogue {
         expect_context()
     }
 
-    /// Goes to an address of this page, as a step that the person can take back.
+    /// Navigates within this page, as a new entry of the history.
     pub fn go(self, href: &str) {
-        self.go.with_value(|go| go(href, false));
+        self.navigate.with_value(|navigate| navigate(href, false));
     }
 
-    /// Shows another list, with the same panel beside it. Where it `replaces`, the one before is not gone back to.
+    /// Shows another list, with the same panel next to it. `replaces` makes it take the current entry of the history.
     pub fn show(self, view: &ListView, replaces: bool) {
         let href = self.panel.get_untracked().href(view);
-        self.go.with_value(|go| go(&href, replaces));
+        self.navigate.with_value(|navigate| navigate(&href, replaces));
     }
 
-    /// The address of a panel beside the list of now.
+    /// The address of a panel next to the current list.
     pub fn href(self, panel: Panel) -> String {
         self.view.with(|view| panel.href(view))
     }
@@ -124,39 +127,48 @@ impl Catalogue {
         self.view.with(|view| view.filter.clone())
     }
 
-    /// Loads the list of the address.
+    /// Loads the list of the address, and the count of its filter unless that is known.
     pub fn load(self) {
         let view = self.view.get_untracked();
-        let number = self.asked.get_value() + 1;
-        self.asked.set_value(number);
+        let number = self.request.get_value() + 1;
+        self.request.set_value(number);
         self.loading.set(true);
-        self.abort.update_value(|before| {
-            if let Some(before) = before.take() {
-                before.abort();
-            }
-            *before = AbortController::new().ok();
-        });
-        let signal = self.abort.with_value(|abort| abort.as_ref().map(AbortController::signal));
+        let signal = replace_abort(self.abort);
+        // The list never waits for the count, which can take seconds.
+        self.count(&view.filter);
         spawn_local(async move {
-            let answer = requests::page(&view, signal.as_ref()).await;
-            // The page may have been left, and then there is nothing to put the answer into.
-            if self.asked.try_get_value() == Some(number) {
+            let response = requests::page(&view, signal.as_ref()).await;
+            // The user may have left the page.
+            if self.request.try_get_value() == Some(number) {
                 self.loading.set(false);
-                match answer {
-                    Ok(page) => self.take(view, page),
-                    Err(problem) => self.refuse(&view, problem),
+                match response {
+                    Ok(page) => self.accept(view, page),
+                    Err(problem) => self.fail(&view, problem),
                 }
             }
         });
     }
 
-    /// Loads the list anew after something was changed: the count too.
+    /// Loads the list and its count again after a change.
     pub fn reload(self) {
         self.counted.set_value(None);
         self.load();
     }
 
-    fn take(self, view: ListView, page: ProductPage) {
+    /// Whether the server has other products for the shown page than it shows. False if they cannot be loaded.
+    pub async fn is_outdated(self) -> bool {
+        let Some(Some(view)) = self.listing.try_with_untracked(|l| l.as_ref().map(|l| l.view.clone())) else {
+            return false;
+        };
+        let Ok(page) = requests::page(&view, None).await else { return false };
+        let shown = self.listing.try_with_untracked(|listing| {
+            let listing = listing.as_ref().filter(|listing| listing.view == view)?;
+            Some(listing.rows.iter().map(|row| row.product.get_untracked()).collect::<Vec<_>>())
+        });
+        shown.flatten().is_some_and(|shown| shown != page.items)
+    }
+
+    fn accept(self, view: ListView, page: ProductPage) {
         self.problem.set(None);
         let mut known: HashMap<i64, Row> = self.listing.with_untracked(|listing| {
             listing.iter().flat_map(|listing| &listing.rows).map(|row| (row.id, row.clone())).collect()
@@ -169,53 +181,56 @@ impl Catalogue {
             None => Row { id: product.id, product: ArcRwSignal::new(product) },
         };
         let rows = page.items.into_iter().map(row).collect();
-        self.count(&view.filter);
         self.listing.set(Some(Listing { view, rows, next: page.next, previous: page.previous }));
     }
 
-    fn refuse(self, view: &ListView, problem: Problem) {
+    fn fail(self, view: &ListView, problem: Problem) {
         if problem.code == ErrorCode::BadRequest && view.cursor.is_some() {
-            self.toasts.warn("That page of the list cannot be found; this is the first one.");
+            self.toasts.warn("That page of the list no longer exists. This is the first one.");
             self.show(&view.at(None), true);
             return;
         }
         self.problem.set(Some(problem));
     }
 
-    /// Requests the number of matches, unless it is known or being requested.
+    /// Counts the matching products, unless their number is known or being counted.
     fn count(self, filter: &ProductFilter) {
         if self.counted.with_value(|counted| counted.as_ref() == Some(filter)) {
             return;
         }
+        // After a change of products the old count stays until the new one arrives.
+        if self.listing.with_untracked(|listing| listing.as_ref().is_none_or(|l| l.view.filter != *filter)) {
+            self.total.set(None);
+        }
         self.counted.set_value(Some(filter.clone()));
-        self.total.set(None);
+        let signal = replace_abort(self.abort_count);
         let filter = filter.clone();
         spawn_local(async move {
-            let total = requests::count(&filter).await;
+            let count = requests::count(&filter, signal.as_ref()).await;
             let is_current = self.counted.try_with_value(|counted| counted.as_ref() == Some(&filter)) == Some(true);
-            match total {
-                Ok(total) if is_current => self.total.set(Some(total)),
-                // The next page of the list requests it again.
+            match count {
+                Ok(count) if is_current => self.total.set(Some(count)),
+                // The next load tries again.
                 Err(_) if is_current => self.counted.set_value(None),
                 _ => {}
             }
         });
     }
 
-    /// The product as it is in the list, where it is there.
+    /// The row of a product, if the list has it.
     pub fn row(self, id: i64) -> Option<Row> {
         self.listing
             .with_untracked(|listing| listing.as_ref().and_then(|l| l.rows.iter().find(|row| row.id == id).cloned()))
     }
 
-    /// Shows a product as the server has it now, in its place.
+    /// Shows a product in its row as the server returned it.
     pub fn put(self, product: Product) {
         if let Some(row) = self.row(product.id) {
             row.put(product);
         }
     }
 
-    /// Takes products out of the list at once.
+    /// Removes products from the list at once.
     pub fn remove(self, ids: &[i64]) {
         self.listing.update(|listing| {
             if let Some(listing) = listing {
@@ -239,10 +254,21 @@ impl Catalogue {
 }
 
 impl Row {
-    /// Nothing is drawn anew where nothing has changed, and an answer that was overtaken changes nothing.
+    /// Accepts a product unless it is older. An unchanged one is not rendered again.
     pub fn put(&self, product: Product) {
         if self.product.with_untracked(|known| known.version <= product.version && *known != product) {
             self.product.set(product);
         }
     }
+}
+
+/// Aborts the request before, and returns the signal for the next one.
+fn replace_abort(slot: StoredValue<Option<AbortController>, LocalStorage>) -> Option<AbortSignal> {
+    slot.update_value(|before| {
+        if let Some(before) = before.take() {
+            before.abort();
+        }
+        *before = AbortController::new().ok();
+    });
+    slot.with_value(|abort| abort.as_ref().map(AbortController::signal))
 }

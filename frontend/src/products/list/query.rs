@@ -1,19 +1,19 @@
-//! What the address says: which products are listed, in which order, and what is open beside them. Pure.
+//! The state in the address: which products are listed, in which order, and which panel is open. Pure.
 
 use std::fmt::Write;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use shared::search::{ProductFilter, ProductSort};
 
-/// Sizes of a page, in products. The first is meant where the address names none.
+/// Page sizes in products. The first is the default.
 pub const PAGE_SIZES: [u32; 3] = [50, 100, 200];
 
-/// A list of products as the address names it. The words are those of the API, so that one may try them there.
+/// A list of products. Its parameters are those of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListView {
     pub filter: ProductFilter,
     pub sort: ProductSort,
-    /// Where the page begins or ends; the first page where there is none.
+    /// Where the page begins or ends; `None` for the first page.
     pub cursor: Option<String>,
     /// Products on the page: one of [`PAGE_SIZES`].
     pub limit: u32,
@@ -26,7 +26,7 @@ impl Default for ListView {
 }
 
 impl ListView {
-    /// Reads the parameters of an address. What cannot be read is taken as absent.
+    /// Reads the parameters of an address. Invalid ones are ignored.
     pub fn read(parameter: impl Fn(&str) -> Option<String>) -> Self {
         let flag = |name| parameter(name).and_then(|word| word.parse().ok());
         let moment = |name| {
@@ -51,7 +51,7 @@ impl ListView {
         }
     }
 
-    /// The query of the address, with its question mark; empty where nothing is out of the ordinary.
+    /// Returns the query of the address with its question mark; empty for the default view.
     pub fn query(&self) -> String {
         let mut query = filter_query(&self.filter);
         let mut add = |name: &str, value: &str| push(&mut query, name, value);
@@ -67,22 +67,22 @@ impl ListView {
         query
     }
 
-    /// The address of this list alone.
+    /// Returns the address of this list without a panel.
     pub fn href(&self) -> String {
         format!("/products{}", self.query())
     }
 
-    /// The list of other products, from its beginning.
+    /// The first page with another filter.
     pub fn with_filter(&self, filter: ProductFilter) -> Self {
         Self { filter, cursor: None, ..self.clone() }
     }
 
-    /// The same products in another order, from the beginning.
+    /// The first page in another order.
     pub fn with_sort(&self, sort: ProductSort) -> Self {
         Self { sort, cursor: None, ..self.clone() }
     }
 
-    /// With pages of another size, from the beginning: a page of before may not begin where one of these does.
+    /// The first page of another size: pages of different sizes begin at different products.
     pub fn with_limit(&self, limit: u32) -> Self {
         Self { limit, cursor: None, ..self.clone() }
     }
@@ -92,7 +92,7 @@ impl ListView {
     }
 }
 
-/// The conditions as a query with its question mark; empty where there are none.
+/// Returns the conditions as a query with its question mark; empty if there are none.
 pub fn filter_query(filter: &ProductFilter) -> String {
     let mut query = String::new();
     let moment = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
@@ -122,23 +122,23 @@ fn push(query: &mut String, name: &str, value: &str) {
         if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
             query.push(char::from(byte));
         } else {
-            // Writing to a string does not fail.
+            // Writing to a string cannot fail.
             let _ = write!(query, "%{byte:02X}");
         }
     }
 }
 
-/// What is open beside the list.
+/// The panel next to the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Panel {
     Closed,
-    /// A product to be; as a copy of another one where that is named.
+    /// A new product, or a copy of another one.
     New {
         copy: Option<i64>,
     },
     Edit(i64),
-    /// The address names something that cannot be a product.
-    Nowhere,
+    /// The address names no product.
+    NotFound,
 }
 
 impl Panel {
@@ -147,15 +147,15 @@ impl Panel {
         match path.trim_end_matches('/').strip_prefix("/products/") {
             None => Self::Closed,
             Some("new") => Self::New { copy: copy.and_then(|id| id.parse().ok()) },
-            Some(id) => id.parse().map_or(Self::Nowhere, Self::Edit),
+            Some(id) => id.parse().map_or(Self::NotFound, Self::Edit),
         }
     }
 
-    /// The address of this panel beside that list.
+    /// Returns the address of this panel next to that list.
     pub fn href(self, view: &ListView) -> String {
         let mut query = view.query();
         let path = match self {
-            Self::Closed | Self::Nowhere => String::new(),
+            Self::Closed | Self::NotFound => String::new(),
             Self::New { copy } => {
                 if let Some(id) = copy {
                     push(&mut query, "copy", &id.to_string());
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_says_all_of_a_list_and_nothing_of_an_ordinary_one() {
+    fn an_address_has_all_of_a_view_and_nothing_of_the_default() {
         assert_eq!(ListView::default().href(), "/products");
         let view = ListView {
             filter: ProductFilter {
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_absent() {
+    fn invalid_parameters_are_ignored() {
         assert_eq!(read("?active=perhaps&sort=price&limit=7&import=x&created_from=today&cursor="), ListView::default());
     }
 
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panel_keeps_the_list_beside_it() {
+    fn a_panel_keeps_the_list_next_to_it() {
         let view = ListView { limit: 100, ..ListView::default() };
         for panel in [Panel::Closed, Panel::New { copy: None }, Panel::New { copy: Some(7) }, Panel::Edit(5)] {
             let href = panel.href(&view);
@@ -224,7 +224,7 @@ mod tests {
             assert_eq!(Panel::read(path, copy), panel, "{href}");
             assert_eq!(read(query), view, "{href}");
         }
-        assert_eq!(Panel::read("/products/tea", None), Panel::Nowhere);
+        assert_eq!(Panel::read("/products/tea", None), Panel::NotFound);
         assert_eq!(Panel::read("/products/", None), Panel::Closed);
     }
 }

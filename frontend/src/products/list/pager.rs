@@ -1,3 +1,5 @@
+//! Links to the next and previous page, and the page size.
+
 use leptos::{ev, prelude::*};
 
 use super::catalogue::{Catalogue, Listing};
@@ -5,7 +7,6 @@ use super::query::PAGE_SIZES;
 use crate::ui::format::counted;
 use crate::ui::{Glyph, Icon};
 
-/// To the pages before and after this one, and how long they are.
 #[component]
 pub fn Pager() -> impl IntoView {
     let catalogue = Catalogue::expect();
@@ -48,7 +49,7 @@ pub fn Pager() -> impl IntoView {
     }
 }
 
-/// A link to another page, or its place where there is none.
+/// A link to another page, disabled if there is none.
 #[component]
 fn PageLink(cursor: fn(&Listing) -> Option<String>, testid: &'static str, children: Children) -> impl IntoView {
     let catalogue = Catalogue::expect();
@@ -59,8 +60,7 @@ fn PageLink(cursor: fn(&Listing) -> Option<String>, testid: &'static str, childr
             Some(panel.href(&listing.view.at(Some(cursor(listing)?))))
         })
     });
-    // The link scrolls to the top, where the new page begins. Without an address it takes no focus; its role keeps it
-    // understandable.
+    // Without an address it takes no focus; its role keeps its meaning for screen readers.
     view! {
         <a
             class="button"

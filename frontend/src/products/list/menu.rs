@@ -1,4 +1,4 @@
-//! The two menus at the end of the toolbar: how the table looks, and what concerns the whole list.
+//! The two menus at the end of the toolbar: the columns of the table, and actions on the whole list.
 
 use leptos::prelude::*;
 use shared::auth::Permission;
@@ -6,8 +6,8 @@ use shared::auth::Permission;
 use super::catalogue::Catalogue;
 use super::keyboard::Help;
 use super::prefs::{Column, Density, Prefs};
-use super::requests;
 use crate::auth::Auth;
+use crate::products::requests;
 use crate::ui::{Glyph, Icon, Popover};
 
 /// Columns and density.
@@ -43,7 +43,7 @@ fn DensityChoice(prefs: RwSignal<Prefs>, density: Density, label: &'static str, 
     }
 }
 
-/// Those of every product, then the attributes that the page has, and those that were chosen before.
+/// The columns of every product, then the attributes on the page, and those that were chosen before.
 #[component]
 fn ColumnChoices(prefs: RwSignal<Prefs>) -> impl IntoView {
     let catalogue = Catalogue::expect();
@@ -96,7 +96,7 @@ fn MoreItems(open: RwSignal<bool>, deleting_all: RwSignal<bool>) -> impl IntoVie
     let catalogue = Catalogue::expect();
     let help = Help::expect();
     let auth = Auth::expect();
-    let what = move || if catalogue.filter().is_empty() { "Export all products" } else { "Export what matches" };
+    let export = move || if catalogue.filter().is_empty() { "Export all products" } else { "Export matching products" };
     view! {
         <ul class="menu-list">
             <li>
@@ -108,7 +108,7 @@ fn MoreItems(open: RwSignal<bool>, deleting_all: RwSignal<bool>) -> impl IntoVie
                     on:click=move |_| open.set(false)
                 >
                     <Icon glyph=Glyph::Download />
-                    {what}
+                    {export}
                 </a>
             </li>
             <li>
@@ -122,7 +122,7 @@ fn MoreItems(open: RwSignal<bool>, deleting_all: RwSignal<bool>) -> impl IntoVie
                     }
                 >
                     <Icon glyph=Glyph::Keyboard />
-                    "Keyboard"
+                    "Keyboard shortcuts"
                     <kbd>"?"</kbd>
                 </button>
             </li>

@@ -1,20 +1,21 @@
+//! The attributes in the form of a product.
+
 use leptos::{html, prelude::*};
 
-use super::draft::{Draft, Entry};
+use super::form_state::{Entry, FormState};
 use crate::ui::{Glyph, Icon};
 
-/// The columns that were kept, as pairs of name and value.
 #[component]
-pub fn Attributes(draft: Draft) -> impl IntoView {
-    let add = move |_| draft.add_attribute();
-    let problem = move || draft.problem_of("attributes");
+pub fn Attributes(state: FormState) -> impl IntoView {
+    let add = move |_| state.add_attribute();
+    let problem = move || state.problem_of("attributes");
     view! {
         <fieldset class="field attributes">
             <legend class="field-label">"Attributes"</legend>
             <For
-                each=move || draft.attributes.get()
+                each=move || state.attributes.get()
                 key=|entry| entry.key
-                children=move |entry| view! { <EntryFields draft entry /> }
+                children=move |entry| view! { <EntryFields state entry /> }
             />
             <p class="field-error" role="alert">{problem}</p>
             <button type="button" class="button" data-testid="add-attribute" on:click=add>
@@ -26,15 +27,15 @@ pub fn Attributes(draft: Draft) -> impl IntoView {
 }
 
 #[component]
-fn EntryFields(draft: Draft, entry: Entry) -> impl IntoView {
-    let Entry { key, name, value, fresh } = entry;
+fn EntryFields(state: FormState, entry: Entry) -> impl IntoView {
+    let Entry { key, name, value, is_new } = entry;
     let field = NodeRef::<html::Input>::new();
     Effect::new(move |_| {
-        if let Some(field) = field.get().filter(|_| fresh) {
+        if let Some(field) = field.get().filter(|_| is_new) {
             let _ = field.focus();
         }
     });
-    let problem = Memo::new(move |_| draft.problem_of_entry(key));
+    let problem = Memo::new(move |_| state.problem_of_entry(key));
     let error_id = format!("attribute-{key}-error");
     view! {
         <div class="attribute" data-testid="attribute">
@@ -42,30 +43,32 @@ fn EntryFields(draft: Draft, entry: Entry) -> impl IntoView {
                 class="input"
                 node_ref=field
                 data-testid="attribute-name"
-                aria-label="Name of an attribute"
+                dir="auto"
+                aria-label="Attribute name"
                 placeholder="Name"
                 aria-invalid=move || problem.get().is_some().then_some("true")
                 aria-describedby=error_id.clone()
                 prop:value=name
                 on:input=move |event| name.set(event_target_value(&event))
-                on:blur=move |_| draft.touch(&format!("entry {key}"))
+                on:blur=move |_| state.touch(&format!("entry {key}"))
             />
             <input
                 class="input"
+                dir="auto"
                 data-testid="attribute-value"
-                aria-label=move || name.with(|name| format!("Value of the attribute {name}"))
+                aria-label=move || name.with(|name| format!("Value of {name}"))
                 placeholder="Value"
                 prop:value=value
                 on:input=move |event| value.set(event_target_value(&event))
-                on:blur=move |_| draft.touch(&format!("entry {key}"))
+                on:blur=move |_| state.touch(&format!("entry {key}"))
             />
             <button
                 type="button"
                 class="icon-button"
-                aria-label=move || name.with(|name| format!("Remove the attribute {name}"))
+                aria-label=move || name.with(|name| format!("Remove attribute {name}"))
                 title="Remove"
                 data-testid="remove-attribute"
-                on:click=move |_| draft.attributes.update(|entries| entries.retain(|entry| entry.key != key))
+                on:click=move |_| state.attributes.update(|entries| entries.retain(|entry| entry.key != key))
             >
                 <Icon glyph=Glyph::Cross />
             </button>

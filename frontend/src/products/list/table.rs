@@ -1,25 +1,31 @@
+//! The table of products. On a narrow page its rows become cards.
+
 use leptos::{html, prelude::*};
 use shared::search::ProductSort;
 
 use super::catalogue::Catalogue;
 use super::prefs::{Column, Density, Prefs};
 use super::row::ProductRow;
-use super::selection::{PageState, Selection};
+use crate::products::bulk::selection::{PageState, Selection};
 use crate::ui::{Glyph, Icon};
 
-/// The products in hand, with a head that sorts them. On a narrow window its rows become cards.
 #[component]
 pub fn ProductTable(prefs: RwSignal<Prefs>) -> impl IntoView {
     let catalogue = Catalogue::expect();
     let columns = Memo::new(move |_| prefs.with(Prefs::shown));
     let compact = move || prefs.with(|prefs| prefs.density == Density::Compact);
+    let has_description = move || columns.with(|columns| columns.contains(&Column::Description));
+    let min_width = move || format!("{}rem", prefs.with(Prefs::min_width));
     let rows = move || catalogue.listing.with(|listing| listing.as_ref().map(|l| l.rows.clone()).unwrap_or_default());
+    let frame = NodeRef::<html::Div>::new();
+    scroll_to_top_on_new_page(catalogue, frame);
     view! {
-        <div class="table-frame">
+        <div class="table-frame products-frame" node_ref=frame>
             <table
                 class="table table-cards products-table"
                 class:products-compact=compact
-                class:products-wide=move || columns.with(|columns| columns.len() > 4)
+                class:products-described=has_description
+                style=("--min-width", min_width)
                 data-testid="products-table"
                 aria-busy=move || catalogue.loading.get().to_string()
             >
@@ -42,6 +48,17 @@ pub fn ProductTable(prefs: RwSignal<Prefs>) -> impl IntoView {
     }
 }
 
+/// Another page begins at its top, while a list that is loaded again stays where it is.
+fn scroll_to_top_on_new_page(catalogue: Catalogue, frame: NodeRef<html::Div>) {
+    let view = Memo::new(move |_| catalogue.listing.with(|listing| listing.as_ref().map(|l| l.view.clone())));
+    Effect::new(move |before: Option<()>| {
+        view.read();
+        if let Some(frame) = frame.get_untracked().filter(|_| before.is_some()) {
+            frame.set_scroll_top(0);
+        }
+    });
+}
+
 fn column_header(column: &Column) -> AnyView {
     let (label, class) = (column.label().to_owned(), column.class());
     match column {
@@ -53,11 +70,11 @@ fn column_header(column: &Column) -> AnyView {
             view! { <SortHeader label class ascending=ProductSort::Updated descending=ProductSort::UpdatedDesc /> }
                 .into_any()
         }
-        _ => view! { <th scope="col" class=class>{label}</th> }.into_any(),
+        _ => view! { <th scope="col" class=class title=label.clone()><bdi>{label.clone()}</bdi></th> }.into_any(),
     }
 }
 
-/// A column that sorts: once the one way, again the other way. Times begin with the newest.
+/// A column that sorts in one order, then in the other. Times begin with the newest.
 #[component]
 fn SortHeader(
     #[prop(into)] label: String,
@@ -73,7 +90,7 @@ fn SortHeader(
         sort if sort == descending => "descending",
         _ => "none",
     };
-    let turn = move |_| {
+    let change = move |_| {
         let next = match sort.get_untracked() {
             sort if sort == ascending => descending,
             sort if sort == descending => ascending,
@@ -81,7 +98,7 @@ fn SortHeader(
         };
         catalogue.show(&catalogue.view.get_untracked().with_sort(next), false);
     };
-    let sign = move || match order() {
+    let arrow = move || match order() {
         "ascending" => Some(view! { <Icon glyph=Glyph::ArrowUp /> }),
         "descending" => Some(view! { <Icon glyph=Glyph::ArrowDown /> }),
         _ => None,
@@ -89,15 +106,15 @@ fn SortHeader(
     let testid = format!("sort-{}", ascending.as_str());
     view! {
         <th scope="col" class=class aria-sort=order>
-            <button type="button" class="sort" data-testid=testid on:click=turn>
+            <button type="button" class="sort" data-testid=testid on:click=change>
                 {label}
-                {sign}
+                {arrow}
             </button>
         </th>
     }
 }
 
-/// Ticks all products of the page.
+/// Selects all products of the page.
 #[component]
 fn PageTick() -> impl IntoView {
     let selection = Selection::expect();
@@ -115,10 +132,10 @@ fn PageTick() -> impl IntoView {
             class="tick"
             node_ref=tick
             data-testid="select-page"
-            aria-label="Select all products of this page"
+            aria-label="Select all products on this page"
             on:change=move |_| {
                 selection.toggle_page();
-                // Where nothing changed, nothing else would put the browser's own idea right.
+                // If the state is the same, the effect does not correct what the browser shows.
                 if let Some(tick) = tick.get_untracked() {
                     tick.set_checked(state.get_untracked() == PageState::All);
                 }

@@ -1,4 +1,4 @@
-//! The side panel: one product, or one to be, beside the list.
+//! The side panel: a product, or a new one, next to the list.
 
 use leptos::{html, prelude::*};
 use shared::{
@@ -7,44 +7,44 @@ use shared::{
     product::{Product, ProductInput},
 };
 
-use super::catalogue::Catalogue;
-use super::form::ProductForm;
-use super::guard::Guard;
-use super::keyboard::focus_product;
-use super::query::Panel;
-use super::requests;
-use super::shown::{OnlyReads, ProductShown};
+use super::details::{ProductDetails, ReadOnlyNotice};
+use super::form_view::ProductForm;
+use super::unsaved_changes::UnsavedChanges;
 use crate::api;
 use crate::auth::Auth;
+use crate::products::list::catalogue::Catalogue;
+use crate::products::list::keyboard::focus_product;
+use crate::products::list::query::Panel;
+use crate::products::requests;
 use crate::ui::{Glyph, Icon, ProblemNotice, Skeleton};
 
 #[component]
 pub fn SidePanel() -> impl IntoView {
-    let guard = Guard::expect();
+    let unsaved = UnsavedChanges::expect();
     let auth = Auth::expect();
-    let may_write = Memo::new(move |_| auth.can(Permission::WriteProducts));
+    let can_write = Memo::new(move |_| auth.can(Permission::WriteProducts));
     let element = NodeRef::<html::Section>::new();
-    keep_focus(guard, element);
-    let title = move || match guard.shown.get() {
-        _ if !may_write.get() => "Product",
+    keep_focus(unsaved, element);
+    let title = move || match unsaved.shown.get() {
+        _ if !can_write.get() => "Product",
         Panel::New { copy: None } => "New product",
-        Panel::New { copy: Some(_) } => "Copy of a product",
+        Panel::New { copy: Some(_) } => "Duplicate product",
         Panel::Edit(_) => "Edit product",
-        Panel::Nowhere | Panel::Closed => "No such product",
+        Panel::NotFound | Panel::Closed => "Product not found",
     };
-    let content = move || match guard.shown.get() {
+    let content = move || match unsaved.shown.get() {
         Panel::Closed => ().into_any(),
-        Panel::Nowhere => {
-            let problem = api::problem(404, ErrorCode::NotFound, "The address names no product.");
+        Panel::NotFound => {
+            let problem = api::problem(404, ErrorCode::NotFound, "This address does not belong to a product.");
             view! { <NoSuchProduct problem /> }.into_any()
         }
-        Panel::New { .. } if !may_write.get() => view! { <OnlyReads /> }.into_any(),
-        Panel::New { copy: None } => view! { <ProductForm start=empty() product=None /> }.into_any(),
-        Panel::New { copy: Some(id) } => view! { <Load id copy=true /> }.into_any(),
-        Panel::Edit(id) => view! { <Load id copy=false /> }.into_any(),
+        Panel::New { .. } if !can_write.get() => view! { <ReadOnlyNotice /> }.into_any(),
+        Panel::New { copy: None } => view! { <ProductForm start=new_product() product=None /> }.into_any(),
+        Panel::New { copy: Some(id) } => view! { <LoadProduct id copy=true /> }.into_any(),
+        Panel::Edit(id) => view! { <LoadProduct id copy=false /> }.into_any(),
     };
     view! {
-        <Show when=move || guard.shown.get() != Panel::Closed>
+        <Show when=move || unsaved.shown.get() != Panel::Closed>
             <section
                 class="panel"
                 role="dialog"
@@ -60,7 +60,7 @@ pub fn SidePanel() -> impl IntoView {
                         class="icon-button"
                         aria-label="Close"
                         data-testid="close-panel"
-                        on:click=move |_| guard.close()
+                        on:click=move |_| unsaved.close()
                     >
                         <Icon glyph=Glyph::Cross />
                     </button>
@@ -71,14 +71,14 @@ pub fn SidePanel() -> impl IntoView {
     }
 }
 
-/// The panel takes the focus when it opens, and gives it back to the row when it closes.
-fn keep_focus(guard: Guard, element: NodeRef<html::Section>) {
+/// Moves the focus to the panel when it opens, and back to the row when it closes.
+fn keep_focus(unsaved: UnsavedChanges, element: NodeRef<html::Section>) {
     Effect::new(move |before: Option<Panel>| {
-        let shown = guard.shown.get();
+        let shown = unsaved.shown.get();
         match (before, shown) {
             (Some(Panel::Edit(id)), Panel::Closed) => drop(focus_product(id)),
-            (Some(Panel::New { .. } | Panel::Nowhere), Panel::Closed) => {
-                // There is no row to go back to.
+            (Some(Panel::New { .. } | Panel::NotFound), Panel::Closed) => {
+                // There is no row to return to.
                 let main = document().get_element_by_id("main");
                 if let Some(main) =
                     main.and_then(|main| wasm_bindgen::JsCast::dyn_into::<web_sys::HtmlElement>(main).ok())
@@ -97,7 +97,7 @@ fn keep_focus(guard: Guard, element: NodeRef<html::Section>) {
     });
 }
 
-fn empty() -> ProductInput {
+fn new_product() -> ProductInput {
     ProductInput {
         sku: String::new(),
         name: String::new(),
@@ -107,11 +107,11 @@ fn empty() -> ProductInput {
     }
 }
 
-/// Asks for the product as it is now: that of the list may be some minutes old.
+/// Loads the product: the one in the list may be minutes old.
 #[component]
-fn Load(
+fn LoadProduct(
     id: i64,
-    /// What is loaded is only what the new one looks like at first.
+    /// Starts a new product with the content of this one.
     copy: bool,
 ) -> impl IntoView {
     let catalogue = Catalogue::expect();
@@ -120,7 +120,7 @@ fn Load(
     let form = move |product: Product| {
         catalogue.put(product.clone());
         if !untrack(|| auth.can(Permission::WriteProducts)) {
-            return view! { <ProductShown product /> }.into_any();
+            return view! { <ProductDetails product /> }.into_any();
         }
         let start = ProductInput::from(product.clone());
         if copy {

@@ -1,4 +1,4 @@
-//! Keeps what was typed from being lost by a step elsewhere.
+//! Keeps unsaved changes from being lost by navigation.
 
 use leptos::{ev, prelude::*};
 use leptos_router::NavigateOptions;
@@ -6,44 +6,44 @@ use leptos_router::hooks::use_navigate;
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{Element, Event};
 
-use super::catalogue::Catalogue;
-use super::query::Panel;
 use crate::auth::is_leaving;
+use crate::products::list::catalogue::Catalogue;
+use crate::products::list::query::Panel;
 use crate::ui::ConfirmDialog;
 
-/// Found in the context.
+/// Provided as context.
 #[derive(Clone, Copy)]
-pub struct Guard {
-    /// Something is typed that is not saved.
+pub struct UnsavedChanges {
+    /// The form has changes that are not saved.
     pub dirty: RwSignal<bool>,
     asking: RwSignal<bool>,
-    /// Where to go once the changes are given up.
+    /// Where to go once the changes are discarded.
     target: StoredValue<Option<String>>,
-    /// The panel that is shown: that of the address, unless the question is still open.
+    /// The panel that is shown: that of the address, unless the user is being asked.
     pub shown: RwSignal<Panel>,
-    /// Stored, so that this stays small to hand on.
+    /// Stored to keep this small.
     catalogue: StoredValue<Catalogue>,
 }
 
-impl Guard {
+impl UnsavedChanges {
     pub fn provide(catalogue: Catalogue) -> Self {
-        let guard = Self {
+        let unsaved = Self {
             dirty: RwSignal::new(false),
             asking: RwSignal::new(false),
             target: StoredValue::new(None),
             shown: RwSignal::new(catalogue.panel.get_untracked()),
             catalogue: StoredValue::new(catalogue),
         };
-        provide_context(guard);
-        guard.follow_the_address();
-        guard.watch_links();
+        provide_context(unsaved);
+        unsaved.follow_address();
+        unsaved.watch_links();
         let closing = window_event_listener(ev::beforeunload, move |event| {
-            if guard.dirty.get_untracked() && !is_leaving() {
+            if unsaved.dirty.get_untracked() && !is_leaving() {
                 event.prevent_default();
             }
         });
         on_cleanup(move || closing.remove());
-        guard
+        unsaved
     }
 
     pub fn expect() -> Self {
@@ -54,7 +54,7 @@ impl Guard {
         self.catalogue.get_value()
     }
 
-    /// Goes to an address, after a question where something would be lost.
+    /// Navigates to an address, after a question if changes would be lost.
     pub fn go(self, href: String) {
         if self.dirty.get_untracked() {
             self.ask(href);
@@ -63,12 +63,12 @@ impl Guard {
         }
     }
 
-    /// Closes the panel, after a question where something would be lost.
+    /// Closes the panel, after a question if changes would be lost.
     pub fn close(self) {
         self.go(untrack(|| self.catalogue().href(Panel::Closed)));
     }
 
-    /// Closes the panel: everything is saved, or nothing is wanted of it.
+    /// Closes the panel without a question.
     pub fn done(self) {
         self.dirty.set(false);
         self.catalogue().go(&untrack(|| self.catalogue().href(Panel::Closed)));
@@ -79,26 +79,26 @@ impl Guard {
         self.asking.set(true);
     }
 
-    /// The browser's own buttons change the address without asking: it is put back until the question is answered.
-    fn follow_the_address(self) {
+    /// The browser's buttons change the address without a question: it is restored until the question is answered.
+    fn follow_address(self) {
         Effect::new(move |_| {
-            let wanted = self.catalogue().panel.get();
+            let requested = self.catalogue().panel.get();
             let shown = self.shown.get_untracked();
-            if wanted == shown {
+            if requested == shown {
                 return;
             }
             if self.dirty.get_untracked() {
-                let back = untrack(|| self.catalogue().href(wanted));
-                // As a step forward again: the steps behind this one stay what they were.
+                let back = untrack(|| self.catalogue().href(requested));
+                // As a new entry of the history: those before it stay as they were.
                 self.catalogue().go(&untrack(|| self.catalogue().href(shown)));
                 self.ask(back);
             } else {
-                self.shown.set(wanted);
+                self.shown.set(requested);
             }
         });
     }
 
-    /// Links lead away, too; this hears of them before the router does.
+    /// Asks before a link is followed. Runs before the router sees the click.
     fn watch_links(self) {
         let listener = Closure::<dyn Fn(Event)>::new(move |event: Event| {
             if !self.dirty.get_untracked() {
@@ -112,13 +112,13 @@ impl Guard {
             };
             let event: &ev::MouseEvent = event.unchecked_ref();
             if event.ctrl_key() || event.meta_key() || event.shift_key() {
-                return; // another tab
+                return; // opens in another tab
             }
             event.prevent_default();
             event.stop_propagation();
             self.ask(href);
         });
-        // It fails only where the listener is no function.
+        // It fails only if the listener is not a function.
         let _ = document().add_event_listener_with_callback_and_bool("click", listener.as_ref().unchecked_ref(), true);
         let listener = StoredValue::new_local(listener);
         on_cleanup(move || {
@@ -130,27 +130,27 @@ impl Guard {
     }
 }
 
-/// The question.
+/// The question whether to discard the changes.
 #[component]
-pub fn GuardDialog() -> impl IntoView {
-    let guard = Guard::expect();
+pub fn DiscardDialog() -> impl IntoView {
+    let unsaved = UnsavedChanges::expect();
     let navigate = use_navigate();
     let discard = move || {
-        guard.dirty.set(false);
-        if let Some(href) = guard.target.get_value() {
+        unsaved.dirty.set(false);
+        if let Some(href) = unsaved.target.get_value() {
             navigate(&href, NavigateOptions { scroll: !href.starts_with("/products"), ..NavigateOptions::default() });
         }
     };
     view! {
         <ConfirmDialog
-            open=guard.asking
+            open=unsaved.asking
             title="Discard your changes?"
             confirm="Discard changes"
             dismiss="Keep editing"
             testid="discard-changes"
             on_confirm=discard
         >
-            <p>"What you have changed in this product is not saved yet."</p>
+            <p>"Your changes to this product are not saved."</p>
         </ConfirmDialog>
     }
 }

@@ -1,4 +1,4 @@
-//! The page without a mouse: what each key does, and the help that says so.
+//! Keyboard shortcuts of the page, and the help that lists them.
 
 use leptos::{ev, prelude::*};
 use shared::auth::Permission;
@@ -6,13 +6,13 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
 
 use super::catalogue::Catalogue;
-use super::guard::Guard;
 use super::query::Panel;
-use super::selection::Selection;
 use crate::auth::Auth;
+use crate::products::bulk::selection::Selection;
+use crate::products::detail::unsaved_changes::UnsavedChanges;
 use crate::ui::{Modal, Toasts};
 
-/// Whether the help is shown. Found in the context.
+/// Whether the help is open. Provided as context.
 #[derive(Clone, Copy)]
 pub struct Help(pub RwSignal<bool>);
 
@@ -22,55 +22,65 @@ impl Help {
     }
 }
 
-/// Keys, what they do, and who may do that.
-const KEYS: [(&[&str], &str, Permission); 10] = [
+/// Keys, what they do, and the permission for it.
+const SHORTCUTS: [(&[&str], &str, Permission); 10] = [
     (&["/"], "Search", Permission::ReadProducts),
     (&["↓", "j"], "Next product", Permission::ReadProducts),
     (&["↑", "k"], "Previous product", Permission::ReadProducts),
-    (&["Enter"], "Open the product", Permission::ReadProducts),
-    (&["x"], "Select the product; with Shift, all up to it", Permission::ReadProducts),
+    (&["Enter"], "Open product", Permission::ReadProducts),
+    (&["x"], "Select (Shift: range)", Permission::ReadProducts),
     (&["n"], "New product", Permission::WriteProducts),
-    (&["Ctrl", "Enter"], "Save what is open", Permission::WriteProducts),
-    (&["z"], "Undo the last deletion", Permission::WriteProducts),
-    (&["Esc"], "Close, or clear the selection", Permission::ReadProducts),
-    (&["?"], "This help", Permission::ReadProducts),
+    (&["Ctrl", "Enter"], "Save", Permission::WriteProducts),
+    (&["z"], "Undo last deletion", Permission::WriteProducts),
+    (&["Esc"], "Close, or clear selection", Permission::ReadProducts),
+    (&["?"], "Show this help", Permission::ReadProducts),
 ];
 
-/// Listens to the keys of the page, as long as it is shown.
-pub fn listen(catalogue: Catalogue, selection: Selection, guard: Guard, help: Help, auth: Auth) {
+/// Handles the shortcuts for as long as the page is shown. A dialog or a menu has keys of its own, and behind an open panel
+/// the list does nothing.
+pub fn listen(catalogue: Catalogue, selection: Selection, unsaved: UnsavedChanges, help: Help, auth: Auth) {
     let toasts = Toasts::expect();
     let listener = window_event_listener(ev::keydown, move |event| {
-        if event.default_prevented() || event.ctrl_key() || event.meta_key() || event.alt_key() || is_in_dialog() {
+        let has_modifier = event.ctrl_key() || event.meta_key() || event.alt_key();
+        if event.default_prevented() || has_modifier || exists("dialog[open], .popover-panel") {
             return;
         }
-        let done = match event.key().as_str() {
-            "Escape" => escape(selection, guard),
+        let has_panel = unsaved.shown.get_untracked() != Panel::Closed;
+        let handled = match event.key().as_str() {
+            "Escape" => escape(selection, unsaved),
             _ if is_typing(&event) => false,
-            "/" => focus("[data-testid=search]"),
             "?" => {
                 help.0.set(true);
                 true
             }
+            _ if has_panel => false,
+            "/" => focus("[data-testid=search]"),
             "n" | "z" if !untrack(|| auth.can(Permission::WriteProducts)) => false,
             "n" => {
-                guard.go(untrack(|| catalogue.href(Panel::New { copy: None })));
+                unsaved.go(untrack(|| catalogue.href(Panel::New { copy: None })));
                 true
             }
             "z" => {
                 toasts.act();
                 true
             }
-            key => on_row(key, &event, catalogue, selection, guard),
+            key => on_row(key, &event, catalogue, selection, unsaved),
         };
-        if done {
+        if handled {
             event.prevent_default();
         }
     });
     on_cleanup(move || listener.remove());
 }
 
-/// What keys do with the row that has the focus; the arrows find one where none has.
-fn on_row(key: &str, event: &ev::KeyboardEvent, catalogue: Catalogue, selection: Selection, guard: Guard) -> bool {
+/// Handles the keys of a row that has the focus. The arrows also find the first row.
+fn on_row(
+    key: &str,
+    event: &ev::KeyboardEvent,
+    catalogue: Catalogue,
+    selection: Selection,
+    unsaved: UnsavedChanges,
+) -> bool {
     let ids = untrack(|| catalogue.ids());
     let current = focused_row().and_then(|id| ids.iter().position(|known| *known == id));
     let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
@@ -87,34 +97,34 @@ fn on_row(key: &str, event: &ev::KeyboardEvent, catalogue: Catalogue, selection:
             true
         }
         ("Enter", Some(at)) if !on_control => {
-            guard.go(untrack(|| catalogue.href(Panel::Edit(ids[at]))));
+            unsaved.go(untrack(|| catalogue.href(Panel::Edit(ids[at]))));
             true
         }
         _ => false,
     }
 }
 
-/// Closes the panel; without one, takes the ticks away.
-fn escape(selection: Selection, guard: Guard) -> bool {
-    if guard.shown.get_untracked() != Panel::Closed {
-        guard.close();
+/// Closes the panel; if none is open, clears the selection.
+fn escape(selection: Selection, unsaved: UnsavedChanges) -> bool {
+    if unsaved.shown.get_untracked() != Panel::Closed {
+        unsaved.close();
         return true;
     }
-    if untrack(|| selection.count()) != Some(0) {
+    if !untrack(|| selection.is_empty()) {
         selection.clear();
         return true;
     }
     false
 }
 
-/// Gives the focus to the row at this place of the page; false where there is none.
-pub fn focus_row(at: usize) -> bool {
-    let row = document().query_selector_all("[data-testid=product-row]").ok();
-    let row = row.and_then(|rows| rows.get(u32::try_from(at).ok()?));
+/// Moves the focus to the row at this index; returns false if there is none.
+pub fn focus_row(index: usize) -> bool {
+    let rows = document().query_selector_all("[data-testid=product-row]").ok();
+    let row = rows.and_then(|rows| rows.get(u32::try_from(index).ok()?));
     give_focus(row.and_then(|row| row.dyn_into().ok()))
 }
 
-/// Gives the focus to the row of this product; false where it is not on the page.
+/// Moves the focus to the row of this product; returns false if it is not on the page.
 pub fn focus_product(id: i64) -> bool {
     focus(&format!("[data-testid=product-row][data-id='{id}']"))
 }
@@ -128,7 +138,11 @@ fn give_focus(element: Option<HtmlElement>) -> bool {
     element.is_some_and(|element| element.focus().is_ok())
 }
 
-/// The product whose row has the focus, or something in it.
+fn exists(selector: &str) -> bool {
+    document().query_selector(selector).is_ok_and(|element| element.is_some())
+}
+
+/// The product whose row has the focus, or contains it.
 fn focused_row() -> Option<i64> {
     let row = document().active_element()?.closest("[data-testid=product-row]").ok()??;
     row.get_attribute("data-id")?.parse().ok()
@@ -141,28 +155,23 @@ fn is_typing(event: &ev::KeyboardEvent) -> bool {
     })
 }
 
-/// A dialog has its own keys.
-fn is_in_dialog() -> bool {
-    document().query_selector("dialog[open]").is_ok_and(|dialog| dialog.is_some())
-}
-
 #[component]
 pub fn HelpDialog() -> impl IntoView {
     let open = Help::expect().0;
     let auth = Auth::expect();
-    let line = move |(keys, what, permission): (&'static [&'static str], &'static str, Permission)| {
+    let line = move |(keys, action, permission): (&'static [&'static str], &'static str, Permission)| {
         view! {
             <Show when=move || auth.can(permission)>
                 <div class="help-line">
-                    <dt>{what}</dt>
+                    <dt>{action}</dt>
                     <dd>{keys.iter().map(|key| view! { <kbd>{*key}</kbd> }).collect_view()}</dd>
                 </div>
             </Show>
         }
     };
     view! {
-        <Modal open title="Keyboard" id="help">
-            <dl class="help">{KEYS.map(line).collect_view()}</dl>
+        <Modal open title="Keyboard shortcuts" id="help">
+            <dl class="help">{SHORTCUTS.map(line).collect_view()}</dl>
             <div class="dialog-actions">
                 <button type="button" class="button" data-testid="close-help" on:click=move |_| open.set(false)>
                     "Close"

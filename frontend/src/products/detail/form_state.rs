@@ -1,4 +1,4 @@
-//! What stands in the form of a product, and what is wrong with it.
+//! The content of the form of a product, and the errors in it.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -13,29 +13,29 @@ pub struct Entry {
     pub key: u32,
     pub name: RwSignal<String>,
     pub value: RwSignal<String>,
-    /// It was just added: the focus goes there.
-    pub fresh: bool,
+    /// It was just added, so it takes the focus.
+    pub is_new: bool,
 }
 
-/// What stands in the form.
+/// The content of the form.
 #[derive(Clone, Copy)]
-pub struct Draft {
+pub struct FormState {
     pub(super) sku: RwSignal<String>,
     pub(super) name: RwSignal<String>,
     pub(super) description: RwSignal<String>,
     pub(super) active: RwSignal<bool>,
     pub attributes: RwSignal<Vec<Entry>>,
     keys: StoredValue<u32>,
-    /// Fields that were left once, or that the person wanted to save: only these show what is wrong.
+    /// Fields that the user has left once. Only these show their errors before the form is submitted.
     pub(super) touched: RwSignal<HashSet<String>>,
     pub(super) submitted: RwSignal<bool>,
-    /// What the server found wrong, until the form changes.
-    pub(super) refused: RwSignal<Vec<FieldError>>,
-    /// What the rules say.
+    /// Errors from the server, until the form changes.
+    pub(super) rejected: RwSignal<Vec<FieldError>>,
+    /// Errors by the rules of `shared`.
     pub(super) errors: Memo<Vec<FieldError>>,
 }
 
-impl Draft {
+impl FormState {
     pub(super) fn new(start: ProductInput) -> Self {
         let entries = start.attributes.into_iter().zip(0..);
         let entries: Vec<_> = entries.map(|((name, value), key)| entry(key, name, value, false)).collect();
@@ -62,12 +62,12 @@ impl Draft {
             keys,
             touched: RwSignal::default(),
             submitted: RwSignal::new(false),
-            refused: RwSignal::default(),
+            rejected: RwSignal::default(),
             errors,
         }
     }
 
-    /// The product that the form describes.
+    /// Returns the product that the form describes.
     pub(super) fn input(self) -> ProductInput {
         ProductInput {
             sku: self.sku.get(),
@@ -99,39 +99,39 @@ impl Draft {
         self.attributes.update(|entries| entries.push(entry));
     }
 
-    /// From now on this field shows what is wrong with it.
+    /// Makes a field show its error.
     pub fn touch(self, field: &str) {
         self.touched.try_update(|touched| touched.insert(field.to_owned()));
     }
 
-    pub(super) fn is_shown(self, field: &str) -> bool {
+    pub(super) fn shows_error(self, field: &str) -> bool {
         self.submitted.get() || self.touched.with(|touched| touched.contains(field))
     }
 
-    /// What is wrong with a field, where it is time to say so.
+    /// Returns the error of a field, if it is to be shown.
     pub fn problem_of(self, field: &str) -> Option<String> {
         let find = |errors: &Vec<FieldError>| of_field(errors, field);
-        self.refused.with(find).or_else(|| self.errors.with(find).filter(|_| self.is_shown(field)))
+        self.rejected.with(find).or_else(|| self.errors.with(find).filter(|_| self.shows_error(field)))
     }
 
-    /// What is wrong with an attribute.
+    /// Returns the error of an attribute, if it is to be shown.
     pub fn problem_of_entry(self, key: u32) -> Option<String> {
         let entries = self.attributes.read();
         let entry = entries.iter().find(|entry| entry.key == key)?;
         let (name, value) = (entry.name.get(), entry.value.get());
-        if is_blank(&name, &value) || !self.is_shown(&format!("entry {key}")) {
+        if is_blank(&name, &value) || !self.shows_error(&format!("entry {key}")) {
             return None;
         }
         if entries.iter().any(|other| other.key < key && other.name.with(|other| other.trim() == name.trim())) {
-            return Some("This name is here twice".to_owned());
+            return Some("Duplicate attribute name".to_owned());
         }
         let field = format!("attributes.{}", name.trim());
         let find = |errors: &Vec<FieldError>| of_field(errors, &field);
-        let problem = self.refused.with(find).or_else(|| self.errors.with(find));
-        problem.map(|problem| format!("{} {problem}", if name.trim().is_empty() { "The name" } else { "It" }))
+        let problem = self.rejected.with(find).or_else(|| self.errors.with(find));
+        problem.map(|problem| format!("{} {problem}", if name.trim().is_empty() { "Name" } else { "It" }))
     }
 
-    /// Whether it can be saved as it is.
+    /// Whether the form can be saved.
     pub(super) fn is_valid(self) -> bool {
         let entries = self.attributes.read_untracked();
         let names: Vec<_> = entries
@@ -144,11 +144,11 @@ impl Draft {
     }
 }
 
-fn entry(key: u32, name: String, value: String, fresh: bool) -> Entry {
-    Entry { key, name: RwSignal::new(name), value: RwSignal::new(value), fresh }
+fn entry(key: u32, name: String, value: String, is_new: bool) -> Entry {
+    Entry { key, name: RwSignal::new(name), value: RwSignal::new(value), is_new }
 }
 
-/// A line that nobody has filled in.
+/// Whether an attribute is empty, and ignored.
 fn is_blank(name: &str, value: &str) -> bool {
     name.trim().is_empty() && value.is_empty()
 }

@@ -1,11 +1,13 @@
-//! How a person likes the table: kept in this browser.
+//! The columns and the density of the table, stored in this browser.
 
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
-const KEY: &str = "loadify.products";
+const STORAGE_KEY: &str = "loadify.products";
+/// Width of the columns that are always shown, in rem: tick, SKU and name.
+const FIXED_WIDTH: f64 = 2.5 + 11.0 + 15.0;
 
-/// A column that may be left out. SKU and name are always there.
+/// A column that can be hidden. SKU and name are always shown.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Column {
@@ -14,12 +16,12 @@ pub enum Column {
     Created,
     Updated,
     Import,
-    /// A column of the file that was kept.
+    /// An attribute of the product.
     Attribute(String),
 }
 
 impl Column {
-    /// Those of every product, in the order of the table.
+    /// The columns of every product, in the order of the table.
     pub const OWN: [Self; 5] = [Self::Description, Self::Active, Self::Created, Self::Updated, Self::Import];
 
     pub fn label(&self) -> &str {
@@ -33,7 +35,7 @@ impl Column {
         }
     }
 
-    /// The word that the style sheet knows it by.
+    /// The class in the style sheet.
     pub const fn class(&self) -> &'static str {
         match self {
             Self::Description => "cell-description",
@@ -42,6 +44,16 @@ impl Column {
             Self::Updated => "cell-time cell-updated",
             Self::Import => "cell-import",
             Self::Attribute(_) => "cell-attribute",
+        }
+    }
+
+    /// The least width that keeps it readable, in rem. The style sheet has the same widths.
+    const fn min_width(&self) -> f64 {
+        match self {
+            Self::Description => 20.0,
+            Self::Active | Self::Created | Self::Updated => 7.5,
+            Self::Import => 6.0,
+            Self::Attribute(_) => 10.0,
         }
     }
 }
@@ -57,7 +69,7 @@ pub enum Density {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Prefs {
-    /// What is shown, in any order.
+    /// The shown columns, in any order.
     pub columns: Vec<Column>,
     pub density: Density,
 }
@@ -69,13 +81,18 @@ impl Default for Prefs {
 }
 
 impl Prefs {
-    /// The columns in the order of the table: those of every product, then attributes by name.
+    /// Returns the columns in the order of the table: those of every product, then attributes by name.
     pub fn shown(&self) -> Vec<Column> {
         let own = Column::OWN.into_iter().filter(|column| self.columns.contains(column));
         let mut attributes: Vec<_> =
             self.columns.iter().filter(|column| matches!(column, Column::Attribute(_))).cloned().collect();
         attributes.sort_by(|a, b| a.label().cmp(b.label()));
         own.chain(attributes).collect()
+    }
+
+    /// The least width of the table in rem. A narrower page scrolls it sideways.
+    pub fn min_width(&self) -> f64 {
+        FIXED_WIDTH + self.shown().iter().map(Column::min_width).sum::<f64>()
     }
 
     pub fn toggle(&mut self, column: &Column) {
@@ -86,19 +103,19 @@ impl Prefs {
     }
 }
 
-/// The preferences of this browser; what is set is kept for the next time.
+/// Returns the preferences of this browser. Changes are stored.
 pub fn use_prefs() -> RwSignal<Prefs> {
-    // A browser may refuse to keep anything, and an older version may have kept something else.
+    // A browser may refuse to store anything, and an older release may have stored something else.
     let storage = || window().local_storage().ok().flatten();
-    let kept = storage().and_then(|storage| storage.get_item(KEY).ok().flatten());
-    let prefs: Prefs = kept.and_then(|kept| serde_json::from_str(&kept).ok()).unwrap_or_default();
+    let stored = storage().and_then(|storage| storage.get_item(STORAGE_KEY).ok().flatten());
+    let prefs: Prefs = stored.and_then(|stored| serde_json::from_str(&stored).ok()).unwrap_or_default();
     let prefs = RwSignal::new(prefs);
     Effect::new(move |before: Option<()>| {
         let text = prefs.with(serde_json::to_string);
         if before.is_some()
             && let (Some(storage), Ok(text)) = (storage(), text)
         {
-            let _ = storage.set_item(KEY, &text);
+            let _ = storage.set_item(STORAGE_KEY, &text);
         }
     });
     prefs
@@ -109,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_keep_their_order_however_they_are_chosen() {
+    fn columns_keep_their_order_in_whichever_order_they_are_chosen() {
         let mut prefs = Prefs { columns: Vec::new(), ..Prefs::default() };
         let price = Column::Attribute("price".into());
         for column in [&price, &Column::Updated, &Column::Attribute("colour".into()), &Column::Description] {
@@ -122,11 +139,11 @@ mod tests {
     }
 
     #[test]
-    fn what_was_kept_is_read_again_and_what_is_missing_is_as_at_first() {
+    fn stored_preferences_are_read_and_missing_ones_have_defaults() {
         let mut prefs = Prefs { density: Density::Compact, ..Prefs::default() };
         prefs.toggle(&Column::Attribute("price".into()));
-        let kept = serde_json::to_string(&prefs).expect("serialises");
-        assert_eq!(serde_json::from_str::<Prefs>(&kept).expect("reads"), prefs);
+        let stored = serde_json::to_string(&prefs).expect("serialises");
+        assert_eq!(serde_json::from_str::<Prefs>(&stored).expect("reads"), prefs);
         assert_eq!(serde_json::from_str::<Prefs>("{}").expect("reads"), Prefs::default());
     }
 }

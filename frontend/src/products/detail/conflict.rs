@@ -1,0 +1,170 @@
+//! A product was changed by two people at the same time: a three-way merge. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shared::product::{Field, Product, ProductInput};
+
+/// A field or an attribute of a product.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    Field(Field),
+    Attribute(String),
+}
+
+impl Part {
+    pub fn label(&self) -> &str {
+        match self {
+            Self::Field(field) => field.label(),
+            Self::Attribute(name) => name,
+        }
+    }
+
+    /// Its value as text; `None` for an attribute that the product does not have.
+    fn value(&self, product: &ProductInput) -> Option<String> {
+        match self {
+            Self::Field(field) => Some(field.display(product).to_owned()),
+            Self::Attribute(name) => product.attributes.get(name).cloned(),
+        }
+    }
+
+    fn copy(&self, from: &ProductInput, to: &mut ProductInput) {
+        match self {
+            Self::Field(field) => field.copy(from, to),
+            Self::Attribute(name) => match from.attributes.get(name) {
+                Some(value) => drop(to.attributes.insert(name.clone(), value.clone())),
+                None => drop(to.attributes.remove(name)),
+            },
+        }
+    }
+}
+
+/// Whose value a conflict is resolved with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Mine,
+    Theirs,
+}
+
+/// A part that both changed, to different values. An attribute that one side does not have is `None`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    pub part: Part,
+    pub mine: Option<String>,
+    pub theirs: Option<String>,
+}
+
+/// A change that was rejected because another one came first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// All changes of both sides that do not conflict, and mine where they do.
+    merged: ProductInput,
+    /// The product as it is stored.
+    pub theirs: Product,
+    /// The parts that only the other side changed.
+    pub taken_over: Vec<Part>,
+    pub differences: Vec<Difference>,
+}
+
+impl Conflict {
+    /// Merges three ways. `base` is the product that both sides started from.
+    pub fn new(base: &ProductInput, mine: &ProductInput, theirs: Product) -> Self {
+        let stored = ProductInput::from(theirs.clone());
+        let (mut taken_over, mut differences) = (Vec::new(), Vec::new());
+        let mut merged = mine.clone();
+        for part in parts(&[base, mine, &stored]) {
+            let (before, mine, theirs) = (part.value(base), part.value(mine), part.value(&stored));
+            if mine == theirs || theirs == before {
+                continue;
+            }
+            if mine == before {
+                part.copy(&stored, &mut merged);
+                taken_over.push(part);
+            } else {
+                differences.push(Difference { part, mine, theirs });
+            }
+        }
+        Self { merged, theirs, taken_over, differences }
+    }
+
+    /// Returns the merged product with these choices for the differences.
+    pub fn resolve(&self, choices: &BTreeMap<Part, Side>) -> ProductInput {
+        let theirs = ProductInput::from(self.theirs.clone());
+        let mut merged = self.merged.clone();
+        for (part, side) in choices {
+            if *side == Side::Theirs {
+                part.copy(&theirs, &mut merged);
+            }
+        }
+        merged
+    }
+}
+
+fn parts(products: &[&ProductInput]) -> Vec<Part> {
+    let names: BTreeSet<&String> = products.iter().flat_map(|product| product.attributes.keys()).collect();
+    Field::ALL.into_iter().map(Part::Field).chain(names.into_iter().cloned().map(Part::Attribute)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn product(name: &str, description: &str, attributes: &[(&str, &str)]) -> ProductInput {
+        ProductInput {
+            sku: "TEA-1".into(),
+            name: name.into(),
+            description: description.into(),
+            active: true,
+            attributes: attributes.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
+        }
+    }
+
+    fn stored(input: ProductInput) -> Product {
+        let at = chrono::DateTime::from_timestamp(0, 0).expect("a valid time");
+        let ProductInput { sku, name, description, active, attributes } = input;
+        Product {
+            id: 1,
+            sku,
+            name,
+            description,
+            active,
+            attributes,
+            version: 2,
+            import: None,
+            created_at: at,
+            updated_at: at,
+        }
+    }
+
+    #[test]
+    fn only_parts_that_both_changed_differently_are_conflicts() {
+        let base = product("Tea", "Green", &[("size", "S")]);
+        let mine = product("Fine tea", "Green", &[("size", "S"), ("price", "2")]);
+        let theirs = product("Good tea", "Green and fresh", &[]);
+        let conflict = Conflict::new(&base, &mine, stored(theirs));
+        let parts: Vec<_> = conflict.differences.iter().map(|d| d.part.label()).collect();
+        assert_eq!(parts, ["Name"]);
+        assert_eq!(conflict.taken_over, [Part::Field(Field::Description), Part::Attribute("size".into())]);
+        let merged = |side| conflict.resolve(&[(Part::Field(Field::Name), side)].into());
+        assert_eq!(merged(Side::Mine), product("Fine tea", "Green and fresh", &[("price", "2")]));
+        // Their name does not discard the price that only I added.
+        assert_eq!(merged(Side::Theirs), product("Good tea", "Green and fresh", &[("price", "2")]));
+    }
+
+    #[test]
+    fn the_same_change_on_both_sides_is_no_conflict() {
+        let (base, same) = (product("Tea", "", &[]), product("Fine tea", "", &[]));
+        let conflict = Conflict::new(&base, &same, stored(same.clone()));
+        assert_eq!((&conflict.differences, &conflict.taken_over), (&Vec::new(), &Vec::new()));
+        assert_eq!(conflict.resolve(&BTreeMap::new()), same);
+    }
+
+    #[test]
+    fn an_attribute_that_one_side_removed_and_the_other_changed_is_a_conflict() {
+        let base = product("Tea", "", &[("size", "S")]);
+        let mine = product("Tea", "", &[("size", "M")]);
+        let conflict = Conflict::new(&base, &mine, stored(product("Tea", "", &[])));
+        let part = Part::Attribute("size".into());
+        assert_eq!(conflict.differences, [Difference { part: part.clone(), mine: Some("M".into()), theirs: None }]);
+        assert_eq!(conflict.resolve(&[(part, Side::Theirs)].into()), product("Tea", "", &[]));
+    }
+}
