@@ -165,10 +165,10 @@ async fn a_viewer_is_offered_no_changes() {
     assert_eq!(browser.path().await, "/products", "the shortcut n is disabled");
 
     browser.go(&format!("/products/{id}")).await;
-    browser.until_text("product-shown", "Green tea").await;
+    browser.until_text("product-details", "Green tea").await;
     assert!(browser.offered(&["save", "delete-product", "duplicate", "field-name"]).await.is_empty());
     browser.go("/products/new").await;
-    browser.wait_for("only-reads").await;
+    browser.wait_for("read-only").await;
     browser.go("/imports").await;
     browser.wait_for("account").await;
     browser.settled().await;

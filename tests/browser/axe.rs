@@ -1,4 +1,4 @@
-//! No page and no dialog breaks a rule that axe-core knows, in light and in dark.
+//! axe-core finds no violation on any page or dialog, in light and dark.
 
 use serde_json::{Value, json};
 use shared::{
@@ -14,7 +14,7 @@ use tests::{
 
 use crate::browser::Browser;
 
-/// The text of axe-core, as `scripts/setup` installed it. The browser reaches nothing but the app, so it is handed over.
+/// The source of axe-core, as `scripts/setup` installed it. The browser can only reach the app, so the test injects it.
 pub fn axe() -> String {
     let tools = std::env::var("LOADIFY_TOOLS").unwrap_or_else(|_| {
         let cache =
@@ -25,9 +25,9 @@ pub fn axe() -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}; scripts/setup test installs it"))
 }
 
-/// Fails where a rule is broken in what is now shown.
+/// Fails if axe-core finds a violation in the current page.
 pub async fn check(browser: &Browser, axe: &str, place: &str) {
-    // Where something still fades in, its contrast is not yet what it will be.
+    // While something fades in, its contrast is lower.
     browser
         .until("animations to end", async || {
             let running = "return document.getAnimations().filter(a => a.effect.getTiming().iterations === 1).length";
@@ -42,7 +42,7 @@ pub async fn check(browser: &Browser, axe: &str, place: &str) {
         }), e => done({ violations: [String(e)], passes: 0 }))";
     let result = browser.script_async(run).await;
     assert_eq!(result["violations"], json!([]), "at {place}");
-    assert!(result["passes"].as_u64().is_some_and(|passes| passes > 10), "axe has looked at {place}: {result}");
+    assert!(result["passes"].as_u64().is_some_and(|passes| passes > 10), "axe checked {place}: {result}");
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn no_page_and_no_dialog_breaks_a_rule_of_accessibility_in_light_and_dark(
     app.create_product("hooked").await;
     let delivery = app.newest(DeliveryStatus::Pending, 1).await.delivery.id;
     let (axe, browser) = (axe(), Browser::open(&app, "/").await);
-    // It has a check of its own below.
+    // It is checked below.
     browser.click("dismiss-open-mode-banner").await;
     for scheme in ["light", "dark"] {
         browser.prefer(scheme).await;
@@ -88,7 +88,7 @@ async fn no_page_and_no_dialog_breaks_a_rule_of_accessibility_in_light_and_dark(
                 check(&browser, &axe, &format!("{path}, {scheme}, {width} px")).await;
             }
             conflict(&app, &browser, id).await;
-            check(&browser, &axe, &format!("two versions, {scheme}, {width} px")).await;
+            check(&browser, &axe, &format!("a conflict, {scheme}, {width} px")).await;
             browser.click("close-panel").await;
             browser.click("discard-changes").await;
             dialogs(&browser, &axe, &format!("{scheme}, {width} px")).await;
@@ -126,7 +126,7 @@ async fn no_page_of_auth_breaks_a_rule_of_accessibility_in_light_and_dark() {
             check(&other, &axe, &format!("the setup without its token, {how}")).await;
             other.go("/").await;
             other.wait_for("open-mode-banner").await;
-            check(&other, &axe, &format!("the banner of open mode, {how}")).await;
+            check(&other, &axe, &format!("the open-mode banner, {how}")).await;
 
             browser.go("/sign-in").await;
             browser.click("sign-in").await;
@@ -147,7 +147,7 @@ async fn no_page_of_auth_breaks_a_rule_of_accessibility_in_light_and_dark() {
     }
 }
 
-/// The pages of admins, their dialogs, and the menu of the account.
+/// The pages of admins, their dialogs, and the account menu.
 async fn auth_pages(browser: &Browser, axe: &str, how: &str) {
     for (path, table, opener, shown) in [
         ("/users", "users-table", "add-user", "user-form"),
@@ -187,12 +187,12 @@ async fn conflict(app: &TestApp, browser: &Browser, id: i64) {
     browser.wait_for("field-name").await;
     browser.enter("field-name", "My tea").await;
     let version = app.product(id).await.version;
-    assert!(app.patch(id, version, json!({ "description": format!("Theirs {version}") })).await.status().is_success());
+    assert!(app.patch(id, version, json!({ "name": format!("Theirs {version}") })).await.status().is_success());
     browser.click("save").await;
     browser.wait_for("conflict").await;
 }
 
-/// What opens above the list of products.
+/// The menus and dialogs of the products page.
 async fn dialogs(browser: &Browser, axe: &str, how: &str) {
     browser.go("/products").await;
     browser.wait_for("product-row").await;
@@ -204,7 +204,7 @@ async fn dialogs(browser: &Browser, axe: &str, how: &str) {
     }
     browser.click("select-row").await;
     browser.wait_for("bulk-bar").await;
-    check(browser, axe, &format!("the bar of what is selected, {how}")).await;
+    check(browser, axe, &format!("the selection bar, {how}")).await;
     browser.click("clear-selection").await;
     browser.press_in_page("?").await;
     browser.wait_for("close-help").await;
@@ -223,11 +223,11 @@ async fn dialogs(browser: &Browser, axe: &str, how: &str) {
     check(browser, axe, &format!("a form that is not valid, {how}")).await;
     browser.click("close-panel").await;
     browser.wait_for("discard-changes").await;
-    check(browser, axe, &format!("the question about changes, {how}")).await;
+    check(browser, axe, &format!("the question about unsaved changes, {how}")).await;
     browser.click("discard-changes").await;
 }
 
-/// What opens on the page of a webhook.
+/// The dialogs of the page of a webhook.
 async fn webhook(browser: &Browser, axe: &str, path: &str, how: &str) {
     browser.go(path).await;
     browser.wait_for("redeliver").await;

@@ -1,4 +1,4 @@
-//! A headless Chromium, driven through its `WebDriver`.
+//! A headless Chromium, controlled through `WebDriver`.
 
 use std::{
     mem::ManuallyDrop,
@@ -14,22 +14,22 @@ use tests::{PATIENCE, TestApp, eventually};
 use thirtyfour::prelude::*;
 
 pub struct Browser {
-    /// Never dropped: it would try to end its session properly, and wait a minute for a driver that is gone.
+    /// Never dropped: it would try to end its session, and wait a minute for a driver that is gone.
     driver: ManuallyDrop<WebDriver>,
     base: String,
     chromedriver: Child,
     _profile: TempDir,
-    /// Stays as long as the browser may read from it.
+    /// Kept for as long as the browser may read from it.
     files: TempDir,
 }
 
 impl Browser {
-    /// A browser of its own, at `path` of the app.
+    /// Starts a browser at `path` of the app.
     pub async fn open(app: &TestApp, path: &str) -> Self {
         Self::open_at(&app.base, path).await
     }
 
-    /// The same where something stands between it and the app.
+    /// Starts a browser at another address, for example that of a proxy.
     pub async fn open_at(base: &str, path: &str) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let chromedriver = Command::new("chromedriver")
@@ -75,18 +75,32 @@ impl Browser {
         self.driver.goto(format!("{}{path}", self.base)).await.unwrap();
     }
 
-    /// Goes elsewhere.
+    /// Loads a page of another site.
     pub async fn visit(&self, url: &str) {
         self.driver.goto(url).await.unwrap();
     }
 
-    /// Opens another tab and goes on there. Gives the one before.
+    /// Opens a tab and continues in it. Returns the tab before.
     pub async fn open_tab(&self, path: &str) -> WindowHandle {
         let before = self.driver.window().await.unwrap();
         let tab = self.driver.new_tab().await.unwrap();
         self.driver.switch_to_window(tab).await.unwrap();
         self.go(path).await;
         before
+    }
+
+    /// The current tab.
+    pub async fn tab(&self) -> WindowHandle {
+        self.driver.window().await.unwrap()
+    }
+
+    pub async fn switch_to(&self, tab: WindowHandle) {
+        self.driver.switch_to_window(tab).await.unwrap();
+    }
+
+    /// Clicks a link to this path, so that the page stays loaded.
+    pub async fn click_link(&self, path: &str) {
+        self.driver.find(By::Css(format!("a[href='{path}']"))).await.unwrap().click().await.unwrap();
     }
 
     /// Closes another tab than this one.
@@ -113,7 +127,7 @@ impl Browser {
         self.driver.title().await.unwrap()
     }
 
-    /// The size of the view, as a phone's would be: a window has a least width.
+    /// Sets the size of the view. A window could not be as narrow as a phone.
     pub async fn resize(&self, width: u32, height: u32) {
         let metrics = serde_json::json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.cdp("Emulation.setDeviceMetricsOverride", metrics).await;
@@ -123,12 +137,12 @@ impl Browser {
         self.driver.find(By::Css(format!("[data-testid='{testid}']"))).await.ok()
     }
 
-    /// Elements that a CSS selector finds.
+    /// Number of elements that match a CSS selector.
     pub async fn count(&self, selector: &str) -> usize {
         self.driver.find_all(By::Css(selector)).await.unwrap().len()
     }
 
-    /// What can be read in the element; empty where it is not there.
+    /// The visible text of the element; empty if there is none.
     pub async fn text(&self, testid: &str) -> String {
         match self.find(testid).await {
             Some(element) => element.text().await.unwrap_or_default(),
@@ -140,7 +154,7 @@ impl Browser {
         self.find(testid).await?.attr(name).await.ok()?
     }
 
-    /// The number that the element shows, without its separators.
+    /// The number that the element shows, without separators.
     pub async fn number(&self, testid: &str) -> Option<i64> {
         self.attribute(testid, "data-value").await?.parse().ok()
     }
@@ -167,12 +181,12 @@ impl Browser {
         self.driver.execute(script, vec![]).await.unwrap().json().clone()
     }
 
-    /// What the script hands to its last argument, a function.
+    /// Runs a script that calls its last argument with the result.
     pub async fn script_async(&self, script: &str) -> Value {
         self.driver.execute_async(script, vec![]).await.unwrap().json().clone()
     }
 
-    /// Asks until the answer is `Some`.
+    /// Repeats `ask` until it returns `Some`.
     pub async fn until<T>(&self, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
         let asking = async {
             loop {
@@ -185,19 +199,19 @@ impl Browser {
         match tokio::time::timeout(PATIENCE, asking).await {
             Ok(answer) => answer,
             Err(elapsed) => panic!(
-                "waited in vain for: {what} ({elapsed})\n{}",
+                "timed out waiting for {what} ({elapsed})\n{}",
                 self.script("return document.body.innerText").await
             ),
         }
     }
 
-    /// Waits for a text in the first that has this test id, and returns the whole.
+    /// Waits for a text in the first element with this test id, and returns its whole text.
     pub async fn until_text(&self, testid: &str, expected: &str) -> String {
         let asked = async || Some(self.text(testid).await).filter(|text| text.contains(expected));
         self.until(&format!("{testid}: {expected}"), asked).await
     }
 
-    /// Waits for a message, which can stand below others.
+    /// Waits for a message, which may be one of several.
     pub async fn until_toast(&self, expected: &str) {
         let read = "return [...document.querySelectorAll('[data-testid=toast]')].map(t => t.innerText).join('\\n')";
         self.until(expected, async || self.script(read).await.as_str()?.contains(expected).then_some(())).await;
@@ -216,19 +230,19 @@ impl Browser {
         .await;
     }
 
-    /// Waits until nothing is loading any more.
+    /// Waits until nothing is loading.
     pub async fn settled(&self) {
         self.until("the page to settle", async || (self.count("[aria-busy=true], .skeleton").await == 0).then_some(()))
             .await;
     }
 
-    /// Clicks as soon as it can be: it may be moving in, be covered for a moment, or be drawn anew.
+    /// Clicks as soon as that is possible: the element may be moving, covered, or rendered again.
     pub async fn click(&self, testid: &str) {
         self.wait_for(testid).await;
         self.until(testid, async || self.find(testid).await?.click().await.ok()).await;
     }
 
-    /// Clicks one of several of the same name, with Shift held or not.
+    /// Clicks one of several elements with this test id, with or without Shift.
     pub async fn click_nth(&self, testid: &str, index: usize, shift: bool) {
         let elements = self.driver.find_all(By::Css(format!("[data-testid='{testid}']"))).await.unwrap();
         let chain = self.driver.action_chain();
@@ -238,7 +252,7 @@ impl Browser {
         chain.perform().await.unwrap();
     }
 
-    /// Types a text in the place of what stands in a field.
+    /// Replaces the text of a field.
     pub async fn enter(&self, testid: &str, text: &str) {
         self.wait_for(testid).await;
         let field = self.find(testid).await.unwrap();
@@ -253,7 +267,7 @@ impl Browser {
         self.driver.find(By::Css(option)).await.unwrap().click().await.unwrap();
     }
 
-    /// What stands in a field; empty where it is not there.
+    /// The value of a field; empty if there is none.
     pub async fn value(&self, testid: &str) -> String {
         match self.find(testid).await {
             Some(field) => field.prop("value").await.ok().flatten().unwrap_or_default(),
@@ -261,12 +275,12 @@ impl Browser {
         }
     }
 
-    /// Presses a key where the focus is.
+    /// Presses a key in the focused element.
     pub async fn press(&self, key: Key) {
         self.type_data(key.into()).await;
     }
 
-    /// Types where the focus is.
+    /// Types into the focused element.
     pub async fn type_keys(&self, text: &str) {
         self.type_data(text.into()).await;
     }
@@ -275,7 +289,7 @@ impl Browser {
         self.driver.active_element().await.unwrap().send_keys(keys).await.unwrap();
     }
 
-    /// Presses a key while nothing has the focus.
+    /// Presses a key while no element has the focus.
     pub async fn press_in_page(&self, key: &str) {
         self.script("document.activeElement?.blur()").await;
         self.driver.find(By::Tag("body")).await.unwrap().send_keys(key).await.unwrap();
@@ -285,7 +299,7 @@ impl Browser {
         self.script("return document.activeElement.dataset.testid ?? ''").await.as_str().unwrap_or_default().to_owned()
     }
 
-    /// How the column of this header is sorted.
+    /// The sort order of a column.
     pub async fn sort_of(&self, testid: &str) -> String {
         let read = format!("return document.querySelector(`[data-testid='{testid}']`).closest('th').ariaSort");
         self.script(&read).await.as_str().unwrap_or_default().to_owned()
@@ -296,26 +310,26 @@ impl Browser {
         self.driver.current_url().await.unwrap().query().unwrap_or_default().to_owned()
     }
 
-    /// Whether the system is said to be light or dark.
+    /// Sets the color scheme of the system.
     pub async fn prefer(&self, scheme: &str) {
         let features = serde_json::json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         self.cdp("Emulation.setEmulatedMedia", features).await;
     }
 
-    /// Picks a file with this content.
+    /// Chooses a file with this content.
     pub async fn choose_file(&self, content: &[u8]) {
         let path = self.file(&format!("products-{:08x}.csv", rand::random::<u32>()), content);
         self.type_into("file-input", path.to_str().unwrap()).await;
     }
 
-    /// A file that the browser can read.
+    /// Creates a file that the browser can read.
     pub fn file(&self, name: &str, content: &[u8]) -> PathBuf {
         let path = self.files.path().join(name);
         std::fs::write(&path, content).unwrap();
         path
     }
 
-    /// Gives keys to an element, seen or not: to a field for files, paths, one a line.
+    /// Sends keys to an element that may be hidden: to a file field, one path per line.
     pub async fn type_into(&self, testid: &str, keys: &str) {
         self.until(testid, async || self.find(testid).await?.send_keys(keys).await.ok()).await;
     }
@@ -325,13 +339,13 @@ impl Browser {
         self.driver.cdp().send_raw(command, parameters).await.unwrap();
     }
 
-    /// Fails where the browser's console has an error.
+    /// Fails if the browser's console has errors.
     pub async fn assert_silent(&self) {
         let errors = self.console_errors().await;
-        assert_eq!(errors, "", "the console tells of errors");
+        assert_eq!(errors, "", "the console has errors");
     }
 
-    /// The errors of the console since they were last asked for.
+    /// Returns the errors of the console since the last call.
     pub async fn console_errors(&self) -> String {
         let url = format!("{}session/{}/se/log", self.driver.handle().server_url(), self.driver.handle().session_id());
         let asked =
@@ -345,7 +359,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Chromium ends with its driver; to quit properly would have to be awaited.
+        // Chromium ends with its driver. Quitting properly would have to be awaited.
         let pkill = Command::new("pkill").args(["-KILL", "-P", &self.chromedriver.id().to_string()]).status();
         let _ = (pkill, self.chromedriver.kill(), self.chromedriver.wait());
     }

@@ -1,12 +1,13 @@
-//! The page in a real browser, against the real program, with RabbitMQ in between as `scripts/run` has it.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+//! The page in a real browser, against the real program and RabbitMQ, as `scripts/run` starts them.
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod auth;
 mod axe;
 mod browser;
 mod from_url;
-mod guard;
 mod products;
+mod security;
+mod tabs;
 mod uploads;
 mod webhooks;
 
@@ -17,7 +18,7 @@ use nix::sys::signal::Signal;
 use shared::webhook::{DeliveryStatus, WebhookEvent};
 use tests::{TestApp, csv::Csv, oracle::Table, setting, webhooks::LOCAL};
 
-/// `loadify all` with RabbitMQ; batches so small that a browser can watch.
+/// `loadify all` with RabbitMQ, and batches small enough for a browser to watch.
 async fn watchable() -> TestApp {
     let queue = format!("browser-{:016x}", rand::random::<u64>());
     let broker = setting("TEST_BROKER_URL");
@@ -36,7 +37,7 @@ async fn a_file_is_dropped_watched_and_found_among_the_products() {
     let counts = expected.apply(&csv);
     browser.choose_file(csv.as_slice()).await;
 
-    // Live: the total is known and true, the figures move and add up, before the end.
+    // Live: before the end the total is known and correct, and the figures move and add up.
     let mut seen = Vec::new();
     browser
         .until("figures before the end", async || {
@@ -44,7 +45,7 @@ async fn a_file_is_dropped_watched_and_found_among_the_products() {
             if figures.read > 0 && figures.read < 20_000 {
                 assert_eq!(browser.number("rows-total").await, Some(20_000));
                 assert!(figures.adds_up(), "{figures:?}");
-                // Figures come four times a second, and are asked for more often.
+                // Figures change four times a second, and are read more often.
                 if seen.last() != Some(&figures.read) {
                     seen.push(figures.read);
                 }
@@ -53,7 +54,7 @@ async fn a_file_is_dropped_watched_and_found_among_the_products() {
         })
         .await;
     assert!(seen.windows(2).all(|pair| pair[0] <= pair[1]) && seen[0] < seen[2], "{seen:?}");
-    assert!(browser.title().await.contains('%'), "the tab tells how far it is: {}", browser.title().await);
+    assert!(browser.title().await.contains('%'), "the title shows the progress: {}", browser.title().await);
     let bar = browser.attribute("progress-bar", "aria-valuenow").await.unwrap();
     assert!((1.0..100.0).contains(&bar.parse::<f64>().unwrap()), "{bar}");
     assert!(browser.number("rows-per-second").await.is_some_and(|rate| rate > 0));
@@ -79,7 +80,7 @@ async fn a_file_is_dropped_watched_and_found_among_the_products() {
     browser.assert_silent().await;
 }
 
-/// What the table of products shows first; the rest of its text changes with the time.
+/// The first SKU of the table.
 async fn first_sku(browser: &Browser) -> String {
     let text = browser.text("products-table").await;
     text.split_whitespace().find(|word| word.to_lowercase().starts_with("sku-")).unwrap_or_default().to_owned()
@@ -111,7 +112,7 @@ async fn the_page_of_an_import_shows_the_index_lag() {
     let import = app.import("sku,name\na,A\nb,B\nc,C\n").await;
     let browser = Browser::open(&app, &format!("/imports/{}", import.id)).await;
     let says = async |expected: &str| {
-        browser.until(expected, async || (browser.text("sorting-in").await == expected).then_some(())).await;
+        browser.until(expected, async || (browser.text("indexing").await == expected).then_some(())).await;
     };
     says("Optimizing the list (3 left). You can use it now.").await;
     app.db.execute(&format!("SELECT pg_advisory_unlock({lock})")).await;
@@ -153,7 +154,7 @@ async fn a_running_import_is_cancelled_after_a_question() {
 }
 
 #[tokio::test]
-async fn a_silent_worker_is_told_from_a_running_one() {
+async fn a_worker_without_response_is_reported() {
     let app = TestApp::serve(&[("IMPORT_BATCH_ROWS", "10")]).await;
     let worker = app.worker(&[]).await;
     let browser = Browser::open(&app, "/").await;
@@ -173,13 +174,13 @@ async fn a_silent_worker_is_told_from_a_running_one() {
 async fn nothing_is_cut_and_nothing_scrolls_sideways_at_any_width() {
     let app = watchable().await;
     app.import(Csv::random(300, 35).bytes()).await;
-    // Nothing listens there, which fills the page with what went wrong.
+    // Nothing listens there, so the page is full of errors.
     let hook = format!("http://127.0.0.1:9/{}", "a-long-path".repeat(12));
     let hook = app.webhook_to(&hook, &WebhookEvent::SUBSCRIBABLE).await.webhook.id;
     app.create_product("TEA-01").await;
     app.newest(DeliveryStatus::Pending, 1).await;
     let browser = Browser::open(&app, "/").await;
-    for width in [390, 820, 1280] {
+    for width in [320, 390, 640, 679, 768, 1280, 1920] {
         browser.resize(width, 900).await;
         let webhook = format!("/webhooks/{hook}");
         for path in ["/", "/imports", "/imports/1", "/products", "/webhooks", &webhook, "/nowhere"] {
@@ -188,6 +189,9 @@ async fn nothing_is_cut_and_nothing_scrolls_sideways_at_any_width() {
             tokio::time::timeout(Duration::from_secs(10), browser.settled()).await.unwrap();
             let overflow = browser.script("return document.documentElement.scrollWidth - window.innerWidth").await;
             assert!(overflow.as_i64().unwrap() <= 0, "{path} at {width} px is {overflow} px too wide");
+            let right = "return document.querySelector('[data-testid=account]').getBoundingClientRect().right";
+            let right = browser.script(right).await.as_f64().unwrap();
+            assert!(right <= f64::from(width), "{path} at {width} px: the account button ends at {right}");
         }
     }
     browser.assert_silent().await;

@@ -1,4 +1,4 @@
-//! The products page: found, changed, deleted and brought back, with the mouse and with the keyboard.
+//! The products page: searching, editing, deleting and restoring, with mouse and keyboard.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use thirtyfour::Key;
 
 use crate::browser::Browser;
 
-/// An app with so many products: `tea-0001`, `tea-0002` and so on, every tenth of them green.
+/// An app with this number of products: `tea-0001`, `tea-0002` and so on, every tenth of them green.
 async fn with_products(rows: usize) -> TestApp {
     let app = TestApp::start().await;
     let line = |row: usize| {
@@ -21,7 +21,7 @@ async fn with_products(rows: usize) -> TestApp {
     app
 }
 
-/// A browser at the list, which is there.
+/// A browser in which the list is loaded.
 async fn at_list(app: &TestApp, path: &str) -> Browser {
     let browser = Browser::open(app, path).await;
     browser.wait_for("product-row").await;
@@ -58,14 +58,14 @@ async fn results_come_while_one_types_with_every_word_marked_and_the_address_fol
     assert!(marked.iter().any(|word| word == "Green") && marked.iter().any(|word| word == "0"), "{marked:?}");
     assert_eq!(browser.query().await, "q=GREEN%200");
 
-    // Typing makes no steps of the history; a filter makes one.
+    // Typing adds no entry to the history; a filter adds one.
     browser.click("status-inactive").await;
     browser.wait_for("no-match").await;
     browser.back().await;
     browser.until_total(30).await;
     browser.reload().await;
     browser.until_total(30).await;
-    assert_eq!(browser.attribute("search", "value").await, None, "the value is typed, not written");
+    assert_eq!(browser.attribute("search", "value").await, None, "the value is a property, not an attribute");
     assert_eq!(browser.value("search").await, "GREEN 0");
 
     browser.enter("search", "tea-0042").await;
@@ -79,10 +79,10 @@ async fn results_come_while_one_types_with_every_word_marked_and_the_address_fol
 }
 
 #[tokio::test]
-async fn an_answer_that_comes_late_never_overwrites_a_newer_one() {
+async fn a_late_response_never_overwrites_a_newer_one() {
     let app = with_products(60).await;
     let browser = at_list(&app, "/products").await;
-    // The first answers are held back until the last one is there.
+    // The first responses are held back until the last one has arrived.
     browser
         .script(
             "const fetch = window.fetch; window.held = [];
@@ -95,9 +95,9 @@ async fn an_answer_that_comes_late_never_overwrites_a_newer_one() {
     browser
         .until("the slow request", async || (browser.script("return held.length").await.as_i64()? > 0).then_some(()))
         .await;
-    assert_eq!(browser.skus().await.len(), 50, "the old rows stay meanwhile");
+    assert_eq!(browser.skus().await.len(), 50, "the old rows stay");
     browser.enter("search", "tea-0007").await;
-    browser.until_skus("the newer answer", &["tea-0007"]).await;
+    browser.until_skus("the newer response", &["tea-0007"]).await;
     browser.script_async("held.forEach(go => go()); setTimeout(arguments[0], 500)").await;
     assert_eq!(browser.skus().await, ["tea-0007"]);
 }
@@ -137,7 +137,7 @@ async fn filters_orders_and_pages_are_in_the_address_and_each_can_be_taken_away(
 }
 
 #[tokio::test]
-async fn a_product_is_added_edited_duplicated_deleted_and_brought_back() {
+async fn a_product_is_added_edited_duplicated_deleted_and_restored() {
     let app = with_products(3).await;
     let browser = at_list(&app, "/products").await;
 
@@ -162,7 +162,7 @@ async fn a_product_is_added_edited_duplicated_deleted_and_brought_back() {
     browser.wait_for("field-name").await;
     assert_eq!(browser.value("attribute-value").await, "Taiwan");
     browser.enter("field-name", "Fine oolong").await;
-    // What is not saved is not lost by a key.
+    // A key does not discard unsaved changes.
     browser.press(Key::Escape).await;
     browser.wait_for("discard-changes").await;
     browser.press(Key::Escape).await;
@@ -183,7 +183,7 @@ async fn a_product_is_added_edited_duplicated_deleted_and_brought_back() {
     browser.click("product-row").await;
     browser.wait_for("delete-product").await;
     browser.click("delete-product").await;
-    browser.until_toast("oolong-2 was deleted").await;
+    browser.until_toast("oolong-2 deleted").await;
     browser.until_total(4).await;
     browser.click("toast-action").await;
     browser.until_toast("1 product restored").await;
@@ -205,12 +205,12 @@ async fn a_product_is_switched_off_in_its_row_and_a_stale_row_says_so() {
     .await;
     assert_eq!(browser.attribute("toggle-active", "aria-checked").await.as_deref(), Some("false"));
 
-    // Somebody else renames it: the row is of before.
+    // Someone else renames it, so the row is out of date.
     let id = app.db.number("SELECT id FROM products WHERE sku = 'tea-0001'").await;
     let version = app.product(id).await.version;
     assert_eq!(app.patch(id, version, json!({ "name": "White tea" })).await.status(), StatusCode::OK);
     browser.click("toggle-active").await;
-    browser.until_toast("tea-0001 was changed meanwhile").await;
+    browser.until_toast("Someone else changed tea-0001").await;
     browser.until_text("product-row", "White tea").await;
     assert_eq!(browser.attribute("toggle-active", "aria-checked").await.as_deref(), Some("false"));
     browser.click("toggle-active").await;
@@ -239,12 +239,13 @@ async fn two_people_edit_one_product_and_the_second_chooses() {
     two.click("save").await;
     two.wait_for("conflict").await;
     let shown = two.text("conflict").await;
-    for text in ["Sencha", "Gyokuro", "From Uji", "9.99", "1.50"] {
+    for text in ["Sencha", "Gyokuro"] {
         assert!(shown.contains(text), "{text} in {shown}");
     }
-    // Mine where I changed it, theirs where only they did; and the name is given up.
-    assert_eq!(two.count("[data-testid=difference]").await, 3);
-    two.click("theirs-Name").await;
+    // Only the name was changed by both. Their price and my description are kept, whichever name is chosen.
+    assert_eq!(two.count("[data-testid=difference]").await, 1);
+    two.until_text("taken-over", "price").await;
+    two.click("all-theirs").await;
     two.click("save-merged").await;
     two.until_gone("panel").await;
     let merged = app.json(&format!("/api/v1/products/{id}")).await;
@@ -256,15 +257,31 @@ async fn two_people_edit_one_product_and_the_second_chooses() {
 }
 
 #[tokio::test]
+async fn changes_of_two_people_to_different_fields_are_both_saved() {
+    let app = with_products(1).await;
+    let id = app.db.number("SELECT id FROM products").await;
+    let browser = at_list(&app, &format!("/products/{id}")).await;
+    browser.wait_for("field-name").await;
+    let version = app.product(id).await.version;
+    assert_eq!(app.patch(id, version, json!({ "name": "Sencha" })).await.status(), StatusCode::OK);
+    browser.enter("field-description", "From Uji").await;
+    browser.click("save").await;
+    browser.until_toast("tea-0001 saved, and someone else's changes to it were kept").await;
+    browser.until_gone("panel").await;
+    let product = app.product(id).await;
+    assert_eq!((product.name.as_str(), product.description.as_str()), ("Sencha", "From Uji"));
+}
+
+#[tokio::test]
 async fn changes_of_others_are_announced_and_shown_only_when_asked_for() {
     let app = with_products(3).await;
     let (reader, writer) = tokio::join!(at_list(&app, "/products"), at_list(&app, "/products"));
     writer.click("toggle-active").await;
-    reader.until_text("news", "1 product changed").await;
+    reader.until_text("changes", "1 product changed").await;
     assert_eq!(reader.attribute("toggle-active", "aria-checked").await.as_deref(), Some("true"));
-    assert_eq!(writer.count("[data-testid=news]").await, 0, "one's own changes are no news");
-    reader.click("show-news").await;
-    reader.until_gone("news").await;
+    assert_eq!(writer.count("[data-testid=changes]").await, 0, "a tab ignores its own changes");
+    reader.click("refresh-list").await;
+    reader.until_gone("changes").await;
     reader
         .until("the change", async || {
             (reader.attribute("toggle-active", "aria-checked").await? == "false").then_some(())
@@ -273,7 +290,7 @@ async fn changes_of_others_are_announced_and_shown_only_when_asked_for() {
 }
 
 #[tokio::test]
-async fn selected_products_are_changed_deleted_and_brought_back() {
+async fn selected_products_are_changed_deleted_and_restored() {
     let app = with_products(60).await;
     let browser = at_list(&app, "/products?sort=sku").await;
     let inactive = || app.db.number("SELECT count(*) FROM products WHERE NOT active");
@@ -303,6 +320,93 @@ async fn selected_products_are_changed_deleted_and_brought_back() {
 }
 
 #[tokio::test]
+async fn a_selection_belongs_to_its_search_and_filters() {
+    let app = with_products(120).await;
+    let browser = at_list(&app, "/products?sort=sku").await;
+    browser.click_nth("select-row", 0, false).await;
+    browser.click_nth("select-row", 1, false).await;
+    browser.click("next-page").await;
+    browser.until("the second page", async || (browser.skus().await.first()? == "tea-0051").then_some(())).await;
+    browser.click_nth("select-row", 2, false).await;
+    browser.until_text("bulk-count", "3 selected, 2 on other pages").await;
+
+    browser.enter("search", "tea-011").await;
+    browser.until_gone("bulk-bar").await;
+    browser.until_total(10).await;
+    browser.click("select-page").await;
+    browser.until_text("bulk-count", "10 selected").await;
+    browser.click("status-active").await;
+    browser.until_gone("bulk-bar").await;
+
+    // All that match are not all products once the search is cleared.
+    browser.enter("search", "tea-00").await;
+    browser.until_total(99).await;
+    browser.click("select-page").await;
+    browser.click("select-all").await;
+    browser.until_text("bulk-count", "All 99 matching products selected").await;
+    browser.enter("search", "tea-011").await;
+    browser.until_gone("bulk-bar").await;
+    browser.until_total(10).await;
+    assert_eq!(browser.count(".row-ticked").await, 0);
+    assert_eq!(app.db.number("SELECT count(*) FROM products WHERE active").await, 120);
+}
+
+#[tokio::test]
+async fn a_change_of_more_than_a_page_is_asked_about_first() {
+    let app = with_products(60).await;
+    let browser = at_list(&app, "/products?sort=sku").await;
+    browser.click("select-page").await;
+    browser.click("next-page").await;
+    browser.until("the second page", async || (browser.skus().await.first()? == "tea-0051").then_some(())).await;
+    browser.click("select-page").await;
+    browser.until_text("bulk-count", "60 selected, 50 on other pages").await;
+    browser.click("bulk-deactivate").await;
+    browser.until_text("dialog-confirm-bulk", "Deactivate 60 products?").await;
+    browser.press(Key::Escape).await;
+    assert_eq!(app.db.number("SELECT count(*) FROM products WHERE active").await, 60);
+    browser.click("bulk-deactivate").await;
+    browser.click("confirm-bulk").await;
+    browser.until_toast("60 products deactivated").await;
+    assert_eq!(app.db.number("SELECT count(*) FROM products WHERE active").await, 0);
+}
+
+#[tokio::test]
+async fn the_list_never_waits_for_the_count() {
+    let app = with_products(60).await;
+    let browser = at_list(&app, "/products").await;
+    browser.until_total(60).await;
+    browser
+        .script(
+            "const fetch = window.fetch; window.held = [];
+             window.fetch = (url, options) => String(url).includes('/products/count')
+                 ? new Promise((go, stop) => {
+                     window.held.push(() => go(fetch(url, options)));
+                     options.signal?.addEventListener('abort', () => stop(options.signal.reason));
+                 })
+                 : fetch(url, options);",
+        )
+        .await;
+    browser.enter("search", "tea-0007").await;
+    browser.until_skus("the rows", &["tea-0007"]).await;
+    browser.until_text("products-total", "Counting").await;
+    browser.enter("search", "tea-0008").await;
+    browser.until_skus("the rows", &["tea-0008"]).await;
+    browser.script("held.forEach(go => go())").await;
+    browser.until_text("products-total", "1 product matches").await;
+}
+
+#[tokio::test]
+async fn the_products_of_an_import_say_that_a_later_import_changed_some() {
+    let app = with_products(3).await;
+    let first = app.db.number("SELECT max(id) FROM imports").await;
+    app.import("sku,name\ntea-0001,White tea\n").await;
+    let browser = at_list(&app, &format!("/products?import={first}")).await;
+    browser.until_text("import-note", "This import wrote 3 products. Of these, 1 is no longer listed").await;
+    browser.click("clear-filters").await;
+    browser.until_gone("import-note").await;
+}
+
+#[tokio::test]
 async fn all_that_match_are_changed_by_a_job_that_shows_how_far_it_is() {
     let app = with_products(9_000).await;
     let browser = at_list(&app, "/products?q=tea").await;
@@ -310,8 +414,9 @@ async fn all_that_match_are_changed_by_a_job_that_shows_how_far_it_is() {
     browser.click("select-page").await;
     browser.until_text("bulk-count", "50 selected").await;
     browser.click("select-all").await;
-    browser.until_text("bulk-count", "9,000 selected").await;
+    browser.until_text("bulk-count", "All 9,000 matching products selected").await;
     browser.click("bulk-deactivate").await;
+    browser.click("confirm-bulk").await;
     browser.wait_for("job-bar").await;
     browser.until_text("job-text", "of 9,000 products").await;
     browser.until_toast("9,000 products deactivated").await;
@@ -323,12 +428,11 @@ async fn all_that_match_are_changed_by_a_job_that_shows_how_far_it_is() {
         })
         .await;
 
-    // Deleting that many is asked about first.
     browser.click("select-page").await;
     browser.click("select-all").await;
     browser.click("bulk-delete").await;
-    browser.wait_for("confirm-bulk-delete").await;
-    browser.click("confirm-bulk-delete").await;
+    browser.until_text("dialog-confirm-bulk", "Delete 9,000 products?").await;
+    browser.click("confirm-bulk").await;
     browser.until_toast("9,000 products deleted").await;
     browser.wait_for("no-match").await;
     assert_eq!(app.db.number("SELECT count(*) FROM products").await, 0);
@@ -346,13 +450,14 @@ async fn a_job_that_waits_for_a_worker_shows_it_and_can_be_cancelled() {
     browser.click("select-page").await;
     browser.click("select-all").await;
     browser.click("bulk-deactivate").await;
+    browser.click("confirm-bulk").await;
     browser.until_text("job-text", "Deactivating 0 of").await;
     browser.reload().await;
     browser.wait_for("job-bar").await;
     browser.until_text("job-text", "Deactivating 0 of").await;
     browser.click("cancel-job").await;
     let _worker = app.worker(&[]).await;
-    browser.until_toast("Cancelled. 0 products deactivated").await;
+    browser.until_toast("Stopped after deactivating 0 products").await;
     browser.until_gone("job-bar").await;
     assert_eq!(app.db.number("SELECT count(*) FROM products WHERE NOT active").await, 0);
 }
@@ -413,8 +518,80 @@ async fn everything_is_within_reach_of_the_keyboard() {
     browser.press(Key::Tab).await;
     browser.type_keys("Typed").await;
     browser.type_data(Key::Control + Key::Enter).await;
-    browser.until_toast("tea-0006 was added").await;
+    browser.until_toast("tea-0006 added").await;
     browser.until_total(6).await;
+}
+
+#[tokio::test]
+async fn keys_stay_in_an_open_menu_and_do_nothing_behind_an_open_panel() {
+    let app = with_products(5).await;
+    let browser = at_list(&app, "/products?sort=sku").await;
+    browser.click("more").await;
+    browser.wait_for("more-panel").await;
+    browser.press(Key::Down).await;
+    assert_eq!(browser.focused_testid().await, "export");
+    browser.press(Key::Down).await;
+    assert_eq!(browser.focused_testid().await, "show-help");
+    browser.press(Key::Up).await;
+    browser.press(Key::Up).await;
+    assert_eq!(browser.focused_testid().await, "delete-all", "it goes round");
+    browser.type_keys("nj").await;
+    assert_eq!((browser.path().await.as_str(), browser.count(".popover-panel").await), ("/products", 1));
+    browser.press(Key::Escape).await;
+    assert_eq!(browser.focused_testid().await, "more");
+
+    browser.click("product-row").await;
+    browser.wait_for("panel").await;
+    let path = browser.path().await;
+    browser.click("close-panel").await;
+    browser.until_gone("panel").await;
+    browser.press(Key::Enter).await;
+    browser.wait_for("field-name").await;
+    browser.script("document.querySelector('[data-testid=panel]').focus()").await;
+    browser.type_keys("njx").await;
+    assert_eq!(browser.path().await, path);
+    assert_eq!(browser.focused_testid().await, "panel");
+    assert_eq!(browser.count("[data-testid=bulk-bar]").await, 0);
+}
+
+#[tokio::test]
+async fn columns_have_their_widths_and_the_table_scrolls_in_its_frame_under_its_header() {
+    let app = TestApp::start().await;
+    let lines: String = (1..=60)
+        .map(|row| format!("tea-{row:04},Tea {row},\"{}\",9.99,{},Japan\n", "long ".repeat(200), "x".repeat(300)))
+        .collect();
+    app.import(format!("sku,name,description,price,colour,origin\n{lines}")).await;
+    let browser = at_list(&app, "/products?sort=sku").await;
+    browser.click("view").await;
+    for column in ["price", "colour", "origin", "Created"] {
+        browser.click(&format!("column-{column}")).await;
+    }
+    browser.press(Key::Escape).await;
+    for width in [768, 1280, 1920] {
+        browser.resize(width, 800).await;
+        let found = browser
+            .script(
+                "const frame = document.querySelector('.products-frame'), cells = [...frame.querySelectorAll('th')];
+                 frame.scrollTop = 400;
+                 const row = frame.querySelector('tbody tr');
+                 return {
+                     narrow: cells.slice(1).filter(c => c.offsetWidth < 90).map(c => c.innerText),
+                     description: frame.querySelector('th.cell-description').offsetWidth,
+                     head: frame.querySelector('thead').getBoundingClientRect().top - frame.getBoundingClientRect().top,
+                     moved: frame.scrollTop,
+                     page: document.documentElement.scrollWidth - innerWidth,
+                     height: Math.max(...[...frame.querySelectorAll('tbody tr')].map(r => r.offsetHeight)),
+                 };",
+            )
+            .await;
+        assert_eq!(found["narrow"], json!([]), "{width} px: {found}");
+        assert!(found["description"].as_i64().unwrap() >= 300, "{width} px: {found}");
+        assert!(
+            found["head"].as_f64().unwrap().abs() < 3.0 && found["moved"].as_i64().unwrap() > 0,
+            "{width} px: {found}"
+        );
+        assert!(found["page"].as_i64().unwrap() <= 0 && found["height"].as_i64().unwrap() < 90, "{width} px: {found}");
+    }
 }
 
 #[tokio::test]
@@ -435,7 +612,7 @@ async fn columns_and_density_are_kept_in_the_browser() {
 }
 
 #[tokio::test]
-async fn a_step_back_does_not_lose_what_was_typed() {
+async fn going_back_does_not_lose_unsaved_changes() {
     let app = with_products(2).await;
     let browser = at_list(&app, "/products?sort=sku").await;
     browser.click("product-row").await;

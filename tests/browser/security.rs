@@ -1,4 +1,4 @@
-//! What a browser is kept from: other sites that act in a person's name, and scripts that are not ours.
+//! Requests from other sites in a user's name, and scripts that are not part of the page, have no effect.
 
 use serde_json::json;
 use tests::{
@@ -9,8 +9,8 @@ use tests::{
 
 use crate::browser::Browser;
 
-/// All that a page of elsewhere can send without being asked: a form, a `fetch` of the kinds that need no leave, an image,
-/// and those that need leave and do not get it.
+/// All that a page of another site can send: forms, images, `fetch` without a preflight, and `fetch` whose preflight is
+/// rejected.
 fn attack(target: &str) -> String {
     let product = r#"{"sku":"EVIL","name":"EVIL","description":"#;
     format!(
@@ -49,8 +49,8 @@ async fn is_unharmed(app: &TestApp) {
 }
 
 async fn attacked_from_everywhere(app: &TestApp, browser: &Browser) {
-    // By either name of this machine: to the browser one of the sites is the same as ours (cookies do not know of ports,
-    // so it sends them), and one is not.
+    // By both names of this machine: to the browser one of them is the same site (cookies ignore ports, so it sends them),
+    // and the other is not.
     let target = app.base.clone();
     let evil = Receiver::behaving(move |_| Answer::Full(200, "content-type: text/html\r\n", attack(&target))).await;
     for host in ["127.0.0.1", "localhost"] {
@@ -65,7 +65,7 @@ const CREATE: &str = "const done = arguments[0];
         body: JSON.stringify({ sku: 'OURS', name: 'Ours' }) }).then(r => done(r.status))";
 
 #[tokio::test]
-async fn another_site_changes_nothing_where_everybody_may_do_everything() {
+async fn another_site_changes_nothing_in_open_mode() {
     let app = TestApp::start().await;
     let browser = Browser::open(&app, "/products").await;
     assert_eq!(browser.script_async(CREATE).await, 201);
@@ -73,7 +73,7 @@ async fn another_site_changes_nothing_where_everybody_may_do_everything() {
 }
 
 #[tokio::test]
-async fn another_site_changes_nothing_in_the_name_of_who_is_signed_in() {
+async fn another_site_changes_nothing_in_the_name_of_a_signed_in_user() {
     let app = TestApp::closed(&[]).await;
     let browser = Browser::open(&app, "/sign-in").await;
     let sign_in = format!(
@@ -85,7 +85,7 @@ async fn another_site_changes_nothing_in_the_name_of_who_is_signed_in() {
     assert_eq!(browser.script_async(&sign_in).await, 200);
     assert_eq!(browser.script_async(CREATE).await, 201);
     attacked_from_everywhere(&app, &browser).await;
-    // The cookie is still there, and still good.
+    // The cookie still exists, and is valid.
     browser.go("/products").await;
     let session = "const done = arguments[0]; fetch('/api/v1/session').then(r => done(r.status))";
     assert_eq!(browser.script_async(session).await, 200);
@@ -116,7 +116,7 @@ async fn no_page_violates_its_policy_and_foreign_scripts_do_not_run() {
     for page in pages {
         browser.go(&page).await;
         browser.settled().await;
-        // Violations stand in the console as errors.
+        // The console reports violations as errors.
         browser.assert_silent().await;
     }
     browser.go("/products").await;
@@ -132,12 +132,12 @@ async fn no_page_violates_its_policy_and_foreign_scripts_do_not_run() {
 }
 
 #[tokio::test]
-async fn the_page_needs_leave_to_run_webassembly() {
+async fn the_page_needs_permission_to_run_webassembly() {
     let original = std::path::PathBuf::from(tests::setting("TEST_STATIC_DIR"));
     let page = std::fs::read_to_string(original.join("index.html")).unwrap();
-    for (leave, starts) in [("'wasm-unsafe-eval'", true), ("", false)] {
-        // Two policies are both obeyed: this one only takes away.
-        let policy = format!("script-src 'self' 'unsafe-inline' {leave}");
+    for (permission, starts) in [("'wasm-unsafe-eval'", true), ("", false)] {
+        // Both policies apply: this one can only restrict.
+        let policy = format!("script-src 'self' 'unsafe-inline' {permission}");
         let meta = format!("<head><meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">");
         let folder = tempfile::tempdir().unwrap();
         let copied = std::process::Command::new("cp").arg("-r").arg(original.join(".")).arg(folder.path()).status();
