@@ -101,7 +101,7 @@ impl From<Row> for AuditEntry {
 pub struct AuditFilter {
     /// Exact name of a user, `key NAME`, `local` or `shell`
     actor: Option<String>,
-    /// Exact action such as `product.update`, or a prefix ending in a dot such as `product.`
+    /// Exact action such as `product.update`, or a prefix ending in a dot such as `product.`; several separated by commas
     action: Option<String>,
     since: Option<DateTime<Utc>>,
     until: Option<DateTime<Utc>>,
@@ -132,13 +132,12 @@ async fn read(
         query = query.filter(audit_log::actor.eq(actor));
     }
     if let Some(action) = &filter.action {
-        query = if action.ends_with('.') {
-            // Not LIKE: these names contain underscores.
-            let has_prefix = sql::<Bool>("starts_with(action, ").bind::<Text, _>(action.clone()).sql(")");
-            query.filter(has_prefix)
-        } else {
-            query.filter(audit_log::action.eq(action))
-        };
+        // Not LIKE: these names contain underscores.
+        let is_one_of =
+            sql::<Bool>("EXISTS (SELECT 1 FROM unnest(string_to_array(").bind::<Text, _>(action.clone()).sql(
+                ", ',')) AS wanted WHERE action = wanted OR (right(wanted, 1) = '.' AND starts_with(action, wanted)))",
+            );
+        query = query.filter(is_one_of);
     }
     if let Some(since) = filter.since {
         query = query.filter(audit_log::at.ge(since));

@@ -15,7 +15,7 @@ use crate::ui::{Glyph, Icon, PageHead, ProblemNotice, Relative, Skeleton, page_t
 const AREAS: [(&str, &str); 7] = [
     ("", "All actions"),
     ("product.", "Products"),
-    ("import.", "Imports"),
+    ("import.,upload.", "Imports and uploads"),
     ("webhook.", "Webhooks"),
     ("session.", "Sessions"),
     ("user.", "Users"),

@@ -31,6 +31,11 @@ async fn every_change_has_an_entry_that_cannot_be_forged() {
     assert_eq!((found.len(), found[0].target.clone(), found[0].status), (1, format!("/products/{id}"), Some(201)));
     assert_eq!(found[0].address, "127.0.0.1");
     assert_eq!(audit("action=import.").await[0].target, "/imports/1");
+    let several = audit("action=import.,product.create").await;
+    for action in ["import.create", "product.create"] {
+        assert!(several.iter().any(|entry| entry.action == action), "{action}: {several:?}");
+    }
+    assert!(several.iter().all(|entry| entry.action.starts_with("import.") || entry.action == "product.create"));
     assert_eq!(audit("action=product.delete_all").await[0].status, Some(403));
     let forged = &audit("action=session.sign_in").await[0];
     assert_eq!((forged.actor.as_str(), forged.status), ("=cmd()\u{FFFD}admin\u{FFFD}[31m", Some(401)));
