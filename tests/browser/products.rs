@@ -422,11 +422,18 @@ async fn all_that_match_are_changed_by_a_job_that_shows_how_far_it_is() {
     browser.until_toast("9,000 products deactivated").await;
     browser.until_gone("job-bar").await;
     assert_eq!(app.db.number("SELECT count(*) FROM products WHERE active").await, 0);
-    browser
-        .until("the rows", async || {
-            (browser.attribute("toggle-active", "aria-checked").await? == "false").then_some(())
-        })
-        .await;
+    let shown = async |active: &str| {
+        browser
+            .until("the rows", async || {
+                (browser.attribute("toggle-active", "aria-checked").await? == active).then_some(())
+            })
+            .await;
+    };
+    shown("false").await;
+    browser.click("toast-action").await;
+    browser.until_toast("9,000 products activated").await;
+    shown("true").await;
+    assert_eq!(app.db.number("SELECT count(*) FROM products WHERE active").await, 9_000);
 
     browser.click("select-page").await;
     browser.click("select-all").await;

@@ -31,7 +31,7 @@ const SHORTCUTS: [(&[&str], &str, Permission); 10] = [
     (&["x"], "Select (Shift: range)", Permission::ReadProducts),
     (&["n"], "New product", Permission::WriteProducts),
     (&["Ctrl", "Enter"], "Save", Permission::WriteProducts),
-    (&["z"], "Undo last deletion", Permission::WriteProducts),
+    (&["z"], "Undo last change", Permission::WriteProducts),
     (&["Esc"], "Close, or clear selection", Permission::ReadProducts),
     (&["?"], "Show this help", Permission::ReadProducts),
 ];
