@@ -39,13 +39,13 @@ impl Proxy {
                                 // How it ends is up to the two ends.
                                 _ = tokio::io::copy_bidirectional(&mut client, &mut upstream) => {}
                                 // Both ends stay connected.
-                                _ = silent.wait_for(|line| line.swallowed > born) => std::future::pending().await,
+                                () = wait(&mut silent, |line| line.swallowed > born) => std::future::pending().await,
                             }
                         }
                     };
                     tokio::select! {
                         biased;
-                        _ = seen.wait_for(|line| line.is_cut) => {}
+                        () = wait(&mut seen, |line| line.is_cut) => {}
                         () = passing => {}
                     }
                 });
@@ -68,4 +68,9 @@ impl Proxy {
     pub fn swallow(&self) {
         self.line.send_modify(|line| line.swallowed += 1);
     }
+}
+
+/// Waits until the line is as `condition` says, or the proxy is gone.
+async fn wait(line: &mut watch::Receiver<Line>, condition: impl FnMut(&Line) -> bool) {
+    let _ = line.wait_for(condition).await.is_ok();
 }

@@ -66,11 +66,11 @@ impl Maintenance {
 
 /// Removes files from storage. Returns those for which that worked.
 async fn remove(app: &App, object_keys: &[String]) -> Vec<String> {
-    let removing = stream::iter(object_keys).map(|key| async move {
-        match app.storage.remove_file(key).await {
+    let removing = stream::iter(object_keys.to_vec()).map(|key| async move {
+        match app.storage.remove_file(&key).await {
             Ok(()) => {
                 tracing::info!("Removed file {key} from storage");
-                Some(key.clone())
+                Some(key)
             }
             Err(error) => {
                 tracing::warn!("File {key} cannot be removed from storage yet, retrying: {error}");

@@ -289,10 +289,8 @@ impl<'app> ChunkWriter<'app> {
 
     /// Compares the body with its checksum.
     fn verify_checksum(&mut self) -> ApiResult<()> {
-        match self.checksum.take() {
-            Some((hasher, expected)) if hasher.finish() != expected => Err(ApiError::ChecksumMismatch),
-            _ => Ok(()),
-        }
+        let Some((hasher, expected)) = self.checksum.take() else { return Ok(()) };
+        if hasher.finish() == expected { Ok(()) } else { Err(ApiError::ChecksumMismatch) }
     }
 
     /// Stores what has arrived; makes it count, unless its checksum is not known yet.
