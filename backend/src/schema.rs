@@ -311,7 +311,7 @@ diesel::table! {
         received -> BigInt,
         tail -> Binary,
         hash_state -> Binary,
-        layout -> Nullable<Jsonb>,
+        format -> Nullable<Jsonb>,
         lock_token -> BigInt,
         lock_owner -> Nullable<BigInt>,
         status -> Text,

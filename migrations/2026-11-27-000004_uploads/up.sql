@@ -23,7 +23,7 @@ CREATE TABLE uploads (
     received   bigint NOT NULL DEFAULT 0,
     tail       bytea NOT NULL DEFAULT '',
     hash_state bytea NOT NULL,
-    layout     jsonb,
+    format     jsonb,
     lock_token bigint NOT NULL DEFAULT 0,
     lock_owner bigint,
     status     text NOT NULL DEFAULT 'open' CONSTRAINT uploads_status CHECK (status IN ('open', 'completed', 'failed')),
@@ -52,7 +52,7 @@ COMMENT ON COLUMN uploads.length IS 'Size of the file, in bytes; null while the 
 COMMENT ON COLUMN uploads.received IS 'Bytes that are stored: Upload-Offset. Advances only from the value that the writer saw.';
 COMMENT ON COLUMN uploads.tail IS 'The last of these bytes, if they are too few for a chunk.';
 COMMENT ON COLUMN uploads.hash_state IS 'State of the SHA-256 over the received bytes, so that any process can continue it.';
-COMMENT ON COLUMN uploads.layout IS 'Delimiter and columns (shared::detect::Layout), once the head of the file has been received.';
+COMMENT ON COLUMN uploads.format IS 'Delimiter and columns (shared::csv::FileFormat), once the head of the file has been received.';
 COMMENT ON COLUMN uploads.lock_token IS 'Increases with each request that wants to write; the lock owner that sees a larger one than its own stops.';
 COMMENT ON COLUMN uploads.lock_owner IS 'Token of the request that is writing; one that died is replaced.';
 COMMENT ON COLUMN uploads.status IS 'open accepts bytes; completed and failed are final.';

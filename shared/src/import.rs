@@ -129,13 +129,16 @@ pub enum RowErrorCode {
     MissingSku,
     MissingName,
     TooLong,
+    TooManyAttributes,
     NulCharacter,
     InvalidUtf8,
-    /// More or fewer fields than the header has.
+    /// More fields than the header has, or the file ends inside the row.
     Ragged,
-    /// A quote is opened and not closed; reading goes on at the next line.
+    /// A quote is opened and not closed; reading continues at the next line.
     UnclosedQuote,
-    /// The record is larger than the reader accepts; reading goes on at the next line.
+    /// A closing quote is followed by more text; reading continues at the next line.
+    TextAfterQuote,
+    /// The record is larger than 1 MiB; reading continues at the next line.
     RecordTooLarge,
     /// A reason that this version does not know.
     #[serde(other)]
@@ -149,10 +152,12 @@ impl RowErrorCode {
             Self::MissingSku => "missing_sku",
             Self::MissingName => "missing_name",
             Self::TooLong => "too_long",
+            Self::TooManyAttributes => "too_many_attributes",
             Self::NulCharacter => "nul_character",
             Self::InvalidUtf8 => "invalid_utf8",
             Self::Ragged => "ragged",
             Self::UnclosedQuote => "unclosed_quote",
+            Self::TextAfterQuote => "text_after_quote",
             Self::RecordTooLarge => "record_too_large",
             Self::Unknown => "unknown",
         }
@@ -163,9 +168,9 @@ impl RowErrorCode {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RejectedRow {
-    /// Row of the file, from 1; the header does not count.
+    /// Row of the file, from 1; the header, blank rows and repetitions of the header do not count.
     pub row_no: i64,
-    /// Line of the file on which the row starts, from 1; the header is line 1. Quoted newlines make it run ahead of the row.
+    /// Line of the file on which the row starts, from 1; the header is on line 1. Quoted line breaks make it run ahead of the row.
     pub line: i64,
     /// Header of the invalid column, if the reason concerns one column.
     pub column: Option<String>,

@@ -1,11 +1,11 @@
-//! The words that the server and the browser both speak: what travels over HTTP, and the rules for it.
+//! What the server and the browser share: the types that travel over HTTP, and the rules for them.
 //!
-//! A rule lives here when both sides apply it: the form and the API check a product with the same function, and the
-//! page refuses a file without a SKU column before it sends a byte, for the reason that the server would give.
+//! A rule is in this crate when both sides apply it: the form and the API check a product with the same function, and the
+//! page refuses a file without a SKU column before it sends a byte, with the error that the server would return.
 
 pub mod auth;
 pub mod bulk;
-pub mod detect;
+pub mod csv;
 pub mod event;
 pub mod formula;
 pub mod health;
@@ -14,4 +14,5 @@ pub mod job;
 pub mod problem;
 pub mod product;
 pub mod search;
+pub mod text;
 pub mod webhook;

@@ -41,8 +41,10 @@ pub enum ErrorCode {
     NoNameColumn,
     /// The first line of the file names a column twice.
     RepeatedColumn,
-    /// The first line of the file is too long to be a header.
+    /// The first line of the file is too long, or has an open quote, so it is no header.
     NoHeader,
+    /// The header has too many columns, or a name that is too long.
+    HeaderTooLarge,
     /// The upload ended before it was whole.
     UploadIncomplete,
     /// The request does not speak tus 1.0.0: `Tus-Resumable` is missing, or names another version.

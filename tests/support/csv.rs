@@ -1,4 +1,4 @@
-//! Files for tests: built row by row, or made up at random.
+//! Files for tests: built row by row, or generated at random.
 
 use bytes::Bytes;
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -14,8 +14,9 @@ impl Csv {
         Self { text: text.into() }
     }
 
-    /// `rows` rows of the columns `name,sku,description`, made up from `seed`: about one in ten repeats a SKU in another
-    /// case, descriptions have line breaks, quotes and letters beyond ASCII, and some rows cannot be imported.
+    /// Generates `rows` rows of the columns `name,sku,description` from `seed`: about one in ten repeats a SKU in another
+    /// case, descriptions have line breaks, quotes and letters beyond ASCII, some rows lack their last cell, and some cannot
+    /// be imported.
     pub fn random(rows: usize, seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let mut writer =
@@ -38,6 +39,7 @@ impl Csv {
                 0 => writer.write_record([name.as_str(), "  ", &description]),
                 1 => writer.write_record(["", &sku, &description]),
                 2 => writer.write_record([name.as_str(), &sku]),
+                3 => writer.write_record([name.as_str(), &sku, &description, "surplus"]),
                 _ => writer.write_record([name.as_str(), &sku, &description]),
             }
             .unwrap();

@@ -1,4 +1,4 @@
-//! What a catalogue must be after a file: worked out by other means than the importer's. The `csv` crate reads the whole
+//! The catalogue that an import must leave, computed by other means than the importer's: the `csv` crate reads the whole
 //! file at once, and a map says which row of a SKU is the last.
 
 use std::collections::{BTreeMap, HashMap};
@@ -23,7 +23,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// What the database holds.
+    /// Reads the catalogue of the database.
     pub async fn read(db: &TestDatabase) -> Self {
         let rows = db.client.query("SELECT sku_key, sku, name, description, active FROM products", &[]).await.unwrap();
         let lines = rows.iter().map(|row| {
@@ -33,13 +33,13 @@ impl Table {
         Self { lines: lines.collect() }
     }
 
-    /// Does what an import of `file`, with the columns `name,sku,description`, must do. Gives its balance sheet.
+    /// Applies an import of `file`, which has the columns `name,sku,description`. Returns the counts that it must have.
     pub fn apply(&mut self, file: &Csv) -> Counts {
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file.as_slice());
         let rows: Vec<csv::StringRecord> =
-            reader.records().map(|record| record.unwrap().iter().map(armed).collect()).collect();
+            reader.records().map(|record| record.unwrap().iter().map(unescaped).collect()).collect();
         let is_good =
-            |row: &csv::StringRecord| row.len() == 3 && !row[0].trim().is_empty() && !row[1].trim().is_empty();
+            |row: &csv::StringRecord| row.len() <= 3 && !row[0].trim().is_empty() && !row[1].trim().is_empty();
         let mut last: HashMap<String, usize> = HashMap::new();
         for (index, row) in rows.iter().enumerate().filter(|(_, row)| is_good(row)) {
             last.insert(sku_key(&row[1]), index);
@@ -56,8 +56,12 @@ impl Table {
                 continue;
             }
             let active = self.lines.get(&key).is_none_or(|line| line.active);
-            let line =
-                Line { sku: row[1].trim().into(), name: row[0].trim().into(), description: row[2].into(), active };
+            let line = Line {
+                sku: row[1].trim().into(),
+                name: row[0].trim().into(),
+                description: row.get(2).unwrap_or_default().into(),
+                active,
+            };
             match self.lines.insert(key, line.clone()) {
                 None => counts.created += 1,
                 Some(before) if before == line => counts.unchanged += 1,
@@ -76,8 +80,8 @@ impl Table {
     }
 }
 
-/// A cell without the quote that keeps a spreadsheet from running it, by a way of its own.
-fn armed(cell: &str) -> &str {
+/// A cell without the apostrophe that keeps a spreadsheet from running it, found in another way than the importer's.
+fn unescaped(cell: &str) -> &str {
     let bare = cell.trim_start_matches('\'');
     if bare.len() < cell.len() && bare.starts_with(['=', '+', '-', '@', '\t', '\r']) { &cell[1..] } else { cell }
 }

@@ -25,7 +25,10 @@ use utoipa::IntoParams;
 use crate::{
     app::App,
     db,
-    http::{ApiError, ApiResult, csv},
+    http::{
+        ApiError, ApiResult,
+        csv::{self, CsvOptions},
+    },
     schema::audit_log,
 };
 
@@ -175,13 +178,17 @@ pub async fn list_audit(
 }
 
 /// Download the audit log as CSV.
-#[utoipa::path(get, path = "/audit.csv", tag = "auth", params(AuditFilter), responses(
+#[utoipa::path(get, path = "/audit.csv", tag = "auth", params(AuditFilter, CsvOptions), responses(
     (status = 200, body = String, content_type = "text/csv"),
 ))]
-pub async fn audit_csv(app: Data<App>, filter: Query<AuditFilter>) -> ApiResult<HttpResponse> {
-    let filter = filter.into_inner();
+pub async fn audit_csv(
+    app: Data<App>,
+    filter: Query<AuditFilter>,
+    options: Query<CsvOptions>,
+) -> ApiResult<HttpResponse> {
+    let (filter, options) = (filter.into_inner(), options.into_inner());
     let header = ["id", "at", "actor", "action", "target", "address", "status"].map(String::from).into();
-    csv::download(app, "audit.csv", header, i64::MAX, async move |conn, before| {
+    csv::download(app, options, "audit.csv", header, i64::MAX, async move |conn, before| {
         let entries = read(conn, &filter, Some(before), CSV_BATCH_SIZE).await?;
         let next = entries.last().filter(|_| i64::try_from(entries.len()) == Ok(CSV_BATCH_SIZE)).map(|last| last.id);
         Ok((entries.into_iter().map(cells).collect(), next))

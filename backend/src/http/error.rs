@@ -12,7 +12,7 @@ use actix_web::{
     web,
 };
 use shared::{
-    detect::FileProblem,
+    csv::FileError,
     problem::{ErrorCode, FieldError, Problem},
 };
 
@@ -73,7 +73,7 @@ pub enum ApiError {
     #[error("the body is larger than {max_bytes} bytes, the maximum of this operation")]
     TooLarge { max_bytes: u64 },
     #[error(transparent)]
-    File(#[from] FileProblem),
+    File(#[from] FileError),
     #[error("the connection ended after {received} bytes; send the file again")]
     UploadIncomplete { received: u64 },
     /// There is no room for a file; the code says why.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::web::{Bytes, BytesMut};
 use sha2::{Digest, Sha256};
-use shared::detect::{self, FileProblem, HEAD_BYTES, Layout};
+use shared::csv::{self, FileError, FileFormat, HEAD_BYTES};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -24,7 +24,7 @@ pub struct Stored {
     pub object_key: String,
     pub size_bytes: i64,
     pub sha256: String,
-    pub layout: Layout,
+    pub format: FileFormat,
 }
 
 /// Why a file is not stored.
@@ -34,7 +34,7 @@ pub enum WriteError {
     TooLarge { max_bytes: u64 },
     /// It is not a table of products.
     #[error(transparent)]
-    File(#[from] FileProblem),
+    File(#[from] FileError),
     #[error(transparent)]
     Reserve(#[from] ReserveError),
     #[error(transparent)]
@@ -65,9 +65,9 @@ pub struct StoredFileWriter {
     hash: Sha256,
     size: u64,
     max_bytes: u64,
-    /// The beginning of the file, until its layout is known.
+    /// The beginning of the file, until its format is known.
     head: BytesMut,
-    layout: Option<Layout>,
+    format: Option<FileFormat>,
 }
 
 impl StoredFileWriter {
@@ -92,7 +92,7 @@ impl StoredFileWriter {
             size: 0,
             max_bytes,
             head: BytesMut::new(),
-            layout: None,
+            format: None,
         })
     }
 
@@ -122,10 +122,10 @@ impl StoredFileWriter {
         if self.size > self.max_bytes {
             return Err(WriteError::TooLarge { max_bytes: self.max_bytes });
         }
-        if self.layout.is_none() {
+        if self.format.is_none() {
             self.head.extend_from_slice(&bytes);
             if self.head.len() >= HEAD_BYTES {
-                self.layout = Some(detect::inspect(&self.head[..HEAD_BYTES], false)?);
+                self.format = Some(csv::inspect(&self.head[..HEAD_BYTES], false)?);
                 self.head = BytesMut::new();
             }
         }
@@ -166,9 +166,9 @@ impl StoredFileWriter {
     /// # Errors
     /// If it is not a table of products, or cannot be stored.
     pub async fn finish(mut self) -> Result<Stored, WriteError> {
-        let layout = match self.layout.take() {
-            Some(layout) => layout,
-            None => detect::inspect(&self.head, true)?,
+        let format = match self.format.take() {
+            Some(format) => format,
+            None => csv::inspect(&self.head, true)?,
         };
         let rest = self.buffer.split().freeze();
         if !rest.is_empty() {
@@ -182,7 +182,7 @@ impl StoredFileWriter {
             object_key: self.file.keep(),
             size_bytes: i64::try_from(self.size).unwrap_or(i64::MAX),
             sha256: format!("{:x}", self.hash.finalize()),
-            layout,
+            format,
         })
     }
 }

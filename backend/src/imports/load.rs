@@ -45,7 +45,7 @@ pub async fn load(
     stop: &CancellationToken,
     deadline: Instant,
 ) -> anyhow::Result<Loaded> {
-    let records = Records::open(&app.storage, &file.object_key, file.size_bytes, &file.format).await?;
+    let records = Records::open(&app.storage, &file.object_key, &file.format).await?;
     let mut senders = Vec::new();
     let mut writers = Vec::new();
     for checkpoint in &claim.checkpoints {
@@ -75,7 +75,7 @@ struct Partitioner<'a> {
 impl Partitioner<'_> {
     async fn run(
         mut self,
-        mut records: Records,
+        mut records: Records<'_>,
         stop: &CancellationToken,
         deadline: Instant,
     ) -> anyhow::Result<Loaded> {
@@ -91,17 +91,17 @@ impl Partitioner<'_> {
             }
             let partition = match records.next(&mut record).await? {
                 Found::End => break,
-                Found::Broken(place, error, raw) => {
-                    last_row = place.row_no;
-                    self.reject(Rejected { place, error, raw: Some(raw) })
+                Found::Malformed(position, error, raw) => {
+                    last_row = position.row_no;
+                    self.reject(Rejected { position, error, raw: Some(raw) })
                 }
-                Found::Record(place) => {
-                    last_row = place.row_no;
+                Found::Record(position) => {
+                    last_row = position.row_no;
                     match rows::check(&record, &self.file.format) {
-                        Ok(fields) => self.accept(fields, place.row_no),
+                        Ok(fields) => self.accept(fields, position.row_no),
                         Err(error) => {
-                            let raw = rows::excerpt(&record, self.file.format.delimiter);
-                            self.reject(Rejected { place, error, raw: Some(raw) })
+                            let raw = rows::excerpt(records.raw());
+                            self.reject(Rejected { position, error, raw: Some(raw) })
                         }
                     }
                 }
@@ -131,7 +131,7 @@ impl Partitioner<'_> {
             if self.scan.superseded.contains(row_no) {
                 self.batches[partition].duplicates += 1;
             } else {
-                self.batches[partition].push(fields.into_row(key, &self.file.format));
+                self.batches[partition].push(fields.into_row(key, &self.file.format.mapping));
             }
         }
         partition
@@ -139,7 +139,7 @@ impl Partitioner<'_> {
 
     /// Adds a rejected row to the batch of a partition. Returns the partition.
     fn reject(&mut self, rejected: Rejected) -> usize {
-        let row_no = rejected.place.row_no;
+        let row_no = rejected.position.row_no;
         let partition = usize::try_from(row_no).unwrap_or_default() % self.batches.len();
         if self.is_new(partition, row_no) {
             self.batches[partition].reject(rejected);

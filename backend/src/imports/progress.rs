@@ -157,7 +157,7 @@ async fn tick(
 /// Records that the file is fetched; from here on the import is like one that was uploaded.
 pub async fn fetched(conn: &mut AsyncPgConnection, claim: &Claim, stored: &Stored) -> Result<ImportRow, JobError> {
     let id = claim.import.id;
-    let format = serde_json::to_value(&stored.layout)
+    let format = serde_json::to_value(&stored.format)
         .map_err(|error| diesel::result::Error::SerializationError(error.into()))?;
     conn.transaction(async |conn| {
         lease::limit_transaction(conn, claim.lease.duration).await?;

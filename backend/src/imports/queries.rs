@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use shared::{
-    detect::Layout,
+    csv::FileFormat,
     event::{EventKind, ImportEvent},
     import::{Counts, Import, ImportPhase, RejectedRow, RowErrorCode},
     job::JobStatus,
@@ -151,7 +151,7 @@ pub struct ImportFile {
     pub size_bytes: u64,
     /// In lower-case hexadecimal.
     pub sha256: String,
-    pub format: Layout,
+    pub format: FileFormat,
 }
 
 /// A URL without its query and fragment, which may hold secrets.

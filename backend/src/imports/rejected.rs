@@ -10,7 +10,10 @@ use utoipa::IntoParams;
 
 use crate::{
     app::App,
-    http::{ApiResult, csv},
+    http::{
+        ApiResult,
+        csv::{self, CsvOptions},
+    },
     imports::{
         queries,
         routes::{checked, cut, missing},
@@ -53,14 +56,14 @@ pub async fn list_rejected(app: Data<App>, id: Path<i64>, query: Query<ListRejec
 /// Download the rejected rows of an import as CSV.
 ///
 /// The same rows as in the list.
-#[utoipa::path(get, path = "/imports/{id}/rejected.csv", tag = "imports", params(("id" = i64, Path, description = "Import id")), responses(
+#[utoipa::path(get, path = "/imports/{id}/rejected.csv", tag = "imports", params(("id" = i64, Path, description = "Import id"), CsvOptions), responses(
     (status = 200, body = String, content_type = "text/csv"),
 ))]
-pub async fn rejected_csv(app: Data<App>, id: Path<i64>) -> ApiResult<HttpResponse> {
+pub async fn rejected_csv(app: Data<App>, id: Path<i64>, options: Query<CsvOptions>) -> ApiResult<HttpResponse> {
     queries::get(&mut *app.db().await?, *id).await?.ok_or_else(|| missing(*id))?;
-    let id = *id;
+    let (id, options) = (*id, options.into_inner());
     let header = ["row", "line", "column", "code", "message", "raw"].map(String::from).into();
-    csv::download(app, &format!("import-{id}-rejected.csv"), header, 0, async move |conn, after| {
+    csv::download(app, options, &format!("import-{id}-rejected.csv"), header, 0, async move |conn, after| {
         let rows = queries::rejected(conn, id, after, CSV_PAGE_SIZE).await?;
         let rows: Vec<RejectedRow> = rows.into_iter().map(Into::into).collect();
         let next = rows.last().filter(|_| i64::try_from(rows.len()) == Ok(CSV_PAGE_SIZE)).map(|row| row.row_no);

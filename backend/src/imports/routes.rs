@@ -70,8 +70,11 @@ pub fn kept_name(name: &str) -> String {
 ///
 /// The body is the file itself, or JSON with the URL to fetch it from. The file: UTF-8, with a header line that has the
 /// columns `sku`, `name` and optionally `description`, in any case and order; other columns become attributes. The
-/// delimiter (comma, semicolon, tab, pipe) is detected. The import starts as soon as the file is stored; a file at a URL is
-/// fetched by a worker. Watch it under `/imports/{id}/events`.
+/// delimiter (comma, semicolon, tab, pipe) is detected. Columns that are not in the file stay as they are; a blank or missing
+/// cell clears the description or the attribute. At most 1,000 columns, and 200 attributes per row.
+///
+/// The import starts as soon as the file is stored; a file at a URL is fetched by a worker. Watch it under
+/// `/imports/{id}/events`.
 #[utoipa::path(post, path = "/imports", tag = "imports", params(CreateImport),
     request_body(content((String = "text/csv"), (ImportFromUrl = "application/json")), description = "The file, or its URL"),
     responses(
@@ -98,7 +101,7 @@ pub async fn create_import(
         object_key: &stored.object_key,
         size_bytes: stored.size_bytes,
         sha256: &stored.sha256,
-        format: serde_json::to_value(&stored.layout).map_err(|error| ApiError::Internal(error.into()))?,
+        format: serde_json::to_value(&stored.format).map_err(|error| ApiError::Internal(error.into()))?,
     };
     let conn = &mut *app.db().await?;
     let inserting = conn.transaction(async |conn| {

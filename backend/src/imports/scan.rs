@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use anyhow::bail;
 use csv_async::ByteRecord;
-use shared::detect::Layout;
+use shared::csv::FileFormat;
 use tokio_util::sync::CancellationToken;
 
 use crate::imports::{
@@ -25,8 +25,8 @@ pub struct Scan {
 
 /// Reads all of `records`, and updates `bytes_read` on the way. `None` when it was stopped.
 pub async fn scan(
-    mut records: Records,
-    format: &Layout,
+    mut records: Records<'_>,
+    format: &FileFormat,
     bytes_read: &AtomicU64,
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<Scan>> {

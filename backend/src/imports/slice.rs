@@ -69,7 +69,7 @@ async fn work(app: &App, claim: &Claim, signals: &Signals, stop: &CancellationTo
         return Ok(Slice::Part);
     };
     let file = claim.import.file()?;
-    let records = Records::open(&app.storage, &file.object_key, file.size_bytes, &file.format).await?;
+    let records = Records::open(&app.storage, &file.object_key, &file.format).await?;
     let Some(scan) = scan::scan(records, &file.format, &signals.bytes_scanned, stop).await? else {
         return Ok(Slice::Part);
     };

@@ -7,19 +7,19 @@ use diesel::{
     sql_types::{Array, BigInt, Bool, Nullable, Text},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::detect::Layout;
+use shared::csv::Mapping;
 
 use crate::imports::rows::Row;
 
 /// How the rows of a file are written: which columns it has, and what its next batch is expected to find, given the one
 /// before.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Upsert {
     import_id: i64,
     /// The file has descriptions; if not, products keep theirs.
     descriptions: bool,
-    /// The file has extra columns; if not, products keep their attributes.
-    attributes: bool,
+    /// The attributes that the file has columns for. Products keep their others.
+    attributes: Vec<String>,
     expected: Expected,
     /// A batch was expected to have only new products, and had not.
     was_refuted: bool,
@@ -71,11 +71,11 @@ impl Outcome {
 }
 
 impl Upsert {
-    pub fn of(import_id: i64, layout: &Layout) -> Self {
+    pub fn of(import_id: i64, mapping: &Mapping) -> Self {
         Self {
             import_id,
-            descriptions: layout.description.is_some(),
-            attributes: layout.extra().next().is_some(),
+            descriptions: mapping.description.is_some(),
+            attributes: mapping.attribute_names().map(str::to_owned).collect(),
             expected: Expected::Anything,
             was_refuted: false,
         }
@@ -84,7 +84,7 @@ impl Upsert {
     /// Writes `rows`, which are sorted by key and have no duplicates.
     ///
     /// One array per column: PostgreSQL accepts at most 65,535 parameters, and plans a statement with five quickly.
-    pub async fn write(self, conn: &mut AsyncPgConnection, rows: &[Row]) -> QueryResult<Vec<Written>> {
+    pub async fn write(&self, conn: &mut AsyncPgConnection, rows: &[Row]) -> QueryResult<Vec<Written>> {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
@@ -92,7 +92,7 @@ impl Upsert {
         // A column that the file does not have is not read: an empty array saves its bytes.
         let descriptions = if self.descriptions { column(|row| &row.description) } else { Vec::new() };
         let attributes =
-            if self.attributes { column(|row| row.attributes.as_deref().unwrap_or("{}")) } else { Vec::new() };
+            if self.has_attributes() { column(|row| row.attributes.as_deref().unwrap_or("{}")) } else { Vec::new() };
         diesel::sql_query(self.sql())
             .bind::<Array<Text>, _>(column(|row| &row.sku_key))
             .bind::<Array<Text>, _>(column(|row| &row.sku))
@@ -100,8 +100,13 @@ impl Upsert {
             .bind::<Array<Text>, _>(descriptions)
             .bind::<Array<Text>, _>(attributes)
             .bind::<BigInt, _>(self.import_id)
+            .bind::<Array<Text>, _>(&self.attributes)
             .load(conn)
             .await
+    }
+
+    fn has_attributes(&self) -> bool {
+        !self.attributes.is_empty()
     }
 
     /// Adapts the next statement to the result of a batch of `rows` rows.
@@ -128,14 +133,18 @@ impl Upsert {
     }
 
     /// `xmax` is 0 on a row version that was not created by an update, which distinguishes new products from changed ones.
-    fn sql(self) -> String {
+    fn sql(&self) -> String {
         let mut columns = vec!["sku", "name"];
         columns.extend(self.descriptions.then_some("description"));
-        columns.extend(self.attributes.then_some("attributes"));
+        columns.extend(self.has_attributes().then_some("attributes"));
         let list =
             |prefix: &str| columns.iter().map(|column| format!("{prefix}{column}")).collect::<Vec<_>>().join(", ");
-        let (plain, old, new) = (list(""), list("p."), list("excluded."));
+        let (plain, old) = (list(""), list("p."));
         let file = list("file.").replace("file.attributes", "file.attributes::jsonb");
+        // A product gets the attributes of the file, and keeps those that the file has no column for.
+        let merged = |of: &str| format!("(p.attributes - $7) || {of}");
+        let new = list("excluded.").replace("excluded.attributes", &merged("excluded.attributes"));
+        let compared = file.replace("file.attributes::jsonb", &merged("file.attributes::jsonb"));
         let insert = format!(
             "INSERT INTO products AS p (sku_key, {plain}, import_id) SELECT file.sku_key, {file}, $6 \
              FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) \
@@ -144,7 +153,7 @@ impl Upsert {
         // A join may change the order in which rows are locked; an array alone is read from front to back.
         let looked_up = format!(
             "LEFT JOIN products p ON p.sku_key = file.sku_key \
-             WHERE p.id IS NULL OR ({old}) IS DISTINCT FROM ({file}) ORDER BY file.sku_key COLLATE \"C\""
+             WHERE p.id IS NULL OR ({old}) IS DISTINCT FROM ({compared}) ORDER BY file.sku_key COLLATE \"C\""
         );
         let description = if self.descriptions { "NULL" } else { "p.description" };
         let returning = |created: &str, attributes: &str| {

@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use shared::import::Counts;
+use shared::{csv::Position, import::Counts};
 use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
@@ -13,7 +13,6 @@ use crate::{
         claim::{Checkpoint, Claim},
         progress::Signals,
         queries::ImportFile,
-        records::Place,
         rows::{Row, RowError},
         upsert::{Outcome, Upsert, Written},
     },
@@ -52,7 +51,7 @@ pub struct Batch {
 
 /// A row that cannot be imported.
 pub struct Rejected {
-    pub place: Place,
+    pub position: Position,
     pub error: RowError,
     /// The row as in the file, truncated; `None` where it is not to be stored.
     pub raw: Option<String>,
@@ -114,7 +113,7 @@ pub async fn write(
     mut batches: mpsc::Receiver<Batch>,
 ) -> anyhow::Result<()> {
     let mut conn = app.pool.get().await.map_err(JobError::from)?;
-    let mut upsert = Upsert::of(claim.import.id, &file.format);
+    let mut upsert = Upsert::of(claim.import.id, &file.format.mapping);
     let partitions = i64::try_from(claim.checkpoints.len())?;
     let limit = app.config.import_batch_timeout();
     let mut partition = Partition { lease: claim.lease, limit, partitions, checkpoint };
@@ -123,7 +122,7 @@ pub async fn write(
         batch.rows.sort_unstable_by(|left, right| left.sku_key.cmp(&right.sku_key));
         partition.limit_listed(&mut batch);
         let written = loop {
-            match timeout(limit + ANSWER_MARGIN, partition.commit(&mut conn, &batch, upsert)).await {
+            match timeout(limit + ANSWER_MARGIN, partition.commit(&mut conn, &batch, &upsert)).await {
                 // Rolled back; the next statement does not expect the same.
                 Ok(Err(error)) if upsert.expected_only_new(&error) => {}
                 Ok(result) => break result?,
@@ -165,7 +164,7 @@ impl Partition {
         usize::try_from(max / self.partitions - self.checkpoint.rejected).unwrap_or(0)
     }
 
-    async fn commit(&self, conn: &mut AsyncPgConnection, batch: &Batch, upsert: Upsert) -> anyhow::Result<Outcome> {
+    async fn commit(&self, conn: &mut AsyncPgConnection, batch: &Batch, upsert: &Upsert) -> anyhow::Result<Outcome> {
         let (id, checkpoint) = (self.lease.id, &self.checkpoint);
         conn.transaction(async |conn| {
             lease::limit_statements(conn, self.lease.duration, self.limit).await?;
@@ -232,8 +231,8 @@ async fn list_rejected(conn: &mut AsyncPgConnection, import_id: i64, rejected: &
             .map(|row| {
                 (
                     import_errors::import_id.eq(import_id),
-                    import_errors::row_no.eq(row.place.row_no),
-                    import_errors::line.eq(row.place.line),
+                    import_errors::row_no.eq(row.position.row_no),
+                    import_errors::line.eq(row.position.line),
                     import_errors::column.eq(row.error.column.as_deref()),
                     import_errors::code.eq(row.error.code.as_str()),
                     import_errors::message.eq(&row.error.message),
@@ -254,7 +253,7 @@ mod tests {
 
     fn rejected(message: &str, column: &str) -> Rejected {
         let error = RowError { column: Some(column.into()), code: RowErrorCode::TooLong, message: message.into() };
-        Rejected { place: Place { row_no: 1, line: 2 }, error, raw: Some("x".repeat(100)) }
+        Rejected { position: Position { row_no: 1, line: 2 }, error, raw: Some("x".repeat(100)) }
     }
 
     #[test]

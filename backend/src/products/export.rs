@@ -17,7 +17,10 @@ use utoipa::IntoParams;
 
 use crate::{
     app::App,
-    http::{ApiError, ApiResult, csv},
+    http::{
+        ApiError, ApiResult,
+        csv::{self, CsvDelimiter, CsvOptions},
+    },
     products::{edit::check_ids, list::Filtered, queries, row::ProductRow, search},
     schema::products,
 };
@@ -35,6 +38,14 @@ const MAX_ATTRIBUTE_COLUMNS: usize = 2_000;
 pub struct ExportParams {
     /// Ids of products, separated by commas, at most 1,000; instead of a filter
     ids: Option<String>,
+    /// Begin with a byte order mark, by which Excel recognizes UTF-8
+    #[serde(default)]
+    #[param(default = false)]
+    bom: bool,
+    /// Separator of the cells
+    #[serde(default)]
+    #[param(inline)]
+    delimiter: CsvDelimiter,
 }
 
 /// Export products as CSV.
@@ -48,11 +59,13 @@ pub struct ExportParams {
     )),
 ))]
 pub async fn export_products(app: Data<App>, query: Filtered<ExportParams>) -> ApiResult<HttpResponse> {
-    let selection = Selection::of(query.filter, query.params.ids)?;
+    let ExportParams { ids, bom, delimiter } = query.params;
+    let options = CsvOptions { bom, delimiter };
+    let selection = Selection::of(query.filter, ids)?;
     let names = selection.attribute_names(&app).await?;
     let header = Field::TEXTS.map(Field::as_str).into_iter().map(String::from).chain(names.iter().cloned()).collect();
     let file_name = format!("products-{}.csv", Utc::now().format("%Y-%m-%d"));
-    csv::download(app, &file_name, header, 0, async move |conn, after| {
+    csv::download(app, options, &file_name, header, 0, async move |conn, after| {
         let (rows, next) = selection.batch(conn, after, names.len()).await?;
         Ok((rows.into_iter().map(|row| cells(&Product::from(row).into(), &names)).collect(), next))
     })

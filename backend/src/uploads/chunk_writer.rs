@@ -25,7 +25,7 @@ use actix_web::web::{Bytes, BytesMut, Payload};
 use diesel::QueryResult;
 use diesel_async::AsyncConnection;
 use futures_util::StreamExt;
-use shared::detect::{self, FileProblem, HEAD_BYTES};
+use shared::csv::{self, FileError, HEAD_BYTES};
 use tokio::time::Instant;
 
 use crate::{
@@ -43,7 +43,7 @@ use crate::{
 
 /// Size of a chunk, in bytes; also what one request may hold in memory. A file of 4 GiB has 1,024 of them.
 const CHUNK_BYTES: usize = 4 << 20;
-/// Size below which bytes are stored in the row instead of a chunk. As long as the layout is not known, that is the whole file.
+/// Size below which bytes are stored in the row instead of a chunk. As long as the format is not known, that is the whole file.
 const MIN_CHUNK_BYTES: usize = HEAD_BYTES;
 /// Time after which bytes are stored although they do not fill a chunk, for slow connections.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(10);
@@ -92,8 +92,8 @@ pub struct ChunkWriter<'app> {
     /// Largest possible size of the body, in bytes.
     max_body: i64,
     hash: Running,
-    layout: Option<serde_json::Value>,
-    /// The beginning of the file, until there is enough of it to detect the layout.
+    format: Option<serde_json::Value>,
+    /// The beginning of the file, until there is enough of it to detect the format.
     head: Vec<u8>,
     /// The bytes that are in no chunk.
     buffer: BytesMut,
@@ -129,8 +129,8 @@ impl<'app> ChunkWriter<'app> {
             max_length,
             max_body,
             hash: Running::restore(&upload.hash_state).map_err(ApiError::Internal)?,
-            layout: upload.layout.clone(),
-            head: if upload.layout.is_none() { tail.clone() } else { Vec::new() },
+            format: upload.format.clone(),
+            head: if upload.format.is_none() { tail.clone() } else { Vec::new() },
             buffer_start: upload.received - i64::try_from(tail.len()).unwrap_or(i64::MAX),
             buffer: BytesMut::from(&tail[..]),
             pending: Vec::new(),
@@ -249,7 +249,7 @@ impl<'app> ChunkWriter<'app> {
         if let Some((hasher, _)) = &mut self.checksum {
             hasher.update(bytes);
         }
-        if self.layout.is_none() {
+        if self.format.is_none() {
             let missing = HEAD_BYTES.saturating_sub(self.head.len());
             self.head.extend_from_slice(&bytes[..bytes.len().min(missing)]);
             // Bytes that were damaged on their way say nothing about the file.
@@ -260,16 +260,16 @@ impl<'app> ChunkWriter<'app> {
         Ok(())
     }
 
-    /// Detects the layout of the file, if its head has arrived.
+    /// Detects the format of the file, if its head has arrived.
     async fn detect_layout(&mut self) -> ApiResult<()> {
         let whole = self.is_whole() && self.head.len() < HEAD_BYTES;
-        if self.layout.is_some() || !(whole || self.head.len() >= HEAD_BYTES) {
+        if self.format.is_some() || !(whole || self.head.len() >= HEAD_BYTES) {
             return Ok(());
         }
-        match detect::inspect(&self.head, whole) {
-            Ok(layout) => {
-                let layout = serde_json::to_value(layout).map_err(|error| ApiError::Internal(error.into()))?;
-                self.layout = Some(layout);
+        match csv::inspect(&self.head, whole) {
+            Ok(format) => {
+                let format = serde_json::to_value(format).map_err(|error| ApiError::Internal(error.into()))?;
+                self.format = Some(format);
                 self.head = Vec::new();
                 Ok(())
             }
@@ -278,7 +278,7 @@ impl<'app> ChunkWriter<'app> {
     }
 
     /// Ends the upload: its file cannot be imported.
-    async fn fail(&self, problem: FileProblem) -> ApiResult<ApiError> {
+    async fn fail(&self, problem: FileError) -> ApiResult<ApiError> {
         let (id, from) = (&self.upload.id, self.upload.received);
         if queries::fail(&mut *self.app.db().await?, id, from, &problem).await? {
             tracing::info!("Upload {id} is rejected: {problem}");
@@ -329,7 +329,7 @@ impl<'app> ChunkWriter<'app> {
             length: self.length,
             tail: self.buffer.to_vec(),
             hash_state: self.hash.state(),
-            layout: self.layout.clone(),
+            format: self.format.clone(),
         }
     }
 

@@ -55,15 +55,9 @@ async fn commit(
     pending: &[Chunk],
     hash: Running,
 ) -> ApiResult<Option<UploadRow>> {
-    let layout = to.layout.clone().ok_or_else(|| ApiError::Internal(anyhow::anyhow!("a file without a layout")))?;
+    let format = to.format.clone().ok_or_else(|| ApiError::Internal(anyhow::anyhow!("a file without a format")))?;
     let (sha256, object_key) = (hash.hex(), upload.object_key.as_str());
-    let new = NewImport {
-        file_name: &upload.file_name,
-        object_key,
-        size_bytes: to.received,
-        sha256: &sha256,
-        format: layout,
-    };
+    let new = NewImport { file_name: &upload.file_name, object_key, size_bytes: to.received, sha256: &sha256, format };
     let (id, from) = (&upload.id, upload.received);
     let conn = &mut *app.db().await?;
     let committed = conn.transaction(async |conn| {

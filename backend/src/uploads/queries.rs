@@ -11,7 +11,7 @@ use diesel::{
     sql_types::{BigInt, Nullable, Timestamptz},
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
-use shared::detect::FileProblem;
+use shared::csv::FileError;
 
 use crate::{db, events, schema::uploads, storage};
 
@@ -28,7 +28,7 @@ pub struct UploadRow {
     pub length: Option<i64>,
     pub received: i64,
     pub hash_state: Vec<u8>,
-    pub layout: Option<serde_json::Value>,
+    pub format: Option<serde_json::Value>,
     pub lock_token: i64,
     pub lock_owner: Option<i64>,
     problem: Option<serde_json::Value>,
@@ -38,9 +38,9 @@ pub struct UploadRow {
 
 impl UploadRow {
     /// Why it failed, if it did.
-    pub fn problem(&self) -> Option<FileProblem> {
+    pub fn problem(&self) -> Option<FileError> {
         let problem = self.problem.as_ref()?;
-        Some(FileProblem {
+        Some(FileError {
             code: db::parse_enum(problem["code"].as_str()?),
             detail: problem["detail"].as_str().unwrap_or_default().to_owned(),
         })
@@ -163,7 +163,7 @@ pub struct Progress {
     /// The received bytes that are in no chunk.
     pub tail: Vec<u8>,
     pub hash_state: Vec<u8>,
-    pub layout: Option<serde_json::Value>,
+    pub format: Option<serde_json::Value>,
 }
 
 /// Advances the offset from `from`. `None` if it is another by now.
@@ -182,7 +182,7 @@ pub async fn advance(
                 uploads::length.eq(to.length),
                 uploads::tail.eq(&to.tail),
                 uploads::hash_state.eq(&to.hash_state),
-                uploads::layout.eq(&to.layout),
+                uploads::format.eq(&to.format),
                 uploads::expires_at.eq(in_hours(hours)),
             ))
             .returning(UploadRow::as_returning())
@@ -207,7 +207,7 @@ pub async fn complete(conn: &mut AsyncPgConnection, id: &str, to: &Progress, imp
             uploads::length.eq(to.length),
             uploads::tail.eq(Vec::<u8>::new()),
             uploads::hash_state.eq(&to.hash_state),
-            uploads::layout.eq(&to.layout),
+            uploads::format.eq(&to.format),
             uploads::status.eq("completed"),
             uploads::lock_owner.eq(None::<i64>),
             uploads::import_id.eq(import_id),
@@ -218,7 +218,7 @@ pub async fn complete(conn: &mut AsyncPgConnection, id: &str, to: &Progress, imp
 }
 
 /// Ends an upload whose file cannot be imported, and releases the file. Returns `false` if it is not at `from` any more.
-pub async fn fail(conn: &mut AsyncPgConnection, id: &str, from: i64, problem: &FileProblem) -> QueryResult<bool> {
+pub async fn fail(conn: &mut AsyncPgConnection, id: &str, from: i64, problem: &FileError) -> QueryResult<bool> {
     let problem = serde_json::json!({ "code": problem.code, "detail": problem.detail });
     conn.transaction(async |conn| {
         let failed: Option<String> = db::optional(

@@ -9,7 +9,7 @@ use actix_web::{
     web::{Data, Path, Payload},
 };
 use diesel_async::AsyncConnection;
-use shared::{detect, problem::Problem};
+use shared::{csv, problem::Problem};
 
 use crate::auth::{RequestContext, Rule};
 use crate::http::routes::Routes;
@@ -177,7 +177,7 @@ fn creation(request: &HttpRequest, max_bytes: u64) -> ApiResult<Creation> {
 
 /// The error for an empty file, in the same words as for a file that is imported directly.
 fn empty_file() -> ApiError {
-    match detect::inspect(&[], true) {
+    match csv::inspect(&[], true) {
         Err(problem) => problem.into(),
         Ok(_) => ApiError::Internal(anyhow::anyhow!("an empty file was accepted")),
     }

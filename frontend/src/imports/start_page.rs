@@ -66,7 +66,7 @@ fn FormatHint() -> impl IntoView {
             </code></pre>
             <ul class="format-rules">
                 <li>"A header line with "<code>"sku"</code>" and "<code>"name"</code>"; "<code>"description"</code>" is optional."</li>
-                <li>"Other columns become attributes."</li>
+                <li>"Other columns become attributes. A blank cell clears its field; columns that are not in the file stay as they are."</li>
                 <li>"The SKU identifies a product, regardless of case. If a SKU appears twice, the last row is imported."</li>
                 <li>"UTF-8, separated by comma, semicolon, tab or pipe. Quoted fields may contain commas and line breaks."</li>
             </ul>

@@ -6,6 +6,7 @@ mod files;
 mod limits;
 mod live;
 mod model;
+mod quirks;
 mod retention;
 mod slow;
 

@@ -18,7 +18,7 @@ async fn content(app: &TestApp) -> BTreeMap<String, (String, String, String, Str
     rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2), row.get(3), row.get(4)))).collect()
 }
 
-const HOSTILE: [&str; 26] = [
+const HOSTILE: [&str; 30] = [
     "=1+1",
     "+1",
     "-1",
@@ -45,10 +45,20 @@ const HOSTILE: [&str; 26] = [
     "\u{feff}bom",
     "NULL",
     "-",
+    "x;=1+1",
+    "'x;'=1",
+    "two\n@lines\r\n=1",
+    "-5;+3.50",
 ];
 
 #[tokio::test]
 async fn an_export_of_hostile_values_is_imported_to_the_same_data() {
+    for options in ["", "?bom=true&delimiter=;", "?delimiter=tab"] {
+        hostile_values_come_back(options).await;
+    }
+}
+
+async fn hostile_values_come_back(options: &str) {
     let app = TestApp::start().await;
     for (n, value) in HOSTILE.iter().enumerate() {
         let solid = value.trim();
@@ -61,15 +71,27 @@ async fn an_export_of_hostile_values_is_imported_to_the_same_data() {
     let before = content(&app).await;
     assert_eq!(before.len(), HOSTILE.len() + 1);
 
-    let response = app.get("/api/v1/products/export.csv").await;
+    let response = app.get(&format!("/api/v1/products/export.csv{options}")).await;
     assert_eq!(response.headers()["content-type"], "text/csv; charset=utf-8");
     let disposition = response.headers()["content-disposition"].to_str().unwrap().to_owned();
     assert!(disposition.starts_with("attachment; filename=\"products-20") && disposition.ends_with(".csv\""));
     let file = response.bytes().await.unwrap();
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(&file[..]);
+    assert_eq!(file.starts_with("\u{feff}".as_bytes()), options.contains("bom"));
+    let delimiter = if options.ends_with("tab") {
+        b'\t'
+    } else if options.ends_with(';') {
+        b';'
+    } else {
+        b','
+    };
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(&file[..]);
     for record in reader.records() {
         for cell in &record.unwrap() {
-            assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "a spreadsheet would run {cell:?}");
+            assert!(!cell.starts_with(['\t', '\r']), "a spreadsheet would trim {cell:?}");
+            for part in cell.split([';', '\n', '\r']) {
+                let runs = part.starts_with(['=', '+', '-', '@']) && part.parse::<f64>().is_err();
+                assert!(!runs, "a spreadsheet would run {part:?} of {cell:?}");
+            }
         }
     }
     let deleted = app.send(Method::DELETE, &format!("/api/v1/products?confirm={}", before.len())).await;

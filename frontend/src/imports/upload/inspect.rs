@@ -1,6 +1,6 @@
 //! What is read of a file before it is sent.
 
-use shared::detect;
+use shared::csv;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, File};
@@ -9,20 +9,20 @@ use super::queue::UploadError;
 use super::request::whole;
 use super::resumable::{self, TAIL_BYTES};
 
-/// Looks at the beginning of the file, so that what cannot be imported is not sent at all. Gives its fingerprint.
+/// Inspects the beginning of the file, so that a file that cannot be imported is not sent at all. Returns its fingerprint.
 pub async fn inspect(file: &File) -> Result<String, UploadError> {
     let size = size_of(file);
-    let head_bytes = i64::try_from(detect::HEAD_BYTES).unwrap_or(i64::MAX);
+    let head_bytes = i64::try_from(csv::HEAD_BYTES).unwrap_or(i64::MAX);
     let read = async || Ok((bytes(file, 0, head_bytes).await?, bytes(file, size - TAIL_BYTES, size).await?));
     let (head, tail) = read().await.map_err(|_: JsValue| unreadable(file))?;
-    match detect::inspect(&head, size <= head_bytes) {
+    match csv::inspect(&head, size <= head_bytes) {
         Ok(_) => Ok(resumable::fingerprint(&file.name(), size, whole(file.last_modified()), &head, &tail)),
-        Err(problem) => Err(UploadError::new(format!("{} cannot be imported", file.name()), problem.detail)),
+        Err(error) => Err(UploadError::new(format!("{} cannot be imported", file.name()), error.detail)),
     }
 }
 
-/// Whether the file can still be read: it may have been moved, changed or unplugged since it was chosen. While it is sent,
-/// that would look like a broken line.
+/// Checks that the file can still be read: it may have been moved, changed or unplugged since it was chosen. While the file
+/// is being sent, the browser reports that as a network error.
 pub async fn check(file: &File, offset: i64) -> Result<(), UploadError> {
     bytes(file, offset, offset + 1).await.map(drop).map_err(|_| unreadable(file))
 }
