@@ -40,7 +40,7 @@ const STALL_MARGIN: Duration = Duration::from_secs(10);
 pub struct Signals {
     /// Bytes of the file that the scan has read.
     pub bytes_scanned: AtomicU64,
-    /// Rows that the load has read, and batches that it has committed.
+    /// Grows while the file is verified and loaded: with what is read, and with each batch that is committed.
     pub load_steps: AtomicU64,
     pub fetch: fetch::Progress,
     /// Cancellation was requested.

@@ -16,7 +16,7 @@ use crate::{
         load::{self, Loaded},
         progress::{self, Signals},
         records::{Records, Unreadable},
-        scan,
+        scan, verify,
     },
     jobs::{
         Fault, JobError, Progress,
@@ -70,6 +70,11 @@ async fn work(app: &App, claim: &Claim, signals: &Signals, stop: &CancellationTo
     };
     let file = claim.import.file()?;
     let records = Records::open(&app.storage, &file.object_key, &file.format).await?;
+    // Once per import, before its first row is written.
+    let is_verified = claim.import.rows_total.is_some();
+    if !is_verified && !verify::verify(&app.storage, &file, &signals.load_steps, stop).await? {
+        return Ok(Slice::Part);
+    }
     let Some(scan) = scan::scan(records, &file.format, &signals.bytes_scanned, stop).await? else {
         return Ok(Slice::Part);
     };

@@ -38,7 +38,7 @@ impl Fault {
             return Self::Surroundings(format!("The file could not be stored: {error}."));
         }
         match error.downcast_ref::<object_store::Error>() {
-            Some(object_store::Error::NotFound { .. }) => {}
+            Some(object_store::Error::NotFound { .. }) => return Self::Input(format!("{error:#}")),
             Some(_) => return Self::Surroundings(format!("The file storage did not respond: {error:#}.")),
             None => {}
         }

@@ -6,11 +6,19 @@ use reqwest::{Method, StatusCode};
 use shared::{event::EventKind, import::Import, job::JobStatus, problem::ErrorCode};
 use tests::{TestApp, csv::Csv, eventually, oracle::Table, proxy::Proxy, setting};
 
-/// The object of an import in the storage folder.
+/// The manifest of an import in the storage folder.
 async fn stored(app: &TestApp, id: i64) -> std::path::PathBuf {
     let sql = "SELECT object_key FROM imports WHERE id = $1";
     let key: String = app.db.client.query_one(sql, &[&id]).await.unwrap().get(0);
     app.storage.path().join(key)
+}
+
+/// The chunk of an import whose file has one.
+async fn only_chunk(app: &TestApp, id: i64) -> std::path::PathBuf {
+    let manifest = std::fs::read(stored(app, id).await).unwrap();
+    let chunks: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+    assert_eq!(chunks.as_array().unwrap().len(), 1);
+    app.storage.path().join(chunks[0]["key"].as_str().unwrap())
 }
 
 async fn retry(app: &TestApp, id: i64) -> reqwest::Response {
@@ -89,6 +97,33 @@ async fn a_lock_of_minutes_interrupts_an_import_without_counting_as_an_attempt()
     assert!(interrupted.next_attempt_at.is_some_and(|at| at > interrupted.at), "{:?}", interrupted.next_attempt_at);
     app.db.execute("ROLLBACK").await;
     assert_eq!(app.end_of(import.id).await.status, JobStatus::Completed);
+}
+
+#[tokio::test]
+async fn a_stored_file_that_differs_from_the_uploaded_one_fails_with_the_reason() {
+    let app = TestApp::serve(&[]).await;
+    let file = Csv::random(3_000, 92);
+    let truncated = app.upload(file.bytes()).await;
+    let changed = app.upload(file.bytes()).await;
+    let path = only_chunk(&app, truncated.id).await;
+    let bytes = std::fs::read(&path).unwrap();
+    // At the end of a record: what is left is a valid file.
+    let half = bytes.len() / 2;
+    let end = half + bytes[half..].windows(2).position(|pair| pair == b"\r\n").unwrap() + 2;
+    std::fs::write(&path, &bytes[..end]).unwrap();
+    let mut bytes = bytes;
+    let name = bytes.windows(4).position(|text| text == b"Name").unwrap();
+    bytes[name] = b'n';
+    std::fs::write(only_chunk(&app, changed.id).await, &bytes).unwrap();
+    let _worker = app.worker(&[]).await;
+    for (import, expected) in [(truncated, format!("{end} bytes")), (changed, "SHA-256".to_owned())] {
+        let end = app.end_of(import.id).await;
+        assert_eq!((end.status, end.counts.read), (JobStatus::Failed, 0));
+        let reason = end.error.unwrap();
+        assert!(reason.contains(&expected), "{reason}");
+        assert_eq!(count_events(&app, import.id, EventKind::Interrupted).await, 0, "no further attempts");
+    }
+    assert_eq!(app.db.number("SELECT count(*) FROM products").await, 0);
 }
 
 #[tokio::test]
