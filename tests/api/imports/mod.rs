@@ -128,7 +128,7 @@ async fn rejected_rows_are_listed_with_place_reason_and_text() {
         .into_iter()
         .map(|row| {
             let column = row.column.as_deref().unwrap_or("-");
-            let raw: String = row.raw.chars().take(20).collect();
+            let raw: String = row.raw.unwrap_or_default().chars().take(20).collect();
             format!("row {} line {} {column} {}: {} | {raw}", row.row_no, row.line, row.code.as_str(), row.message)
         })
         .collect();
