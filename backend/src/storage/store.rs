@@ -1,6 +1,6 @@
 //! Reading and writing objects, wherever `STORAGE_URL` points.
 
-use std::{collections::BTreeMap, io::SeekFrom, ops::Range, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, io::SeekFrom, path::PathBuf, sync::Arc};
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -124,11 +124,6 @@ impl Storage {
         manifest::read(self, object_key, offset).await
     }
 
-    /// A part of a file, in memory.
-    pub async fn read_range(&self, object_key: &str, range: Range<u64>) -> object_store::Result<Bytes> {
-        manifest::read_range(self, object_key, range).await
-    }
-
     pub(super) async fn read_object(&self, key: &str, offset: u64) -> object_store::Result<ByteStream> {
         let options = GetOptions { range: (offset > 0).then_some(GetRange::Offset(offset)), ..GetOptions::default() };
         let found = self.store.get_opts(&Path::from(key), options).await?;
@@ -142,10 +137,6 @@ impl Storage {
             }
             GetResultPayload::Stream(stream) => Ok(stream.map_err(std::io::Error::other).boxed()),
         }
-    }
-
-    pub(super) async fn read_object_range(&self, key: &str, range: Range<u64>) -> object_store::Result<Bytes> {
-        self.store.get_range(&Path::from(key), range).await
     }
 
     pub(super) async fn read_whole_object(&self, key: &str) -> object_store::Result<Bytes> {

@@ -2,8 +2,6 @@
 
 use std::fmt::Write;
 
-use csv_core::ReadRecordResult;
-
 use super::{Dialect, FileError, FileFormat, Mapping, RecordSplitter, Split, UTF8_ADVICE, mapping::with_unique_names};
 use crate::{
     formula,
