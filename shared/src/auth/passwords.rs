@@ -77,8 +77,10 @@ fn unpredictable_chars(password: &str, name: &str) -> usize {
         } else if is_year(&plain[at..]) {
             at += 4;
         } else {
+            // A digit or sign that is repeated adds nothing.
+            let is_repeated = at > 0 && plain[at] == plain[at - 1] && !plain[at].is_alphabetic();
             at += 1;
-            count += 1;
+            count += usize::from(!is_repeated);
         }
     }
     count

@@ -24,6 +24,7 @@ pub const TABLE: &[Row] = &[
     ("POST", "/api/v1/imports", EMPTY, [401, 403, 422, 422, 403, 401, 401]),
     ("GET", "/api/v1/imports/{id}", None, [401, 404, 404, 404, 403, 401, 401]),
     ("POST", "/api/v1/imports/{id}/cancel", None, [401, 403, 404, 404, 403, 401, 401]),
+    ("POST", "/api/v1/imports/{id}/retry", None, [401, 403, 404, 404, 403, 401, 401]),
     ("GET", "/api/v1/imports/{id}/events", None, [401, 404, 404, 404, 403, 401, 401]),
     ("GET", "/api/v1/imports/{id}/rejected", None, [401, 404, 404, 404, 403, 401, 401]),
     ("GET", "/api/v1/imports/{id}/rejected.csv", None, [401, 404, 404, 404, 403, 401, 401]),
