@@ -9,10 +9,10 @@ diesel::table! {
         description -> Text,
         active -> Bool,
         attributes -> Jsonb,
-        created_at -> Timestamptz,
-        updated_at -> Timestamptz,
         version -> BigInt,
         import_id -> Nullable<BigInt>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
     }
 }
 
@@ -285,6 +285,15 @@ diesel::table! {
         target -> Text,
         address -> Text,
         status -> Nullable<Integer>,
+    }
+}
+
+diesel::table! {
+    sign_in_failures (key) {
+        key -> Text,
+        failures -> Integer,
+        last_at -> Timestamptz,
+        blocked_until -> Timestamptz,
     }
 }
 

@@ -46,6 +46,11 @@ impl TestDatabase {
         self.client.batch_execute(sql).await.unwrap();
     }
 
+    /// Another session, for what the test does while a transaction of [`Self::client`] is open.
+    pub async fn connect(&self) -> Client {
+        connect(&self.url).await
+    }
+
     /// Ends every session of the program under test, as a failover would.
     pub async fn terminate_sessions(&self) {
         self.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()").await;

@@ -27,7 +27,7 @@ use crate::{
         file_writer::{Stored, StoredFileWriter, WriteError},
         records::Unreadable,
     },
-    net::{Client, ErrorKind, Limits, RequestError, RequestTimings},
+    net::{Client, ErrorKind, Limits, RequestError, RequestTimings, parse_url},
     storage::{ReserveError, StorageError},
 };
 
@@ -246,6 +246,8 @@ fn redirected(from: &Url, response: &Response) -> Result<Url, FetchError> {
         from.join(location).ok().filter(|_| !location.is_empty()).ok_or_else(|| {
             FetchError::Permanent(format!("{} answered {status} without a valid Location.", host(from)))
         })?;
+    let next = parse_url(next.as_str())
+        .map_err(|error| FetchError::Permanent(format!("{} redirects to a URL that {}.", host(from), error.0)))?;
     if from.scheme() == "https" && next.scheme() != "https" {
         let (from, to) = (host(from), host(&next));
         return Err(FetchError::Permanent(format!("{from} redirects to {to} without TLS. Use the final URL.")));

@@ -11,7 +11,6 @@ use std::{
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use shared::{event::EventKind, import::ImportPhase};
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -28,7 +27,7 @@ use crate::{
     storage,
 };
 
-/// At most four events per second; slightly longer than a quarter, since after a late tick the next one seems early.
+/// Pause between two ticks; at most four events per second.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(280);
 /// An event is published at least this often, even if nothing changed.
 const ALIVE_INTERVAL: Duration = Duration::from_secs(2);
@@ -85,12 +84,11 @@ pub async fn beat(
     stop: &CancellationToken,
 ) -> Result<Infallible, JobError> {
     let stall_timeout = app.config.import_batch_timeout() + STALL_MARGIN;
-    let mut interval = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT_INTERVAL, HEARTBEAT_INTERVAL);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut published_at = Instant::now();
     let (mut activity, mut active_at) = (signals.activity(), Instant::now());
     loop {
-        interval.tick().await;
+        // Counted from the end of the last tick, however long that took: the next event is never early.
+        tokio::time::sleep(HEARTBEAT_INTERVAL).await;
         if signals.activity() != activity {
             (activity, active_at) = (signals.activity(), Instant::now());
         }

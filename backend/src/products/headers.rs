@@ -6,6 +6,8 @@ use crate::http::{ApiError, ApiResult};
 
 /// Maximum length of an `X-Client-Id` that is passed on, in characters.
 const MAX_CLIENT_CHARS: usize = 64;
+/// Characters of a wrong `If-Match` that an error repeats.
+const MAX_SHOWN_CHARS: usize = 100;
 
 /// The `ETag` of a product at this version.
 pub fn etag(version: i64) -> EntityTag {
@@ -34,9 +36,12 @@ impl Versions {
     pub fn required(request: &impl actix_web::HttpMessage) -> ApiResult<Self> {
         match Self::of(request) {
             None => Err(ApiError::PreconditionRequired),
-            Some(Self(IfMatch::Items(tags))) if tags.is_empty() => Err(ApiError::BadRequest(
-                "If-Match has no ETag; send it with its quotes, for example If-Match: \"2\"".into(),
-            )),
+            Some(Self(IfMatch::Items(tags))) if tags.is_empty() => {
+                let value = request.headers().get(header::IF_MATCH).and_then(|value| value.to_str().ok());
+                let shown: String = value.unwrap_or_default().chars().take(MAX_SHOWN_CHARS).collect();
+                let advice = "send it with its quotes, for example If-Match: \"2\"";
+                Err(ApiError::BadRequest(format!("If-Match: {shown} is not an ETag; {advice}")))
+            }
             Some(versions) => Ok(versions),
         }
     }

@@ -63,7 +63,7 @@ fn query_string() -> url::form_urlencoded::Serializer<'static, String> {
 fn parse<T: DeserializeOwned>(query: &str) -> ApiResult<T> {
     let parsed = actix_web::web::Query::<T>::from_query(query);
     let parsed =
-        parsed.map_err(|error| ApiError::BadRequest(format!("a parameter cannot be read: {error}; see /api/docs")));
+        parsed.map_err(|error| ApiError::BadRequest(format!("a query parameter is not valid: {error}; see /api/docs")));
     parsed.map(actix_web::web::Query::into_inner)
 }
 

@@ -115,7 +115,7 @@ async fn rejected_rows_are_listed_with_place_reason_and_text() {
     file.extend_from_slice(b"a,A,\"two\nlines\",1\r\n");
     file.extend_from_slice(b" ,B,x,1\r\n");
     file.extend_from_slice(b"c,,x,1\r\n");
-    file.extend_from_slice(b"d,D\r\n");
+    file.extend_from_slice(b"d,D,x,1,2\r\n");
     file.extend_from_slice(b"e,E,caf\xE9,1\r\n");
     file.extend_from_slice(b"f,F,x,1\x002\r\n");
     file.extend_from_slice(format!("{},G,x,1\r\n", "g".repeat(201)).as_bytes());
@@ -136,8 +136,8 @@ async fn rejected_rows_are_listed_with_place_reason_and_text() {
     [
         "row 2 line 4 sku missing_sku: sku is missing |  ,B,x,1",
         "row 3 line 5 name missing_name: name is missing | c,,x,1",
-        "row 4 line 6 - ragged: the row has 2 fields, the header has 4; a comma inside a text needs quotes around the text | d,D",
-        "row 5 line 7 description invalid_utf8: the text is not UTF-8; save the file as CSV in UTF-8 | e,E,caf�,1",
+        "row 4 line 6 - ragged: the row has 5 fields, the header has 4. Check for a text that contains a `,` and is not in quotes | d,D,x,1,2",
+        "row 5 line 7 description invalid_utf8: the text is not UTF-8. Save it as CSV in UTF-8: in Excel with Save As, CSV UTF-8 (Comma delimited); in LibreOffice with Save As, Text CSV, character set Unicode (UTF-8); in Google Sheets with File, Download, Comma-separated values. | e,E,caf�,1",
         "row 6 line 8 price nul_character: price contains a NUL character, which cannot be stored | f,F,x,1�2",
         "row 7 line 9 sku too_long: sku has 201 characters; at most 200 are allowed | gggggggggggggggggggg",
     ]
@@ -150,7 +150,7 @@ async fn rejected_rows_are_listed_with_place_reason_and_text() {
     assert_eq!(reader.headers().unwrap(), vec!["row", "line", "column", "code", "message", "raw"]);
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
     assert_eq!(rows.len(), 6);
-    assert_eq!((&rows[2][0], &rows[2][3], &rows[2][5]), ("4", "ragged", "d,D"));
+    assert_eq!((&rows[2][0], &rows[2][3], &rows[2][5]), ("4", "ragged", "d,D,x,1,2"));
 }
 
 #[tokio::test]

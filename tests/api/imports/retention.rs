@@ -75,8 +75,12 @@ async fn several_processes_remove_a_file_once() {
         file_is_removed(&app, id).await;
     }
     files_are_left(&app, 0).await;
-    let removed: usize = workers.iter().map(|worker| worker.count_lines("Removed file")).sum();
-    assert_eq!(removed, 20);
+    let rows = "SELECT count(*) FROM stored_files";
+    eventually("the files to be forgotten", || async { (app.db.number(rows).await == 0).then_some(()) }).await;
+    // A line comes after its file is removed, and is read some time after that.
+    let removed = || workers.iter().map(|worker| worker.count_lines("Removed file")).sum::<usize>();
+    eventually("all removals to be logged", || async { (removed() >= 20).then_some(()) }).await;
+    assert_eq!(removed(), 20);
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ async fn every_refusal_explains_itself_in_the_same_form() {
         "DELETE /api/v1/imports: 405 MethodNotAllowed The method is not allowed; allowed are: GET, HEAD, POST.",
         "PUT /api/v1/imports/7: 405 MethodNotAllowed The method is not allowed; allowed are: GET, HEAD.",
         "GET /api/v1/products?limit=201: 422 Invalid Some parameters are not valid.",
-        "GET /api/v1/products?cursor=after-x: 400 BadRequest The cursor does not belong to this list; begin without one.",
+        "GET /api/v1/products?cursor=after-x: 400 BadRequest The cursor does not belong to this list; start without a cursor.",
         "POST /products: 405 MethodNotAllowed The method is not allowed; allowed are: GET, HEAD.",
         "GET /no-such-file.js: 404 NotFound /no-such-file.js does not exist.",
     ]

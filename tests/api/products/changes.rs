@@ -13,7 +13,7 @@ async fn watch(app: &TestApp, base: &str) -> NamedStream {
 
 async fn next(stream: &mut NamedStream) -> CatalogueChange {
     let (name, data) = stream.next().await.expect("the stream goes on");
-    assert_eq!(name, "updated");
+    assert_eq!(name, "changed");
     serde_json::from_value(data).unwrap()
 }
 

@@ -142,7 +142,7 @@ async fn an_export_contains_exactly_the_products_of_the_filter_or_the_ids() {
         "ids=: 422 Some parameters are not valid. [\"ids must be numbers, separated by commas\"]",
         "ids=1&q=tea: 422 Some parameters are not valid. [\"ids cannot be combined with a filter\"]",
         "active=perhaps: 400 A query parameter is not valid: Query deserialize error: provided string was not `true` or `false`; see /api/docs. []",
-        "colour=red: 422 Some parameters are not valid. [\"colour is not a parameter of this operation; it has: q, active, has_description, created_from, created_to, updated_from, updated_to, import, ids\"]",
+        "colour=red: 422 Some parameters are not valid. [\"colour is not a parameter of this operation; it has: q, active, has_description, created_from, created_to, updated_from, updated_to, import, ids, bom, delimiter\"]",
     ]
     "#);
 }

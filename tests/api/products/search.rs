@@ -60,7 +60,9 @@ async fn every_word_must_occur_anywhere_in_a_word_in_any_case() {
         ("GRÜN", vec!["TEA-01"]),
         ("ernte tea", vec!["TEA-01"]),
         ("a-0", vec!["TEA-01", "TEA-02"]),
-        ("ü", vec!["TEA-01", "CUP"]),
+        // Accents do not matter: `quoted` has the letter as well.
+        ("ü", vec!["TEA-01", "TEA-02", "CUP"]),
+        ("für", vec!["CUP"]),
         ("0%_", vec!["TEA-02"]),
         ("%", vec!["TEA-02"]),
         ("_", vec!["TEA-02"]),
@@ -142,10 +144,14 @@ async fn a_cursor_belongs_to_its_list_and_links_name_the_neighbouring_pages() {
         let refused = problem(app.get(&format!("/api/v1/products?{query}")).await).await;
         assert_eq!((refused.status, refused.errors[0].field.as_str()), (422, field));
     }
-    for query in
-        ["sort=price", "active=maybe", "created_from=yesterday", "atcive=true", "attributes.gtin=4006381333931"]
-    {
-        assert_eq!(problem(app.get(&format!("/api/v1/products?{query}")).await).await.status, 400, "{query}");
+    for (query, status) in [
+        ("sort=price", 400),
+        ("active=maybe", 400),
+        ("created_from=yesterday", 400),
+        ("atcive=true", 422),
+        ("attributes.gtin=4006381333931", 422),
+    ] {
+        assert_eq!(problem(app.get(&format!("/api/v1/products?{query}")).await).await.status, status, "{query}");
     }
 }
 

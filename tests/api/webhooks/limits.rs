@@ -37,17 +37,19 @@ async fn test_deliveries_are_limited_per_minute() {
     let path = format!("/api/v1/webhooks/{}/test", app.webhook(&receiver).await.webhook.id);
     let sent = join_all((0..70).map(|_| async {
         let response = app.send_json(Method::POST, &path, &json!({})).await;
-        let retry_after = response.headers().get("retry-after").cloned();
-        (response.status(), retry_after)
+        if response.status() == StatusCode::OK {
+            return false;
+        }
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert!(response.headers().contains_key("retry-after"));
+        assert_eq!(problem(response).await.code, ErrorCode::TooManyRequests);
+        true
     }))
     .await;
-    let refused: Vec<_> = sent.iter().filter(|(status, _)| *status == StatusCode::TOO_MANY_REQUESTS).collect();
+    let refused = sent.into_iter().filter(|refused| *refused).count();
     // The limit grows by one per second.
-    assert!((1..=10).contains(&refused.len()), "{} of 70 were refused", refused.len());
-    assert!(refused.iter().all(|(_, retry_after)| retry_after.is_some()));
-    assert_eq!(receiver.count(), 70 - refused.len());
-    let last = problem(app.send_json(Method::POST, &path, &json!({})).await).await;
-    assert_eq!(last.code, ErrorCode::TooManyRequests);
+    assert!((1..=10).contains(&refused), "{refused} of 70 were refused");
+    assert_eq!(receiver.count(), 70 - refused);
 }
 
 #[tokio::test]
@@ -62,7 +64,7 @@ async fn what_a_receiver_sends_is_stored_up_to_a_limit() {
     let bytes: usize = attempt.response_headers.iter().map(|header| header.name.len() + header.value.len()).sum();
     assert!((10_000..=16 << 10).contains(&bytes), "{bytes} bytes of headers");
     assert_eq!(attempt.response_body.as_ref().map(String::len), Some(16 << 10));
-    let stored = app.db.number("SELECT octet_length(exchange::text) FROM webhook_attempts").await;
+    let stored = app.db.number("SELECT octet_length(exchange::text)::bigint FROM webhook_attempts").await;
     assert!(stored < 64 << 10, "{stored} bytes");
 }
 

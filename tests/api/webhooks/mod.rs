@@ -85,7 +85,10 @@ async fn the_end_of_an_import_is_sent_with_its_counts_to_subscribers_and_its_pro
     let sent = receiver.wait_for(1).await;
     assert_eq!(sent[0].kind(), "import.completed");
     let counts = &sent[0].json()["data"]["import"]["counts"];
-    assert_eq!(*counts, json!({ "read": 3, "created": 1, "updated": 0, "unchanged": 0, "repeated": 1, "rejected": 1 }));
+    assert_eq!(
+        *counts,
+        json!({ "read": 3, "created": 1, "updated": 0, "unchanged": 0, "duplicates": 1, "rejected": 1 })
+    );
     assert_eq!(sent[0].json()["data"]["import"]["id"], import.id);
     let deliveries = app.db.number("SELECT count(*) FROM webhook_deliveries").await;
     assert_eq!((deliveries, products.count()), (1, 0));
