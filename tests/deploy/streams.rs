@@ -100,7 +100,7 @@ async fn every_client_behind_nginx_gets_every_event_once_though_web_processes_ar
     let [openings, breaks, refusals, slowest] =
         [&tally.openings, &tally.breaks, &tally.refusals, &tally.slowest_first_event_ms]
             .map(|count| count.load(Relaxed));
-    let shares = workers.each_ref().map(|worker| worker.count_lines(": taken"));
+    let shares = workers.each_ref().map(|worker| worker.count_lines(": claimed"));
     say(&format!(
         "{CLIENTS} clients, {} events each, {openings} openings, {breaks} broken off, {refusals} refused by nginx, {kills} kills of web processes; slowest first event {slowest} ms; slices by worker {shares:?}",
         end.last_seq

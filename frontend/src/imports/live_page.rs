@@ -155,9 +155,9 @@ fn Actions(run: RwSignal<Run>, on_retry: Callback<()>) -> impl IntoView {
     }
 }
 
-/// Products that were last written by this import.
+/// Products that were last written by this import, by SKU: in the order of creation those of its writers are mixed.
 fn these_products(run: RwSignal<Run>) -> String {
-    format!("/products?import={}", run.with_untracked(|run| run.import.id))
+    format!("/products?import={}&sort=sku", run.with_untracked(|run| run.import.id))
 }
 
 /// Announced by a screen reader when the status or phase changes; not at each figure.

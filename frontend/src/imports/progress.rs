@@ -219,7 +219,8 @@ fn Figures(run: RwSignal<Run>) -> impl IntoView {
                     <dd>{move || dash(elapsed())}</dd>
                 </div>
             </dl>
-            <div class="curve">
+            // A tiny import has no curve either.
+            <div class="curve" hidden=move || ended.get() && peak.get().is_none()>
                 <span class="curve-peak">{move || peak.get().map(|peak| format!("peak {} rows/s", rate(peak)))}</span>
                 <Sparkline values=curve label="Rows per second over time" />
             </div>

@@ -77,10 +77,12 @@ fn unpredictable_chars(password: &str, name: &str) -> usize {
         } else if is_year(&plain[at..]) {
             at += 4;
         } else {
-            // A digit or sign that is repeated adds nothing.
-            let is_repeated = at > 0 && plain[at] == plain[at - 1] && !plain[at].is_alphabetic();
+            // A repeated sign adds nothing, and a number counts as one character: people append "12" or "2024!!".
+            let adds_nothing = at > 0
+                && !plain[at].is_alphabetic()
+                && (plain[at] == plain[at - 1] || plain[at].is_numeric() && plain[at - 1].is_numeric());
             at += 1;
-            count += usize::from(!is_repeated);
+            count += usize::from(!adds_nothing);
         }
     }
     count
