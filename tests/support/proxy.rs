@@ -1,4 +1,4 @@
-//! A TCP proxy whose connections can be cut, or stop to deliver: what a network, or a server behind it, can do to a client.
+//! A TCP proxy that simulates network failures: its connections can be cut, or stop delivering.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use tokio::{
     sync::watch,
 };
 
-/// Passes connections on to a server.
+/// Forwards connections to a server.
 pub struct Proxy {
     pub address: SocketAddr,
     line: watch::Sender<Line>,
@@ -36,7 +36,7 @@ impl Proxy {
                     let passing = async {
                         if let Ok(mut upstream) = TcpStream::connect(&server).await {
                             tokio::select! {
-                                // How it ends is up to the two ends.
+                                // Client and server decide how the connection ends.
                                 _ = tokio::io::copy_bidirectional(&mut client, &mut upstream) => {}
                                 // Both ends stay connected.
                                 () = wait(&mut silent, |line| line.swallowed > born) => std::future::pending().await,
@@ -59,18 +59,19 @@ impl Proxy {
         self.line.send_modify(|line| line.is_cut = true);
     }
 
-    pub fn mend(&self) {
+    /// Accepts connections again after [`Self::cut`].
+    pub fn restore(&self) {
         self.line.send_modify(|line| line.is_cut = false);
     }
 
-    /// From now on, all open connections swallow what is sent, in both directions, and stay open: as behind a firewall that
-    /// forgot them. New connections work.
+    /// From now on, all open connections stay open and discard everything that is sent, in both directions, as a firewall
+    /// does that has dropped their state. New connections work.
     pub fn swallow(&self) {
         self.line.send_modify(|line| line.swallowed += 1);
     }
 }
 
-/// Waits until the line is as `condition` says, or the proxy is gone.
+/// Waits until the line satisfies `condition`, or the proxy is dropped.
 async fn wait(line: &mut watch::Receiver<Line>, condition: impl FnMut(&Line) -> bool) {
     let _ = line.wait_for(condition).await.is_ok();
 }
