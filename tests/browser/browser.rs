@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 use shared::import::Counts;
 use tempfile::TempDir;
-use tests::{PATIENCE, TestApp, eventually};
+use tests::{TestApp, WAIT_TIMEOUT, eventually};
 use thirtyfour::prelude::*;
 
 pub struct Browser {
@@ -196,7 +196,7 @@ impl Browser {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        match tokio::time::timeout(PATIENCE, asking).await {
+        match tokio::time::timeout(WAIT_TIMEOUT, asking).await {
             Ok(answer) => answer,
             Err(elapsed) => panic!(
                 "timed out waiting for {what} ({elapsed})\n{}",

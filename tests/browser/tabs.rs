@@ -89,7 +89,7 @@ async fn every_page_says_that_the_server_cannot_be_reached_and_loads_once_it_can
     browser.wait_for("unreachable").await;
     browser.click_link("/products").await;
     browser.wait_for("load-problem").await;
-    proxy.mend();
+    proxy.restore();
     browser.wait_for("product-row").await;
     browser.until_gone("unreachable").await;
     browser.until_gone("load-problem").await;
@@ -100,7 +100,7 @@ async fn every_page_says_that_the_server_cannot_be_reached_and_loads_once_it_can
     let id = app.db.number("SELECT id FROM products").await;
     let version = app.product(id).await.version;
     assert!(app.patch(id, version, json!({ "name": "White tea" })).await.status().is_success());
-    proxy.mend();
+    proxy.restore();
     browser.until_gone("unreachable").await;
     browser.until_text("changes", "Products changed").await;
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
-use tests::{PATIENCE, TestApp, app::problem, eventually};
+use tests::{TestApp, WAIT_TIMEOUT, app::problem, eventually};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
@@ -117,7 +117,7 @@ async fn a_download_that_fails_midway_breaks_the_connection() {
         body.next().await.unwrap().unwrap();
         app.db.allow_connections(false).await;
         app.db.terminate_sessions().await;
-        let end = tokio::time::timeout(PATIENCE, async {
+        let end = tokio::time::timeout(WAIT_TIMEOUT, async {
             while let Some(chunk) = body.next().await {
                 chunk?;
             }

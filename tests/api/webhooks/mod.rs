@@ -247,7 +247,8 @@ async fn deliveries_are_streamed_as_they_are_attempted() {
     app.web.wait_for_line("Listening for events").await;
     app.create_product("a").await;
     while !received.contains("event: delivery") || !received.ends_with("\n\n") {
-        let chunk = tokio::time::timeout(tests::PATIENCE, stream.chunk()).await.expect("the stream is silent").unwrap();
+        let chunk =
+            tokio::time::timeout(tests::WAIT_TIMEOUT, stream.chunk()).await.expect("the stream is silent").unwrap();
         received.push_str(std::str::from_utf8(&chunk.unwrap()).unwrap());
     }
     let data = received.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();

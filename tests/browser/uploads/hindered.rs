@@ -36,7 +36,7 @@ async fn a_lost_connection_is_told_and_can_be_tried_at_once() {
     let (browser, _, expected) = sending(&format!("http://{}", proxy.address), 46).await;
     proxy.cut();
     browser.until_text("upload-status", "Connection lost, retrying in").await;
-    proxy.mend();
+    proxy.restore();
     browser.network(-1, false).await;
     // It may resume by itself before the click.
     browser
