@@ -6,7 +6,7 @@ use reqwest::{Client, Method};
 use shared::auth::{Role, Scope};
 use tests::{TestApp, auth::Browser};
 
-/// An id that no object has.
+/// An id that does not exist.
 pub const NO_ID: &str = "999999999";
 
 /// Method and path, the body, and the status for: anonymous, a viewer, an editor, an admin, a key without the scope, an
@@ -194,7 +194,7 @@ async fn the_page_health_and_the_documentation_are_public() {
     ] {
         let response = app.get(path).await;
         assert_eq!(response.status(), expected, "{path}");
-        // Every path that is not of the API is answered with the page.
+        // Every path outside the API is answered with the page.
         if path.starts_with("/api/docs") {
             continue;
         }

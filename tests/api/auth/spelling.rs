@@ -1,5 +1,5 @@
 //! Authorization does not depend on how a path is spelled: every operation, in many spellings of its path, for every kind of
-//! principal, directly and through nginx as it is delivered.
+//! principal, directly and through nginx with the delivered configuration.
 //!
 //! A response to another spelling must be that to the plain one, or show that the path is not routed to a handler.
 
@@ -16,9 +16,9 @@ use tests::{
 
 use super::rules::{NO_ID, Row, TABLE};
 
-/// Connections at the same time.
+/// Concurrent connections.
 const CONNECTIONS: usize = 16;
-/// Spellings of each path at least.
+/// Minimum number of spellings of each path.
 const MIN_SPELLINGS: usize = 40;
 
 /// A principal: its name, and the header fields that authenticate it.
@@ -148,7 +148,7 @@ fn is_unrouted(response: Option<&RawResponse>) -> bool {
     match response.status {
         // The page, which the server delivers for all other paths, or a file of it.
         200 => response.has_type("text/html"),
-        // Of nginx or of the parser; handlers answer with problem details.
+        // From nginx or the parser; handlers answer with problem details.
         400 => !is_problem || response.body.windows(19).any(|text| text == b"request was refused"),
         // Handlers name an object, not a path. HEAD has no body.
         404 => {
@@ -164,7 +164,7 @@ fn is_refused(response: Option<&RawResponse>) -> bool {
     response.is_some_and(|response| matches!(response.status, 401 | 403))
 }
 
-/// What a response says about who is let in.
+/// Returns the outcome of authorization that a response shows.
 fn verdict(response: Option<&RawResponse>) -> String {
     match response {
         None => "closed".into(),
@@ -216,7 +216,7 @@ const STATE: &str = "SELECT (SELECT count(*) FROM products) + (SELECT count(*) F
      + (SELECT sum(hashtext(u::text)::bigint) FROM (SELECT id, name, role, enabled, password_hash FROM users) u)::bigint \
      + (SELECT sum(hashtext(k::text)::bigint) FROM (SELECT id, name, scopes, owner FROM api_keys) k)::bigint";
 
-/// The findings about one operation for one principal.
+/// Returns the findings about one operation for one principal.
 async fn attack(app: &TestApp, base: &str, row: &Row, caller: &Caller, sessions: &[i64]) -> (usize, Vec<String>) {
     let mut connection = RawConnection::new(base);
     let ends_sessions = row.0 == "DELETE" && row.1.starts_with("/api/v1/session") && !row.1.contains('{');
@@ -254,7 +254,7 @@ async fn attack(app: &TestApp, base: &str, row: &Row, caller: &Caller, sessions:
     (count, wrong)
 }
 
-/// The findings about other methods on a path, which can be other operations, for one principal.
+/// Returns the findings about other methods on a path, which can be other operations, for one principal.
 async fn attack_methods(base: &str, path: &str, caller: &Caller) -> (usize, Vec<String>) {
     let mut connection = RawConnection::new(base);
     let rows: Vec<&Row> = TABLE.iter().filter(|row| row.1 == path).collect();
