@@ -1,4 +1,4 @@
-//! Managing webhooks, and what they report.
+//! Managing webhooks, and the events that they send.
 
 mod limits;
 mod order;
@@ -19,7 +19,7 @@ use tests::{
 };
 
 #[tokio::test]
-async fn each_change_by_hand_is_sent_to_the_webhooks_that_subscribe_to_it_and_to_no_other() {
+async fn each_change_is_sent_only_to_the_webhooks_that_subscribe_to_it() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let (all, deletions) = (Receiver::start().await, Receiver::start().await);
     app.webhook(&all).await;
