@@ -19,7 +19,7 @@ pub struct Browser {
     base: String,
     chromedriver: Child,
     _profile: TempDir,
-    /// Kept for as long as the browser may read from it.
+    /// Must exist for as long as the browser may read from it.
     files: TempDir,
 }
 
