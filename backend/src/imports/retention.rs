@@ -111,7 +111,7 @@ async fn release_files(conn: &mut AsyncPgConnection, days: u16) -> QueryResult<b
 }
 
 /// Removes partitions, rejected rows and events of a batch of imports. The last event stays: it ends the stream of a client
-/// that comes late.
+/// that connects late.
 async fn remove_details(conn: &mut AsyncPgConnection, days: u16) -> QueryResult<bool> {
     let due: Vec<i64> = imports::table
         .filter(imports::finished_at.lt(days_ago(days).nullable()).and(imports::details_removed_at.is_null()))
