@@ -20,7 +20,7 @@ pub fn init(format: LogFormat) {
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Human => {
-            // A name of a column or a file may contain a line break: in the log, it must not begin a line of its own.
+            // A name of a column or a file may contain a line break: in the log, it must not begin a new line.
             let fields = format::debug_fn(|writer, field, value| match field.name() {
                 "message" => write!(OneLine(writer), "{value:?}"),
                 // Written by the `log` crate for itself.
