@@ -8,7 +8,7 @@ use tracing_subscriber::{EnvFilter, field::MakeExt, fmt::format};
 /// Format of a line of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Lines of text.
     Human,
     /// One JSON object per line, with the fields of the event and of its spans.
     Json,
