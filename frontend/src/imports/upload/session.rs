@@ -17,7 +17,7 @@ use super::tus::{self, Outcome};
 use super::{Uploads, inspect};
 use crate::auth;
 
-/// Time after which a chunk without a response is given up; the server stores what it has received of it. The last chunk may
+/// Time after which a chunk without a response is aborted; the server stores what it has received of it. The last chunk may
 /// have to wait until the server has completed the file.
 const CHUNK_TIMEOUT: Duration = Duration::from_mins(2);
 /// Times that the upload of a file is created because the server does not know it, before the file has failed.
