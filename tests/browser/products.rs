@@ -221,7 +221,7 @@ async fn a_product_is_deactivated_in_its_row_and_a_stale_row_is_reported() {
 }
 
 #[tokio::test]
-async fn two_people_edit_one_product_and_the_second_chooses() {
+async fn two_users_edit_one_product_and_the_second_chooses() {
     let app = with_products(1).await;
     let id = app.db.number("SELECT id FROM products").await;
     let path = format!("/products/{id}");
@@ -257,7 +257,7 @@ async fn two_people_edit_one_product_and_the_second_chooses() {
 }
 
 #[tokio::test]
-async fn changes_of_two_people_to_different_fields_are_both_saved() {
+async fn changes_of_two_users_to_different_fields_are_both_saved() {
     let app = with_products(1).await;
     let id = app.db.number("SELECT id FROM products").await;
     let browser = at_list(&app, &format!("/products/{id}")).await;
