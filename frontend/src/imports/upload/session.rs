@@ -129,7 +129,7 @@ impl Session {
                 }
                 Outcome::TooLarge => match self.url() {
                     Some(url) if self.shrink_chunk(current) => self.send_chunk(&url, current).await,
-                    _ => return self.fail("A proxy between this browser and the server accepts no files.", true),
+                    _ => return self.fail("A proxy between this browser and the server does not accept files.", true),
                 },
                 Outcome::Expired if self.restart() => self.create().await,
                 Outcome::Expired => return self.fail("The server has lost the upload several times.", true),
