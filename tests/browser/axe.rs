@@ -78,13 +78,13 @@ async fn no_page_or_dialog_violates_accessibility_rules_in_light_and_dark() {
             for path in pages {
                 browser.go(path).await;
                 browser.until("a heading", async || (browser.count("h1").await > 0).then_some(())).await;
-                browser.settled().await;
+                browser.until_loaded().await;
                 check(&browser, &axe, &format!("{path}, {scheme}, {width} px")).await;
             }
             for path in ["/products/new", &format!("/products/{id}"), "/products/0"] {
                 browser.go(path).await;
                 browser.wait_for("panel").await;
-                browser.settled().await;
+                browser.until_loaded().await;
                 check(&browser, &axe, &format!("{path}, {scheme}, {width} px")).await;
             }
             conflict(&app, &browser, id).await;

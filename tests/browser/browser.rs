@@ -231,8 +231,8 @@ impl Browser {
     }
 
     /// Waits until nothing is loading.
-    pub async fn settled(&self) {
-        self.until("the page to settle", async || (self.count("[aria-busy=true], .skeleton").await == 0).then_some(()))
+    pub async fn until_loaded(&self) {
+        self.until("the page to load", async || (self.count("[aria-busy=true], .skeleton").await == 0).then_some(()))
             .await;
     }
 

@@ -188,7 +188,7 @@ async fn nothing_is_cut_and_nothing_scrolls_sideways_at_any_width() {
         for path in ["/", "/imports", "/imports/1", "/products", "/webhooks", &webhook, "/nowhere"] {
             browser.go(path).await;
             browser.until("a heading", async || (browser.count("h1").await > 0).then_some(())).await;
-            tokio::time::timeout(Duration::from_secs(10), browser.settled()).await.unwrap();
+            tokio::time::timeout(Duration::from_secs(10), browser.until_loaded()).await.unwrap();
             let overflow = browser.script("return document.documentElement.scrollWidth - window.innerWidth").await;
             assert!(overflow.as_i64().unwrap() <= 0, "{path} at {width} px is {overflow} px too wide");
             let right = "return document.querySelector('[data-testid=account]').getBoundingClientRect().right";

@@ -497,7 +497,7 @@ async fn everything_works_with_the_keyboard() {
     browser.press_in_page("/").await;
     browser.type_keys("tea-000").await;
     browser.until("the search", async || browser.query().await.contains("q=tea-000").then_some(())).await;
-    browser.settled().await;
+    browser.until_loaded().await;
     browser.press(Key::Down).await;
     assert_eq!(focused().await, "tea-0001");
     browser.type_keys("jj").await;

@@ -115,7 +115,7 @@ async fn no_page_violates_its_policy_and_foreign_scripts_do_not_run() {
     ];
     for page in pages {
         browser.go(&page).await;
-        browser.settled().await;
+        browser.until_loaded().await;
         // The console reports violations as errors.
         browser.assert_silent().await;
     }

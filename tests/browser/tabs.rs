@@ -61,7 +61,7 @@ async fn tabs_with_different_streams_all_load() {
     for path in &paths {
         browser.open_tab(path).await;
         browser.until("a heading", async || (browser.count("h1").await > 0).then_some(())).await;
-        browser.settled().await;
+        browser.until_loaded().await;
     }
     browser.open_tab("/imports").await;
     browser.wait_for("imports-table").await;

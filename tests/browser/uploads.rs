@@ -168,7 +168,7 @@ async fn an_upload_resumes_after_a_reload_with_the_same_file() {
     offsets(&sent);
     app.table().await.assert_equals(&expected);
     browser.go("/").await;
-    browser.settled().await;
+    browser.until_loaded().await;
     assert_eq!(browser.count("[data-testid=unfinished]").await, 0, "nothing is left to resume");
 }
 
@@ -181,7 +181,7 @@ async fn an_unfinished_upload_can_be_discarded_after_a_reload() {
     until_none(&app, &browser, "true").await;
     browser.reload().await;
     browser.wait_for("drop-zone").await;
-    browser.settled().await;
+    browser.until_loaded().await;
     assert_eq!(browser.count("[data-testid=unfinished]").await, 0);
     browser.assert_silent().await;
 }
@@ -287,7 +287,7 @@ async fn two_tabs_do_not_send_the_same_upload() {
 
     let first = browser.open_tab("/").await;
     browser.wait_for("drop-zone").await;
-    browser.settled().await;
+    browser.until_loaded().await;
     assert_eq!(browser.count("[data-testid=unfinished]").await, 0, "the other tab is sending it");
     browser.pick("file-input", &[&file]).await;
     browser.until_text("file-problem", "products.csv is being sent in another tab").await;
@@ -315,7 +315,7 @@ async fn uploads_are_accessible_and_fit_in_light_and_dark() {
     browser.script("window.addEventListener('beforeunload', event => event.stopImmediatePropagation(), true)").await;
     browser.reload().await;
     browser.wait_for("unfinished").await;
-    browser.settled().await;
+    browser.until_loaded().await;
     everywhere(&browser, &axe, "an unfinished upload").await;
     browser.pick("file-input", &[&wrong]).await;
     browser.wait_for("file-problem").await;
