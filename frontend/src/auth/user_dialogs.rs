@@ -234,7 +234,7 @@ fn ChangePasswordForm(open: RwSignal<bool>) -> impl IntoView {
     view! {
         <form class="webhook-form" novalidate on:submit=submit data-testid="change-password-form">
             <FormErrorNotice problem=submission.server_error title="Couldn't change the password" testid="form-problem" />
-            // Tells password managers which account the password belongs to.
+            // For password managers: the account that the password belongs to.
             <input type="text" autocomplete="username" value=name hidden readonly />
             <PasswordField
                 id="current-password"
