@@ -52,7 +52,7 @@ async fn without_its_listener_a_web_process_polls() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        let hearing = async {
+        let receiving = async {
             app.web.wait_for_line("No notifications from the database").await;
             let cancelled = Instant::now();
             app.db.execute("UPDATE imports SET cancel_requested = false").await;
@@ -62,7 +62,7 @@ async fn without_its_listener_a_web_process_polls() {
         };
         tokio::select! {
             () = losing => unreachable!("it never ends"),
-            heard = hearing => heard,
+            received = receiving => received,
         }
     };
     assert_eq!(event.kind, EventKind::Cancelled);

@@ -60,7 +60,7 @@ async fn every_client_behind_nginx_gets_every_event_once_though_web_processes_ar
     }
     let servers: String = webs.iter().map(|web| format!("server {} max_fails=0; ", web.address)).collect();
     // Only the servers, as in deploy/nginx-upstream.conf: buffering, timeouts and HTTP/1.0 are nginx's defaults.
-    // By default, nginx gives the upstream's name as the host; without accounts, it must be this machine's.
+    // By default, nginx sends the upstream's name as the host; without accounts, it must be this machine's.
     let nginx = Nginx::start(|port| {
         format!(
             "upstream localhost {{ {servers} }}\nserver {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://localhost; }} }}"

@@ -57,7 +57,7 @@ pub struct FaultProxy {
 }
 
 impl FaultProxy {
-    /// To a server, given as `host:port`.
+    /// Starts a proxy to a server, given as `host:port`.
     pub async fn to(server: &str, faults: Faults) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

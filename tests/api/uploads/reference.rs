@@ -73,11 +73,11 @@ const EXPLAINED: &[(&str, &str, &str, &str, &str)] = &[
 ];
 
 const VERSION: &str = "the protocol requires the versions in a 412";
-const MAX: &str = "tells a client whose file is too large the maximum size";
+const MAX: &str = "a client whose file is too large needs the maximum size";
 const EMPTY: &str = "a file without a row cannot be imported, and is rejected with the same error as by POST /imports";
 const EXPIRES: &str = "a client that reconnects with HEAD also needs the expiry";
 const TYPE: &str = "the protocol requires 415 for a body of another type";
-const OFFSET: &str = "tells a client with the wrong offset the right one";
+const OFFSET: &str = "a client with the wrong offset needs the right one";
 const CHECKSUM: &str = "the official server does not have this extension and ignores its header";
 const AGAIN: &str = "a client that missed the response may repeat its length; another length is rejected";
 const OVERRIDE: &str = "the protocol requires it; the official server uses only the method of the request";
