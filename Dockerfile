@@ -1,6 +1,6 @@
 # One image for all roles: `loadify all | serve | work | migrate | health`.
 #
-# Built by any engine, without BuildKit's own instructions. tests/deploy builds it too, from stand-ins for the two base
+# Built by any engine, without BuildKit's own instructions. tests/deploy builds it too, with substitutes for the two base
 # images, with PROFILE=dev and CARGO_SELECTION=--workspace, so that it can use what the other tests have compiled.
 
 # The version is that of rust-toolchain.toml, the Debian release that of the runtime image below.
@@ -16,7 +16,7 @@ RUN scripts/setup build
 FROM tools AS manifests
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo/
-# The leaf crates change seldom: they are copied whole.
+# The leaf crates rarely change, so they are copied whole.
 COPY crates crates/
 COPY shared/Cargo.toml shared/
 COPY backend/Cargo.toml backend/
@@ -31,7 +31,7 @@ COPY scripts/build-page scripts/
 RUN scripts/build-page --dependencies
 COPY shared shared/
 COPY frontend frontend/
-# Copied files are as old as they were outside, older than the empty ones that cargo has built.
+# Copied files keep their modification times, which are older than those of the empty files that cargo has built.
 RUN find shared frontend -name '*.rs' -exec touch {} + && scripts/build-page
 
 FROM manifests AS program
@@ -50,7 +50,7 @@ RUN find shared backend -name '*.rs' -exec touch {} + \
 FROM debian:12.12-slim
 # For https to webhooks and S3, and amqps.
 COPY --from=tools /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-# For a volume, where files are kept in a folder.
+# For a volume, if files are stored in a folder.
 RUN install -d -o 65532 -g 65532 /var/lib/loadify
 COPY --from=page /src/dist /usr/local/share/loadify/dist
 COPY --from=program /out/loadify /usr/local/bin/loadify
@@ -58,10 +58,10 @@ ENV BIND=0.0.0.0:8000 \
     STATIC_DIR=/usr/local/share/loadify/dist \
     STORAGE_URL=file:///var/lib/loadify
 WORKDIR /var/lib/loadify
-# By number, so that Kubernetes can tell that it is not root.
+# By number, so that Kubernetes can verify that it is not root.
 USER 65532:65532
 EXPOSE 8000
-# Of the web server: workers listen on nothing, so they switch this off (compose.yaml).
+# For the web server. Workers do not listen, so they disable it (compose.yaml).
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["loadify", "health"]
-# No ENTRYPOINT: Heroku and Dokku run the commands of a Procfile by a shell.
+# No ENTRYPOINT: Heroku and Dokku run the commands of a Procfile in a shell.
 CMD ["loadify", "all"]

@@ -68,12 +68,12 @@ pub struct Config {
     #[arg(long, env, default_value_t = default_storage(), value_parser = storage_url)]
     pub storage_url: Url,
 
-    /// Most bytes that the files of one user may take in storage: unfinished uploads, and files of imports until they are
+    /// Maximum bytes of the files of one user in storage: unfinished uploads, and files of imports until they are
     /// removed (50 GiB); without accounts, everyone together is one user
     #[arg(long, env, default_value_t = 50 << 30)]
     pub storage_quota_per_user_bytes: u64,
 
-    /// Most bytes that all files together may take in storage (200 GiB)
+    /// Maximum bytes of all files in storage (200 GiB)
     #[arg(long, env, default_value_t = 200 << 30)]
     pub storage_quota_bytes: u64,
 

@@ -73,7 +73,7 @@ enum Role {
     Openapi,
     /// Write a CSV file of random products
     Sample(sample::Options),
-    /// Check that the web server on this machine lives; exits with 0 if so
+    /// Check that the web server on this machine is alive; exits with 0 if so
     Health(http::health::HealthCommand),
 }
 

@@ -1,4 +1,4 @@
-//! The tables, for diesel. What the columns mean stands in `migrations/`.
+//! The tables, for diesel. The columns are documented in `migrations/`.
 
 diesel::table! {
     products (id) {

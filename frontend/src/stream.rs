@@ -1,6 +1,6 @@
 //! Event streams, shared by all tabs of this browser.
 //!
-//! A worker (`event-streams.js`) holds the connections and says why. A tab names the streams that it follows and gets their
+//! A worker holds the connections; `event-streams.js` explains why. A tab names the streams that it follows and gets their
 //! events in batches. A hidden tab leaves its streams, except those that change its title.
 
 use std::{
@@ -67,7 +67,7 @@ pub enum Incoming<T> {
 pub enum Connection {
     Connecting,
     Open,
-    /// Broken off; it is being opened again.
+    /// Interrupted; it is being opened again.
     Lost,
 }
 

@@ -56,8 +56,8 @@ COMMENT ON COLUMN search_keys.created_at IS 'products.created_at.';
 COMMENT ON COLUMN search_keys.updated_at IS 'products.updated_at.';
 COMMENT ON COLUMN search_keys.import_id IS 'products.import_id.';
 
--- The equality of characters in a search; see trigram_index::fold. It may tell apart what that function equates, but must not
--- equate what that function tells apart, or the index would miss matches. translate() would be slower than replace().
+-- The equality of characters in a search; see trigram_index::fold. It may distinguish what that function equates, but must not
+-- equate what that function distinguishes, or the index would miss matches. translate() would be slower than replace().
 CREATE FUNCTION search_fold(value text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE WHEN octet_length(value) = char_length(value) THEN lower(value) ELSE
         replace(replace(replace(replace(replace(replace(replace(replace(

@@ -7,7 +7,7 @@ CREATE TABLE stored_files (
 );
 CREATE INDEX stored_files_due ON stored_files (remove_at) WHERE remove_at IS NOT NULL;
 
-COMMENT ON TABLE stored_files IS 'Files in storage. A row is written before the first byte of its file and deleted after its last object is removed, so that no object is forgotten.';
+COMMENT ON TABLE stored_files IS 'Files in storage. A row is written before the first byte of its file and deleted after its last object is removed, so that no object is left behind.';
 COMMENT ON COLUMN stored_files.object_key IS 'Key of the manifest; all objects of the file are in the same folder. Never used twice.';
 COMMENT ON COLUMN stored_files.user_id IS 'The user whose quota it counts against; null in open mode, which counts as one user.';
 COMMENT ON COLUMN stored_files.bytes IS 'Size that counts against quotas: as announced, or as much as has been received if that was not announced.';

@@ -9,7 +9,7 @@ CREATE TABLE users (
     signed_in_at  timestamptz
 );
 
-COMMENT ON TABLE users IS 'Accounts of people. As soon as there is one, every request must be authenticated.';
+COMMENT ON TABLE users IS 'User accounts. As soon as there is one, every request must be authenticated.';
 COMMENT ON COLUMN users.id IS 'Never reused.';
 COMMENT ON COLUMN users.name IS 'As entered.';
 COMMENT ON COLUMN users.name_key IS 'shared::auth::name_key of the name: unique regardless of case.';

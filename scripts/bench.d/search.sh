@@ -11,7 +11,7 @@ end_of "$(upload "$dir/rare.csv")"
 indexed
 sql loadify_side -c 'UPDATE products SET active = false WHERE id % 1000 = 1'
 
-# Page 1,000 by its cursor: 999 pages of 50 away.
+# Page 1,000 by its cursor: after 999 pages of 50.
 cursor=
 for _ in 1 2 3 4 5; do
     # As far as a large page reaches; the last steps in pages of 50 would lead to the same place.
@@ -24,7 +24,7 @@ words=$(sql loadify_side -c "SELECT word FROM (SELECT DISTINCT lower(word) AS wo
 skus=$(sql loadify_side -c "SELECT substr(sku, 3, 9) FROM products WHERE length(sku) > 14 ORDER BY md5(sku) LIMIT 40")
 middle=$(sql loadify_side -c "SELECT to_char((SELECT created_at FROM products ORDER BY id OFFSET $((rows / 2)) LIMIT 1) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
 
-# queries CLASS: one query string a line
+# queries CLASS: one query string per line
 queries() {
     case $1 in
     first_page) for _ in $(seq 40); do echo 'limit=50'; done ;;
@@ -47,13 +47,13 @@ queries() {
     sort_updated) for _ in $(seq 40); do echo 'sort=-updated'; done ;;
     esac
 }
-# `count` asks /products/count for each common word.
+# `count` requests /products/count for each common word.
 classes='first_page page_1000 common common_by_name rare two_words sku_substring no_match active inactive has_description created updated import count sort_sku sort_name sort_updated'
 for class in $classes; do
     queries "$class" >"$dir/queries.$class"
 done
 
-# ask FILE OUT: each query of FILE, one after the other on one connection; appends milliseconds to OUT
+# ask FILE OUT: sends each query of FILE, one after the other on one connection; appends milliseconds to OUT
 ask() {
     local path=products
     [ "${1##*.}" = count ] && path=products/count
@@ -80,7 +80,7 @@ until [ "$rounds" = 0 ] || [ "$(wc -l "$dir"/busy.* | sort -n | awk 'NR == 1 {pr
             shuf -n 2 "$dir/queries.$class" >"$dir/some.$class"
             : >"$dir/some.ms"
             ask "$dir/some.$class" "$dir/some.ms"
-            # What was asked when the import had ended does not count.
+            # Requests after the end of the import do not count.
             [ "$(sql loadify_side -c "SELECT status FROM imports WHERE id = $import")" = running ] || break 2
             cat "$dir/some.ms" >>"$dir/busy.$class"
         done
@@ -91,13 +91,13 @@ done
 say "while $round imports ran: done"
 busy=null
 
-# The same question as plain SQL, without an index.
+# The same search in plain SQL, without an index.
 for word in $(echo "$words" | head -n 5) xqzj; do
     sql loadify_side -c '\timing on' -c "SELECT * FROM products WHERE sku ILIKE '%$word%' OR name ILIKE '%$word%' OR description ILIKE '%$word%' ORDER BY id DESC LIMIT 50" | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p'
     sql loadify_side -c '\timing on' -c "SELECT count(*) FROM products WHERE sku ILIKE '%$word%' OR name ILIKE '%$word%' OR description ILIKE '%$word%'" | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' >>"$dir/ilike"
 done >/dev/null
 
-# figures KIND: JSON of all classes
+# figures KIND: prints JSON of all classes
 figures() {
     local json= class
     for class in $classes; do

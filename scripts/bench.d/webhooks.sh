@@ -6,7 +6,7 @@ load=$(realpath "${CARGO_TARGET_DIR:-target}/release/examples/webhooks")
 concurrency=64 named=1000
 export WEBHOOK_ALLOW_CIDRS=127.0.0.1/32
 
-# Receivers on this machine: one that verifies with the official library, one that is as slow as one somewhere else, and
+# Receivers on this machine: one that verifies with the official library, one that is as slow as a remote one, and
 # one that does nothing at all.
 secret=$(openssl rand -base64 32)
 key=$(printf %s "$secret" | base64 -d | od -An -tx1 | tr -d ' \n')
@@ -18,7 +18,7 @@ SECRET=$secret NODE_PATH=${LOADIFY_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/loadif
 for kind in verifying slow empty; do until [ -s "$dir/receiver.$kind" ]; do sleep 0.1; done; done
 { echo 'sku,name,description'; for n in $(seq "$named"); do echo "sku-$n,Product number $n,About as much as there is to say of a product on a page"; done; } >"$dir/products.csv"
 
-# webhooks N KIND: there are N of them, at that receiver
+# webhooks N KIND: creates N webhooks to that receiver
 webhooks() {
     hook=http://127.0.0.1:$(cat "$dir/receiver.$2")
     sql loadify_side -c 'SET client_min_messages = error' -c 'TRUNCATE webhooks, webhook_events CASCADE'
@@ -28,7 +28,7 @@ webhooks() {
     sql loadify_side -c "UPDATE webhooks SET secret = '$secret'"
 }
 
-# plain COUNT BODY: the same requests, sent by a plain loop; prints how many a second
+# plain COUNT BODY: sends the same requests in a plain loop; prints requests per second
 plain() {
     local now signature
     now=$(date +%s)
@@ -39,7 +39,7 @@ plain() {
 waiting() { sql loadify_side -c "SELECT count(*) FROM webhook_deliveries WHERE status <> 'delivered'"; }
 quiet() { until [ "$(waiting)" = 0 ]; do sleep 0.1; done; }
 
-# bulk ACTION: one request by hand that changes all the products
+# bulk ACTION: one bulk request that changes all products
 bulk() {
     curl -sS --fail -H 'Content-Type: application/json' -d "{\"action\":\"$1\",\"ids\":[$(seq -s , "$first" $((first + named - 1)))]}" "$url/api/v1/products/bulk" >/dev/null
 }
@@ -61,7 +61,7 @@ for round in $(seq "$rounds"); do
         quiet
     done
 
-    # Sixteen webhooks with four requests each at the same time; the worker finds all of it waiting.
+    # Sixteen webhooks with four requests each at the same time; all deliveries are due when the worker starts.
     for kind in verifying slow empty; do
         webhooks 16 $kind
         kill "$worker"; wait "$worker" || true

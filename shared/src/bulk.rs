@@ -55,7 +55,7 @@ pub struct BulkRequest {
     /// Confirms that every product is meant. Required if there are neither `ids` nor a condition in `filter`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,
-    /// The number of products that are expected to match. If it is another one, nothing is changed (409). Required with `all`.
+    /// The number of products that are expected to match. If it differs, nothing is changed (409). Required with `all`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<i64>,
 }
@@ -75,7 +75,7 @@ pub struct BulkJob {
     pub id: i64,
     pub action: BulkAction,
     pub filter: ProductFilter,
-    /// The job whose changes this one reverts. Its products are those that the other job changed, whatever `filter` says.
+    /// The job whose changes this one reverts. Its products are those that the other job changed, regardless of `filter`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo_of: Option<i64>,
     pub status: JobStatus,

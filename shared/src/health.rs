@@ -1,4 +1,4 @@
-//! How a process is doing.
+//! The health of a process.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 pub enum HealthState {
     Ready,
-    /// Requests succeed; work waits until the broker is back.
+    /// Requests succeed; work waits until the broker is available again.
     Degraded,
     /// Requests would fail.
     Unready,
-    /// It was asked to stop: what is sent now may still be answered, what is sent later is refused.
+    /// It was asked to stop: current requests may still be answered, later ones are refused.
     Stopping,
 }
 
-/// One part that the process needs.
+/// One component that the process needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HealthCheck {
@@ -36,7 +36,7 @@ impl HealthCheck {
     }
 }
 
-/// Answer of `/readyz`.
+/// Response of `/readyz`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Health {

@@ -1,31 +1,31 @@
-//! Errors as they travel: problem details (RFC 9457).
+//! Errors in HTTP responses: problem details (RFC 9457).
 
 use serde::{Deserialize, Serialize};
 
-/// A stable word for what went wrong. Programs may branch on it; texts may change.
+/// A stable code for what went wrong. Programs may branch on it; texts may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
     /// The request cannot be read: bad JSON, a parameter of the wrong kind.
     BadRequest,
-    /// Nobody is signed in, or the session or key has ended: sign in, or send a key that is good.
+    /// The request is not authenticated, or its session or key has ended: sign in, or send a valid key.
     Unauthenticated,
-    /// The role of this person, or the scopes of this key, do not allow it.
+    /// The role of the user, or the scopes of the key, do not allow it.
     Forbidden,
-    /// A page of another site asked for it, or it cannot be told that it was not.
+    /// A page of another site sent the request, or it does not show that it comes from a page of this site.
     CrossSite,
     /// Too many requests, or sign-ins that failed; try again after `Retry-After` seconds.
     TooManyRequests,
     NotFound,
     MethodNotAllowed,
-    /// The state of the thing does not allow it, for instance to cancel an import that has ended.
+    /// The state of the object does not allow it, for example cancelling an import that has ended.
     Conflict,
     /// Another product has this SKU; `product` says which.
     SkuTaken,
-    /// `If-Match` is missing: say which version you know.
+    /// `If-Match` is missing: send the version that you know.
     PreconditionRequired,
-    /// The product is not any more as you know it: get it again.
+    /// The product has changed in the meantime: get it again.
     PreconditionFailed,
     PayloadTooLarge,
     UnsupportedMediaType,
@@ -41,17 +41,17 @@ pub enum ErrorCode {
     NoNameColumn,
     /// The first line of the file names a column twice.
     RepeatedColumn,
-    /// The first line of the file is too long, or has an open quote, so it is no header.
+    /// The first line of the file is too long, or has an open quote, so it is not a header.
     NoHeader,
     /// The header has too many columns, or a name that is too long.
     HeaderTooLarge,
-    /// The upload ended before it was whole.
+    /// The upload ended before it was complete.
     UploadIncomplete,
-    /// The request does not speak tus 1.0.0: `Tus-Resumable` is missing, or names another version.
+    /// The request does not use tus 1.0.0: `Tus-Resumable` is missing, or names another version.
     UnsupportedVersion,
     /// The bytes are not those that the client meant to send.
     ChecksumMismatch,
-    /// It was here, and has expired.
+    /// The object existed, and has expired.
     Gone,
     /// The files of this user in storage leave no room for another: cancel unfinished uploads, or wait.
     UserQuotaExceeded,
@@ -59,7 +59,7 @@ pub enum ErrorCode {
     StorageQuotaExceeded,
     /// The disk of the file storage is almost full.
     DiskFull,
-    /// A part that is needed does not answer; try again after `Retry-After` seconds.
+    /// A required component does not respond; try again after `Retry-After` seconds.
     Unavailable,
     Internal,
     /// A code that this version of the client does not know.
@@ -76,11 +76,11 @@ pub struct FieldError {
     pub message: String,
 }
 
-/// Body of every answer with a status of 400 or more, as `application/problem+json`.
+/// Body of every response with a status of 400 or more, as `application/problem+json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
-    /// Always `about:blank`: `code` tells problems apart (RFC 9457, section 4.2.1).
+    /// Always `about:blank`: `code` identifies the kind of problem (RFC 9457, section 4.2.1).
     #[serde(rename = "type")]
     pub kind: String,
     /// The HTTP status in words.
@@ -96,7 +96,7 @@ pub struct Problem {
     /// The product that has the SKU already, where `code` is `sku_taken`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product: Option<i64>,
-    /// By which the log knows the request, where `status` is 500 or more.
+    /// Id of the request in the log, if `status` is 500 or more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
 }

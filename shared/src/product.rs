@@ -94,7 +94,7 @@ impl Field {
         }
     }
 
-    /// The name that people read.
+    /// The name for display.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Sku => "SKU",
@@ -122,7 +122,7 @@ impl Field {
         }
     }
 
-    /// Returns the value as people read it.
+    /// Returns the value for display.
     pub fn display(self, product: &ProductInput) -> &str {
         match self {
             Self::Active if product.active => "Active",

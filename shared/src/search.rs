@@ -158,7 +158,7 @@ pub struct ProductPage {
     pub previous: Option<String>,
 }
 
-/// State of the sort index. Lists are complete whatever it is; with a large lag, some orders and filters are slower.
+/// State of the sort index. Lists are always complete; with a large lag, some orders and filters are slower.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct IndexState {

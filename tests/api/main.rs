@@ -1,4 +1,4 @@
-//! The API of one process, from outside.
+//! The HTTP API of one process.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod auth;

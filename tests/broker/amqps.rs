@@ -1,10 +1,10 @@
-//! RabbitMQ over TLS, with a certificate of an authority that the system does not know.
+//! RabbitMQ over TLS, with a certificate from a private CA.
 
 use shared::job::JobStatus;
 use tests::{TestApp, csv::Csv, process::Process, setting};
 
 #[tokio::test]
-async fn an_import_goes_through_a_broker_that_is_spoken_to_over_tls() {
+async fn an_import_runs_with_a_broker_over_tls() {
     let (url, authority) = (setting("TEST_BROKER_TLS_URL"), setting("TEST_CA_FILE"));
     let app = TestApp::serve(&[("BROKER_URL", &url), ("BROKER_CA_FILE", &authority)]).await;
     let _worker = app.worker(&[]).await;
@@ -12,21 +12,21 @@ async fn an_import_goes_through_a_broker_that_is_spoken_to_over_tls() {
     let import = app.import_exactly(&Csv::random(2_000, 41)).await;
     assert_eq!(import.status, JobStatus::Completed);
     // The scheduler enqueues only after ten seconds.
-    assert!(start.elapsed().as_secs() < 9, "{:?}: the message has not come", start.elapsed());
+    assert!(start.elapsed().as_secs() < 9, "{:?}: the message did not arrive", start.elapsed());
 }
 
 #[tokio::test]
-async fn a_broker_whose_certificate_nobody_vouches_for_is_not_spoken_to() {
+async fn a_broker_with_an_untrusted_certificate_is_rejected() {
     let app = TestApp::serve(&[("BROKER_URL", &setting("TEST_BROKER_TLS_URL"))]).await;
     let worker = app.process("work", &[]);
     let line = worker.wait_for_line("The connection to the broker was lost").await;
     assert!(line.contains("certificate"), "{line}");
     assert!(!worker.log().contains("Waiting for tasks"));
-    assert!(!worker.log().contains("guest"), "credentials are not told: {}", worker.log());
+    assert!(!worker.log().contains("guest"), "credentials are not logged: {}", worker.log());
 }
 
 #[tokio::test]
-async fn the_name_that_heroku_gives_to_the_broker_is_understood() {
+async fn the_broker_url_of_heroku_is_accepted() {
     let app = TestApp::serve(&[]).await;
     let mut settings = app.settings.clone();
     settings.retain(|(name, _)| *name != "BROKER_URL");
@@ -37,7 +37,7 @@ async fn the_name_that_heroku_gives_to_the_broker_is_understood() {
 }
 
 #[tokio::test]
-async fn a_file_without_certificates_is_refused_at_start() {
+async fn a_ca_file_without_certificates_is_rejected_at_start() {
     let app = TestApp::serve(&[]).await;
     let mut process = app.process("work", &[("BROKER_CA_FILE", "/dev/null")]);
     process.wait_for_line("BROKER_CA_FILE: /dev/null has no certificate").await;

@@ -1,4 +1,4 @@
-//! Deliveries of workers that hear of them by RabbitMQ.
+//! Deliveries by workers that are notified through RabbitMQ.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use tests::{
 };
 
 #[tokio::test]
-async fn a_worker_of_one_task_hears_of_new_deliveries_while_a_dead_receiver_is_waited_for() {
+async fn a_worker_with_one_task_sends_new_deliveries_while_it_waits_for_a_dead_receiver() {
     let app = TestApp::serve(&[LOCAL, ("IMPORT_CONCURRENCY", "1")]).await;
     let _worker = app.worker(&[]).await;
     let (dead, alive) = (Receiver::behaving(|_| Answer::Hang).await, Receiver::start().await);
@@ -17,7 +17,7 @@ async fn a_worker_of_one_task_hears_of_new_deliveries_while_a_dead_receiver_is_w
     app.webhook(&alive).await;
     app.create_product("first").await;
     dead.wait_for(1).await;
-    // The message that told of it is in hand now, until the deadline of the dead one, 15 s.
+    // The worker processes the message until the request to the dead receiver times out, after 15 s.
     let start = Instant::now();
     for number in 0..10 {
         app.create_product(&format!("sku-{number}")).await;

@@ -1,4 +1,4 @@
-//! A web process that loses PostgreSQL, or only the connection on which it hears of events.
+//! A web process that loses PostgreSQL, or only the connection on which it listens for events.
 
 use std::time::{Duration, Instant};
 
@@ -8,13 +8,13 @@ use tests::{TestApp, csv::Csv, proxy::Proxy, setting, sse::assert_numbered};
 const LISTENING: &str = "Listening for events";
 
 #[tokio::test]
-async fn a_stream_outlives_an_absence_of_the_database_and_misses_nothing() {
+async fn a_stream_survives_an_outage_of_the_database_and_misses_nothing() {
     let server = setting("TEST_DATABASE_URL");
     let (before, host) = server.rsplit_once('@').unwrap();
     let proxy = Proxy::to(host).await;
     let direct = TestApp::serve(&[("IMPORT_BATCH_ROWS", "20")]).await;
     let _worker = direct.worker(&[]).await;
-    // Another web process, which has its database through the proxy; the worker has it directly.
+    // Another web process, which reaches the database through the proxy; the worker connects directly.
     let name = direct.db.url.rsplit('/').next().unwrap();
     let through = format!("{before}@{}/{name}", proxy.address);
     let (web, base) = direct.another_with("serve", &[("DATABASE_URL", &through)]).await;
@@ -26,7 +26,7 @@ async fn a_stream_outlives_an_absence_of_the_database_and_misses_nothing() {
     web.wait_for_line("No notifications from the database").await;
     let before = direct.import_now(import.id).await.counts.read;
     direct.rows_read(import.id, before + 1_000).await;
-    proxy.mend();
+    proxy.restore();
     while let Some(event) = stream.next_event().await.expect("the stream is not cut") {
         seen.push(event);
     }
@@ -42,7 +42,7 @@ async fn without_its_listener_a_web_process_polls() {
     let import = app.upload("sku,name\na,b\n").await;
     let mut stream = app.watch(import.id, None).await;
     assert_eq!(stream.next_event().await.unwrap().unwrap().kind, EventKind::Queued);
-    // Whenever it has come back, it is lost again; the other connections stay.
+    // Each new listener connection is terminated; the other connections stay.
     let lose = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                 WHERE datname = current_database() AND query LIKE 'LISTEN %'";
     let (waited, event) = {
@@ -52,7 +52,7 @@ async fn without_its_listener_a_web_process_polls() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        let hearing = async {
+        let receiving = async {
             app.web.wait_for_line("No notifications from the database").await;
             let cancelled = Instant::now();
             app.db.execute("UPDATE imports SET cancel_requested = false").await;
@@ -61,8 +61,8 @@ async fn without_its_listener_a_web_process_polls() {
             (cancelled.elapsed(), event)
         };
         tokio::select! {
-            () = losing => unreachable!("it goes on"),
-            heard = hearing => heard,
+            () = losing => unreachable!("it never ends"),
+            received = receiving => received,
         }
     };
     assert_eq!(event.kind, EventKind::Cancelled);

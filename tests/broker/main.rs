@@ -1,4 +1,4 @@
-//! Web and workers as processes of their own, through a real RabbitMQ.
+//! Web and workers as separate processes, with a real RabbitMQ.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod amqps;
@@ -40,7 +40,7 @@ async fn an_upload_to_one_process_is_imported_by_another() {
 async fn a_message_starts_a_worker_sooner_than_the_scheduler_would() {
     let app = TestApp::serve(&[]).await;
     let _worker = app.worker(&[]).await;
-    // The scheduler does not enqueue an import in its first ten seconds: it is the message that starts it.
+    // The scheduler does not enqueue an import in its first ten seconds, so the message starts it.
     let start = Instant::now();
     let import = app.import("sku,name\na,b\n").await;
     assert_eq!(import.status, JobStatus::Completed);
@@ -58,14 +58,14 @@ async fn several_workers_share_imports_and_none_is_done_twice() {
     for id in &ids {
         assert_eq!(app.end_of(*id).await.status, JobStatus::Completed);
     }
-    assert_eq!(app.db.number("SELECT max(epoch) FROM imports").await, 1, "each was taken once");
+    assert_eq!(app.db.number("SELECT max(epoch) FROM imports").await, 1, "each was claimed once");
     for worker in &workers {
-        assert!(worker.count_lines(": claimed") > 0, "a worker had nothing to do");
+        assert!(worker.count_lines(": taken") > 0, "a worker claimed no import");
     }
 }
 
 #[tokio::test]
-async fn uploads_are_taken_while_the_broker_is_away_and_imported_when_it_is_back() {
+async fn uploads_are_accepted_while_the_broker_is_down_and_imported_later() {
     let (proxy, url) = broker_behind_proxy().await;
     let app = TestApp::serve(&[("BROKER_URL", &url)]).await;
     let worker = app.worker(&[]).await;
@@ -74,26 +74,26 @@ async fn uploads_are_taken_while_the_broker_is_away_and_imported_when_it_is_back
     let first = app.upload(Csv::random(500, 22).bytes()).await;
     let second = app.upload(Csv::random(500, 23).bytes()).await;
     assert_eq!(app.import_now(first.id).await.status, JobStatus::Queued);
-    proxy.mend();
+    proxy.restore();
     for import in [first, second] {
         assert_eq!(app.end_of(import.id).await.status, JobStatus::Completed);
     }
 }
 
 #[tokio::test]
-async fn processes_start_without_a_broker_and_find_it_later() {
+async fn processes_start_without_a_broker_and_connect_later() {
     let (proxy, url) = broker_behind_proxy().await;
     proxy.cut();
     let app = TestApp::serve(&[("BROKER_URL", &url)]).await;
     let worker = app.process("work", &[]);
     worker.wait_for_line("The connection to the broker was lost").await;
     let import = app.upload("sku,name\na,b\n").await;
-    proxy.mend();
+    proxy.restore();
     assert_eq!(app.end_of(import.id).await.status, JobStatus::Completed);
 }
 
 #[tokio::test]
-async fn an_import_goes_on_while_the_broker_is_away() {
+async fn an_import_continues_while_the_broker_is_down() {
     let (proxy, url) = broker_behind_proxy().await;
     let app = TestApp::serve(&[("BROKER_URL", &url), ("IMPORT_BATCH_ROWS", "20")]).await;
     let _worker = app.worker(&[]).await;
@@ -106,7 +106,7 @@ async fn an_import_goes_on_while_the_broker_is_away() {
     let end = app.end_of(import.id).await;
     assert_eq!((end.status, end.counts), (JobStatus::Completed, counts));
     app.table().await.assert_equals(&expected);
-    proxy.mend();
+    proxy.restore();
     assert_eq!(app.import("sku,name\nzz,b\n").await.status, JobStatus::Completed);
 }
 
@@ -132,7 +132,7 @@ async fn a_worker_that_is_asked_to_stop_releases_its_import() {
 }
 
 #[tokio::test]
-async fn a_web_process_stops_at_once_although_streams_are_open() {
+async fn a_web_process_stops_immediately_although_streams_are_open() {
     let mut app = TestApp::serve(&[]).await;
     let import = app.upload("sku,name\na,b\n").await;
     let mut stream = app.watch(import.id, None).await;
@@ -141,11 +141,11 @@ async fn a_web_process_stops_at_once_although_streams_are_open() {
     app.web.signal(Signal::SIGTERM);
     assert!(app.web.ended().await.success());
     assert!(asked.elapsed().as_secs() < 5, "{:?}", asked.elapsed());
-    assert!(stream.next_event().await.unwrap().is_none(), "the stream ends properly");
+    assert!(stream.next_event().await.unwrap().is_none(), "the stream is closed, not cut");
 }
 
 #[tokio::test]
-async fn a_setting_that_cannot_be_is_refused_at_start_by_its_name() {
+async fn an_invalid_setting_is_reported_by_name_at_start() {
     let settings = |name: &'static str, value: &str| {
         vec![("DATABASE_URL", "postgres://127.0.0.1:1/x".to_owned()), (name, value.to_owned())]
     };
@@ -173,11 +173,14 @@ async fn without_the_broker_a_web_process_is_degraded_not_unready() {
     assert_eq!(state().await.state, HealthState::Ready);
     proxy.cut();
     app.upload("sku,name\na,b\n").await;
-    let health = eventually("the trouble to be known", || async {
+    let health = eventually("the broker to be reported as unavailable", || async {
         Some(state().await).filter(|health| health.state == HealthState::Degraded)
     })
     .await;
     assert!(health.database.ok && !health.broker.ok, "{health:?}");
-    proxy.mend();
-    eventually("the trouble to be over", || async { (state().await.state == HealthState::Ready).then_some(()) }).await;
+    proxy.restore();
+    eventually("the broker to be reported as available", || async {
+        (state().await.state == HealthState::Ready).then_some(())
+    })
+    .await;
 }

@@ -1,14 +1,14 @@
-//! PostgreSQL over TLS, as hosted ones demand it.
+//! PostgreSQL over TLS, as hosted databases require it.
 
 use shared::job::JobStatus;
 use tests::{TestApp, csv::Csv, process::Process, setting};
 
-/// Ways to the database of a test by a host that its certificate names.
+/// Returns the URL of a test's database with the host that its certificate names.
 fn named(url: &str, mode: &str) -> String {
     format!("{}?sslmode={mode}", url.replacen("127.0.0.1", "localhost", 1))
 }
 
-/// Sessions of the program that are encrypted, and those that are not.
+/// Returns how many sessions of the program are encrypted, and how many are not.
 async fn sessions(app: &TestApp) -> (i64, i64) {
     let count = |ssl: bool| {
         format!(
@@ -20,10 +20,10 @@ async fn sessions(app: &TestApp) -> (i64, i64) {
 }
 
 #[tokio::test]
-async fn an_import_goes_over_encrypted_connections_where_the_url_asks_for_it() {
+async fn connections_are_encrypted_if_the_url_requires_it() {
     let plain = TestApp::serve(&[]).await;
     plain.web.wait_for_line("Listening for events").await;
-    assert!(matches!(sessions(&plain).await, (0, 1..)), "this machine needs no encryption");
+    assert!(matches!(sessions(&plain).await, (0, 1..)), "connections to this machine need no encryption");
     for mode in ["require", "verify-full"] {
         let app = TestApp::serve(&[]).await;
         let url = named(&app.db.url, mode);
@@ -37,7 +37,7 @@ async fn an_import_goes_over_encrypted_connections_where_the_url_asks_for_it() {
 }
 
 #[tokio::test]
-async fn a_server_that_nobody_vouches_for_is_refused_where_the_url_asks_for_that() {
+async fn an_untrusted_server_is_rejected_if_the_url_requires_verification() {
     let app = TestApp::serve(&[]).await;
     let url = named(&app.db.url, "verify-full");
     let mut process = Process::start("migrate", &[("DATABASE_URL", url)]);

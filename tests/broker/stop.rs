@@ -1,4 +1,4 @@
-//! How processes stop, and what is not lost by it.
+//! Processes stop without losing anything.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use tokio::{
 
 const BODY: &str = "name,sku,description\nupload,slow,\n";
 
-/// A request whose body is half sent.
+/// Sends a request with half of its body.
 async fn half_sent(app: &TestApp) -> TcpStream {
     let address = app.base.strip_prefix("http://").unwrap();
     let mut peer = TcpStream::connect(address).await.unwrap();
@@ -26,14 +26,14 @@ async fn half_sent(app: &TestApp) -> TcpStream {
         "POST /api/v1/imports HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/csv\r\ncontent-length: {length}\r\n\r\n"
     );
     peer.write_all((head + &BODY[..10]).as_bytes()).await.unwrap();
-    // The handler has begun when it has made a place for the file.
+    // The handler has started once it has created the file.
     let count = || app.stored_files();
-    eventually("the upload to be in hand", || async { (count() > 1).then_some(()) }).await;
+    eventually("the upload to be in progress", || async { (count() > 1).then_some(()) }).await;
     peer
 }
 
 #[tokio::test]
-async fn a_stop_closes_streams_answers_requests_in_hand_and_hands_the_import_on() {
+async fn a_stop_closes_streams_completes_requests_and_releases_the_import() {
     let settings = [("IMPORT_BATCH_ROWS", "20"), ("BROKER_QUEUE", "stop-all")];
     let mut app = TestApp::start_with(&settings).await;
     let file = Csv::random(20_000, 61);
@@ -52,7 +52,7 @@ async fn a_stop_closes_streams_answers_requests_in_hand_and_hands_the_import_on(
     }
     let streams_closed = asked.elapsed();
     assert!(streams_closed < Duration::from_secs(2), "{streams_closed:?}");
-    assert!(app.web.exit_status().is_none(), "it waits for the request in hand");
+    assert!(app.web.exit_status().is_none(), "it waits for the request in progress");
     tokio::time::sleep(Duration::from_secs(3)).await;
     slow.write_all(&BODY.as_bytes()[10..]).await.unwrap();
     let mut answer = String::new();
@@ -61,7 +61,7 @@ async fn a_stop_closes_streams_answers_requests_in_hand_and_hands_the_import_on(
     assert!(app.web.ended().await.success(), "exit 0");
     assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
 
-    // Both go on in the next process, and who watches misses nothing.
+    // Both continue in the next process, and clients of the stream miss nothing.
     let (next, base) = app.another("all").await;
     (app.web, app.base) = (next, base);
     let last = seen.last().unwrap().seq;
@@ -77,7 +77,7 @@ async fn a_stop_closes_streams_answers_requests_in_hand_and_hands_the_import_on(
 }
 
 #[tokio::test]
-async fn a_request_that_never_ends_does_not_hold_a_stop_up_for_ever() {
+async fn a_request_that_never_ends_does_not_block_a_stop() {
     let mut app = TestApp::serve(&[]).await;
     app.upload("sku,name\na,b\n").await;
     let _slow = half_sent(&app).await;
@@ -88,12 +88,12 @@ async fn a_request_that_never_ends_does_not_hold_a_stop_up_for_ever() {
 }
 
 #[tokio::test]
-async fn while_it_stops_a_process_says_so_and_still_answers() {
+async fn a_process_that_stops_is_not_ready_and_still_answers() {
     let mut app = TestApp::serve(&[("DRAIN_MS", "2000")]).await;
     assert_eq!(app.get("/readyz").await.status(), StatusCode::OK);
     app.web.signal(Signal::SIGTERM);
     app.web.wait_for_line("Stopping").await;
-    // Connections of their own, as a load balancer's: none is refused yet.
+    // New connections, as a load balancer opens them: none is refused yet.
     let fresh = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
     let ready = fresh.get(app.url("/readyz")).send().await.unwrap();
     assert_eq!(ready.status(), StatusCode::SERVICE_UNAVAILABLE);
@@ -103,5 +103,5 @@ async fn while_it_stops_a_process_says_so_and_still_answers() {
     assert_eq!(fresh.get(app.url("/livez")).send().await.unwrap().status(), StatusCode::OK);
     assert_eq!(fresh.get(app.url("/api/v1/imports")).send().await.unwrap().status(), StatusCode::OK);
     assert!(app.web.ended().await.success());
-    assert!(fresh.get(app.url("/livez")).send().await.is_err(), "then it is gone");
+    assert!(fresh.get(app.url("/livez")).send().await.is_err(), "then it has stopped");
 }

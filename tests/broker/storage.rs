@@ -1,10 +1,10 @@
-//! Web and workers that do not see the same files.
+//! Web and workers that do not share their storage.
 
 use shared::{event::EventKind, job::JobStatus};
 use tests::{TestApp, process::Process};
 
 #[tokio::test]
-async fn a_worker_that_cannot_see_the_file_says_where_it_looked_and_another_one_goes_on() {
+async fn a_worker_without_the_file_reports_its_storage_and_another_one_continues() {
     let app = TestApp::serve(&[]).await;
     let elsewhere = tempfile::tempdir().unwrap();
     let place = format!("file://{}", elsewhere.path().display());
@@ -27,11 +27,11 @@ async fn a_worker_that_cannot_see_the_file_says_where_it_looked_and_another_one_
 }
 
 #[tokio::test]
-async fn an_import_whose_file_no_worker_sees_fails_with_the_reason() {
+async fn an_import_whose_file_no_worker_finds_fails_with_the_reason() {
     let app = TestApp::serve(&[]).await;
     let elsewhere = tempfile::tempdir().unwrap();
     let import = app.upload("sku,name\na,b\n").await;
-    // The attempts before have come to the same.
+    // The earlier attempts failed for the same reason.
     app.db.execute("UPDATE imports SET attempts = 4").await;
     let _worker = app.worker(&[("STORAGE_URL", &format!("file://{}", elsewhere.path().display()))]).await;
     let end = app.end_of(import.id).await;
@@ -40,7 +40,7 @@ async fn an_import_whose_file_no_worker_sees_fails_with_the_reason() {
 }
 
 #[tokio::test]
-async fn memory_is_refused_where_it_cannot_be_shared() {
+async fn memory_storage_is_rejected_for_separate_processes() {
     for role in ["serve", "work"] {
         let app = TestApp::serve(&[]).await;
         let mut settings = app.settings.clone();

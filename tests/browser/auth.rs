@@ -171,7 +171,7 @@ async fn a_viewer_is_offered_no_changes() {
     browser.wait_for("read-only").await;
     browser.go("/imports").await;
     browser.wait_for("account").await;
-    browser.settled().await;
+    browser.until_loaded().await;
     assert_eq!(browser.count(".page-head a[href='/']").await, 0);
     for path in ["/webhooks", "/users", "/keys", "/audit"] {
         browser.go(path).await;

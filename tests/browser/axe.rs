@@ -46,11 +46,11 @@ pub async fn check(browser: &Browser, axe: &str, place: &str) {
 }
 
 #[tokio::test]
-async fn no_page_and_no_dialog_breaks_a_rule_of_accessibility_in_light_and_dark() {
+async fn no_page_or_dialog_violates_accessibility_rules_in_light_and_dark() {
     let app = TestApp::start_with(&[LOCAL]).await;
     app.import("sku,name,description,price\ntea-1,Green tea,Sencha,1\ntea-2,Black tea,,2\n,Nameless,,3\n").await;
     let id = app.db.number("SELECT max(id) FROM products").await;
-    let receiver = Receiver::behaving(|_| Answer::Full(500, "x-trace: 7\r\n", "the database is away".into())).await;
+    let receiver = Receiver::behaving(|_| Answer::Full(500, "x-trace: 7\r\n", "the database is down".into())).await;
     let hook = app.webhook(&receiver).await.webhook.id;
     app.create_product("hooked").await;
     let delivery = app.newest(DeliveryStatus::Pending, 1).await.delivery.id;
@@ -78,13 +78,13 @@ async fn no_page_and_no_dialog_breaks_a_rule_of_accessibility_in_light_and_dark(
             for path in pages {
                 browser.go(path).await;
                 browser.until("a heading", async || (browser.count("h1").await > 0).then_some(())).await;
-                browser.settled().await;
+                browser.until_loaded().await;
                 check(&browser, &axe, &format!("{path}, {scheme}, {width} px")).await;
             }
             for path in ["/products/new", &format!("/products/{id}"), "/products/0"] {
                 browser.go(path).await;
                 browser.wait_for("panel").await;
-                browser.settled().await;
+                browser.until_loaded().await;
                 check(&browser, &axe, &format!("{path}, {scheme}, {width} px")).await;
             }
             conflict(&app, &browser, id).await;
@@ -99,7 +99,7 @@ async fn no_page_and_no_dialog_breaks_a_rule_of_accessibility_in_light_and_dark(
 }
 
 #[tokio::test]
-async fn no_page_of_auth_breaks_a_rule_of_accessibility_in_light_and_dark() {
+async fn no_auth_page_violates_accessibility_rules_in_light_and_dark() {
     let (app, open) = (TestApp::closed(&[]).await, TestApp::start().await);
     let admin = app.admin().await;
     app.user(&admin, "viewer", Role::Viewer).await;
@@ -140,7 +140,7 @@ async fn no_page_of_auth_breaks_a_rule_of_accessibility_in_light_and_dark() {
             app.db.execute("DELETE FROM sessions").await;
             browser.script("new BroadcastChannel('loadify-session').postMessage(true)").await;
             browser.wait_for("sign-in-dialog").await;
-            check(&browser, &axe, &format!("the end of a session, {how}")).await;
+            check(&browser, &axe, &format!("the re-authentication dialog, {how}")).await;
             browser.click("leave-page").await;
             browser.wait_for("sign-in-form").await;
         }
@@ -169,7 +169,7 @@ async fn auth_pages(browser: &Browser, axe: &str, how: &str) {
     check(browser, axe, &format!("/audit, {how}")).await;
     browser.click("account").await;
     browser.wait_for("account-panel").await;
-    check(browser, axe, &format!("the menu of the account, {how}")).await;
+    check(browser, axe, &format!("the account menu, {how}")).await;
     browser.click("my-sessions").await;
     browser.wait_for("session").await;
     check(browser, axe, &format!("the sessions, {how}")).await;
@@ -177,7 +177,7 @@ async fn auth_pages(browser: &Browser, axe: &str, how: &str) {
     browser.click("account").await;
     browser.click("change-password").await;
     browser.click("save-new-password").await;
-    check(browser, axe, &format!("the change of a password, {how}")).await;
+    check(browser, axe, &format!("the password dialog, {how}")).await;
     browser.press(thirtyfour::Key::Escape).await;
 }
 
@@ -213,14 +213,14 @@ async fn dialogs(browser: &Browser, axe: &str, how: &str) {
     browser.click("more").await;
     browser.click("delete-all").await;
     browser.wait_for("delete-all-confirm").await;
-    check(browser, axe, &format!("the dialog of deleting all, {how}")).await;
+    check(browser, axe, &format!("the dialog for deleting all, {how}")).await;
     browser.press(thirtyfour::Key::Escape).await;
     browser.click("new-product").await;
     browser.wait_for("field-sku").await;
     browser.enter("field-name", "Tea").await;
     browser.click("save").await;
-    browser.until("what is wrong", async || (!browser.text("error-sku").await.is_empty()).then_some(())).await;
-    check(browser, axe, &format!("a form that is not valid, {how}")).await;
+    browser.until("the error of the field", async || (!browser.text("error-sku").await.is_empty()).then_some(())).await;
+    check(browser, axe, &format!("an invalid form, {how}")).await;
     browser.click("close-panel").await;
     browser.wait_for("discard-changes").await;
     check(browser, axe, &format!("the question about unsaved changes, {how}")).await;
@@ -235,7 +235,7 @@ async fn webhook(browser: &Browser, axe: &str, path: &str, how: &str) {
     browser.click("close-delivery").await;
     browser.click("send-test").await;
     browser.wait_for("response-body").await;
-    check(browser, axe, &format!("the answer to a test, {how}")).await;
+    check(browser, axe, &format!("the result of a test, {how}")).await;
     for (opener, shown) in
         [("edit-webhook", "webhook-form"), ("rotate-secret", "confirm-rotate"), ("replay", "replay-since")]
     {
@@ -246,6 +246,6 @@ async fn webhook(browser: &Browser, axe: &str, path: &str, how: &str) {
     }
     browser.click("enabled").await;
     browser.wait_for("disabled-notice").await;
-    check(browser, axe, &format!("a webhook that is off, {how}")).await;
+    check(browser, axe, &format!("a disabled webhook, {how}")).await;
     browser.click("enabled").await;
 }

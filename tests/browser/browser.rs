@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 use shared::import::Counts;
 use tempfile::TempDir;
-use tests::{PATIENCE, TestApp, eventually};
+use tests::{TestApp, WAIT_TIMEOUT, eventually};
 use thirtyfour::prelude::*;
 
 pub struct Browser {
@@ -19,7 +19,7 @@ pub struct Browser {
     base: String,
     chromedriver: Child,
     _profile: TempDir,
-    /// Kept for as long as the browser may read from it.
+    /// Must exist for as long as the browser may read from it.
     files: TempDir,
 }
 
@@ -196,7 +196,7 @@ impl Browser {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        match tokio::time::timeout(PATIENCE, asking).await {
+        match tokio::time::timeout(WAIT_TIMEOUT, asking).await {
             Ok(answer) => answer,
             Err(elapsed) => panic!(
                 "timed out waiting for {what} ({elapsed})\n{}",
@@ -231,8 +231,8 @@ impl Browser {
     }
 
     /// Waits until nothing is loading.
-    pub async fn settled(&self) {
-        self.until("the page to settle", async || (self.count("[aria-busy=true], .skeleton").await == 0).then_some(()))
+    pub async fn until_loaded(&self) {
+        self.until("the page to load", async || (self.count("[aria-busy=true], .skeleton").await == 0).then_some(()))
             .await;
     }
 

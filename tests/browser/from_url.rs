@@ -1,4 +1,4 @@
-//! A file that the server fetches.
+//! Imports by URL.
 
 use tests::{
     TestApp,
@@ -8,15 +8,15 @@ use tests::{
 use crate::browser::Browser;
 
 #[tokio::test]
-async fn a_url_leads_to_its_import_or_to_what_is_wrong_with_it() {
+async fn a_url_leads_to_its_import_or_to_an_error() {
     let app = TestApp::start_with(&[("IMPORT_URL_ALLOW_CIDRS", "127.0.0.1/32")]).await;
     let shop =
         Receiver::behaving(|_| Answer::Full(200, "content-type: text/csv\r\n", "sku,name\nA,A\nB,B\n".into())).await;
     let browser = Browser::open(&app, "/").await;
-    for (wrong, told) in [("ftp://example.com/a.csv", "http"), ("http://10.0.0.1/a.csv", "10.0.0.1")] {
+    for (wrong, error) in [("ftp://example.com/a.csv", "http"), ("http://10.0.0.1/a.csv", "10.0.0.1")] {
         browser.enter("url-input", wrong).await;
         browser.click("url-fetch").await;
-        browser.until(told, async || browser.text("url-error").await.contains(told).then_some(())).await;
+        browser.until(error, async || browser.text("url-error").await.contains(error).then_some(())).await;
         assert_eq!(browser.focused_testid().await, "url-input");
     }
     browser.enter("url-input", &format!("http://{}/products.csv", shop.address)).await;

@@ -37,15 +37,15 @@ async fn a_file_is_dropped_watched_and_found_among_the_products() {
     let counts = expected.apply(&csv);
     browser.choose_file(csv.as_slice()).await;
 
-    // Live: before the end the total is known and correct, and the figures move and add up.
+    // Before the end, the total is known and correct, and the counts change and add up.
     let mut seen = Vec::new();
     browser
-        .until("figures before the end", async || {
+        .until("counts before the end", async || {
             let figures = browser.figures().await?;
             if figures.read > 0 && figures.read < 20_000 {
                 assert_eq!(browser.number("rows-total").await, Some(20_000));
                 assert!(figures.adds_up(), "{figures:?}");
-                // Figures change four times a second, and are read more often.
+                // Counts change four times a second, and are read more often.
                 if seen.last() != Some(&figures.read) {
                     seen.push(figures.read);
                 }
@@ -121,7 +121,7 @@ async fn the_page_of_an_import_shows_the_index_lag() {
 }
 
 #[tokio::test]
-async fn a_wrong_file_is_refused_before_it_is_sent_and_another_may_follow() {
+async fn an_invalid_file_is_rejected_before_it_is_sent_and_another_can_be_chosen() {
     let app = watchable().await;
     let browser = Browser::open(&app, "/").await;
     browser.choose_file(b"id,title\n1,x\n").await;
@@ -166,7 +166,9 @@ async fn a_worker_without_response_is_reported() {
         .await;
     assert!(notice.contains("silent"), "{notice}");
     worker.signal(Signal::SIGCONT);
-    browser.until("the notice to go", async || browser.text("silent-worker").await.is_empty().then_some(())).await;
+    browser
+        .until("the notice to disappear", async || browser.text("silent-worker").await.is_empty().then_some(()))
+        .await;
     browser.wait_for("products-link").await;
 }
 
@@ -174,7 +176,7 @@ async fn a_worker_without_response_is_reported() {
 async fn nothing_is_cut_and_nothing_scrolls_sideways_at_any_width() {
     let app = watchable().await;
     app.import(Csv::random(300, 35).bytes()).await;
-    // Nothing listens there, so the page is full of errors.
+    // No server listens at this address, so the page shows errors everywhere.
     let hook = format!("http://127.0.0.1:9/{}", "a-long-path".repeat(12));
     let hook = app.webhook_to(&hook, &WebhookEvent::SUBSCRIBABLE).await.webhook.id;
     app.create_product("TEA-01").await;
@@ -186,7 +188,7 @@ async fn nothing_is_cut_and_nothing_scrolls_sideways_at_any_width() {
         for path in ["/", "/imports", "/imports/1", "/products", "/webhooks", &webhook, "/nowhere"] {
             browser.go(path).await;
             browser.until("a heading", async || (browser.count("h1").await > 0).then_some(())).await;
-            tokio::time::timeout(Duration::from_secs(10), browser.settled()).await.unwrap();
+            tokio::time::timeout(Duration::from_secs(10), browser.until_loaded()).await.unwrap();
             let overflow = browser.script("return document.documentElement.scrollWidth - window.innerWidth").await;
             assert!(overflow.as_i64().unwrap() <= 0, "{path} at {width} px is {overflow} px too wide");
             let right = "return document.querySelector('[data-testid=account]').getBoundingClientRect().right";

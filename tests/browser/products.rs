@@ -9,7 +9,7 @@ use thirtyfour::Key;
 
 use crate::browser::Browser;
 
-/// An app with this number of products: `tea-0001`, `tea-0002` and so on, every tenth of them green.
+/// Starts an app with this number of products: `tea-0001`, `tea-0002` and so on, every tenth of them green.
 async fn with_products(rows: usize) -> TestApp {
     let app = TestApp::start().await;
     let line = |row: usize| {
@@ -45,7 +45,7 @@ impl Browser {
 }
 
 #[tokio::test]
-async fn results_come_while_one_types_with_every_word_marked_and_the_address_following() {
+async fn results_highlights_and_address_follow_the_typed_words() {
     let app = with_products(300).await;
     let browser = at_list(&app, "/products").await;
     browser.until_total(300).await;
@@ -103,7 +103,7 @@ async fn a_late_response_never_overwrites_a_newer_one() {
 }
 
 #[tokio::test]
-async fn filters_orders_and_pages_are_in_the_address_and_each_can_be_taken_away() {
+async fn filters_order_and_page_are_in_the_address_and_each_can_be_removed() {
     let app = with_products(120).await;
     app.create(json!({ "sku": "coffee-1", "name": "Coffee" })).await;
     let browser = at_list(&app, "/products").await;
@@ -122,7 +122,7 @@ async fn filters_orders_and_pages_are_in_the_address_and_each_can_be_taken_away(
     browser.until("SKUs in order", async || (browser.skus().await.first()? == "coffee-1").then_some(())).await;
     assert_eq!(browser.sort_of("sort-sku").await, "ascending");
     browser.click("sort-sku").await;
-    browser.until("SKUs turned round", async || (browser.skus().await.first()? == "tea-0120").then_some(())).await;
+    browser.until("SKUs in reverse order", async || (browser.skus().await.first()? == "tea-0120").then_some(())).await;
     assert_eq!(browser.sort_of("sort-sku").await, "descending");
 
     let first = browser.skus().await;
@@ -195,7 +195,7 @@ async fn a_product_is_added_edited_duplicated_deleted_and_restored() {
 }
 
 #[tokio::test]
-async fn a_product_is_switched_off_in_its_row_and_a_stale_row_says_so() {
+async fn a_product_is_deactivated_in_its_row_and_a_stale_row_is_reported() {
     let app = with_products(2).await;
     let browser = at_list(&app, "/products?sort=sku").await;
     browser.click("toggle-active").await;
@@ -221,7 +221,7 @@ async fn a_product_is_switched_off_in_its_row_and_a_stale_row_says_so() {
 }
 
 #[tokio::test]
-async fn two_people_edit_one_product_and_the_second_chooses() {
+async fn two_users_edit_one_product_and_the_second_chooses() {
     let app = with_products(1).await;
     let id = app.db.number("SELECT id FROM products").await;
     let path = format!("/products/{id}");
@@ -257,7 +257,7 @@ async fn two_people_edit_one_product_and_the_second_chooses() {
 }
 
 #[tokio::test]
-async fn changes_of_two_people_to_different_fields_are_both_saved() {
+async fn changes_of_two_users_to_different_fields_are_both_saved() {
     let app = with_products(1).await;
     let id = app.db.number("SELECT id FROM products").await;
     let browser = at_list(&app, &format!("/products/{id}")).await;
@@ -396,7 +396,7 @@ async fn the_list_never_waits_for_the_count() {
 }
 
 #[tokio::test]
-async fn the_products_of_an_import_say_that_a_later_import_changed_some() {
+async fn the_products_of_an_import_note_that_a_later_import_changed_some() {
     let app = with_products(3).await;
     let first = app.db.number("SELECT max(id) FROM imports").await;
     app.import("sku,name\ntea-0001,White tea\n").await;
@@ -407,7 +407,7 @@ async fn the_products_of_an_import_say_that_a_later_import_changed_some() {
 }
 
 #[tokio::test]
-async fn all_that_match_are_changed_by_a_job_that_shows_how_far_it_is() {
+async fn all_matches_are_changed_by_a_job_that_shows_its_progress() {
     let app = with_products(9_000).await;
     let browser = at_list(&app, "/products?q=tea").await;
     browser.until_total(9_000).await;
@@ -470,7 +470,7 @@ async fn a_job_that_waits_for_a_worker_shows_it_and_can_be_cancelled() {
 }
 
 #[tokio::test]
-async fn deleting_everything_wants_the_count_to_be_typed() {
+async fn deleting_everything_requires_the_count_to_be_typed() {
     let app = with_products(1_200).await;
     let browser = at_list(&app, "/products").await;
     browser.click("more").await;
@@ -487,7 +487,7 @@ async fn deleting_everything_wants_the_count_to_be_typed() {
 }
 
 #[tokio::test]
-async fn everything_is_within_reach_of_the_keyboard() {
+async fn everything_works_with_the_keyboard() {
     let app = with_products(5).await;
     let browser = at_list(&app, "/products?sort=sku").await;
     let focused = async || {
@@ -497,7 +497,7 @@ async fn everything_is_within_reach_of_the_keyboard() {
     browser.press_in_page("/").await;
     browser.type_keys("tea-000").await;
     browser.until("the search", async || browser.query().await.contains("q=tea-000").then_some(())).await;
-    browser.settled().await;
+    browser.until_loaded().await;
     browser.press(Key::Down).await;
     assert_eq!(focused().await, "tea-0001");
     browser.type_keys("jj").await;
@@ -512,7 +512,7 @@ async fn everything_is_within_reach_of_the_keyboard() {
     browser.wait_for("field-name").await;
     browser.press(Key::Escape).await;
     browser.until_gone("panel").await;
-    browser.until("the focus to come back", async || (focused().await == "tea-0002").then_some(())).await;
+    browser.until("the focus to return", async || (focused().await == "tea-0002").then_some(())).await;
 
     browser.type_keys("?").await;
     browser.wait_for("help").await;
@@ -541,7 +541,7 @@ async fn keys_stay_in_an_open_menu_and_do_nothing_behind_an_open_panel() {
     assert_eq!(browser.focused_testid().await, "show-help");
     browser.press(Key::Up).await;
     browser.press(Key::Up).await;
-    assert_eq!(browser.focused_testid().await, "delete-all", "it goes round");
+    assert_eq!(browser.focused_testid().await, "delete-all", "the focus wraps around");
     browser.type_keys("nj").await;
     assert_eq!((browser.path().await.as_str(), browser.count(".popover-panel").await), ("/products", 1));
     browser.press(Key::Escape).await;
@@ -562,7 +562,7 @@ async fn keys_stay_in_an_open_menu_and_do_nothing_behind_an_open_panel() {
 }
 
 #[tokio::test]
-async fn columns_have_their_widths_and_the_table_scrolls_in_its_frame_under_its_header() {
+async fn columns_have_fixed_widths_and_the_table_scrolls_under_its_header() {
     let app = TestApp::start().await;
     let lines: String = (1..=60)
         .map(|row| format!("tea-{row:04},Tea {row},\"{}\",9.99,{},Japan\n", "long ".repeat(200), "x".repeat(300)))

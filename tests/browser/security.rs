@@ -9,8 +9,8 @@ use tests::{
 
 use crate::browser::Browser;
 
-/// All that a page of another site can send: forms, images, `fetch` without a preflight, and `fetch` whose preflight is
-/// rejected.
+/// Returns a page with everything that another site can send: forms, images, `fetch` without a preflight, and `fetch`
+/// whose preflight is rejected.
 fn attack(target: &str) -> String {
     let product = r#"{"sku":"EVIL","name":"EVIL","description":"#;
     format!(
@@ -49,7 +49,7 @@ async fn is_unharmed(app: &TestApp) {
 }
 
 async fn attacked_from_everywhere(app: &TestApp, browser: &Browser) {
-    // By both names of this machine: to the browser one of them is the same site (cookies ignore ports, so it sends them),
+    // Under both names of this machine: to the browser one of them is the same site (cookies ignore ports, so it sends them),
     // and the other is not.
     let target = app.base.clone();
     let evil = Receiver::behaving(move |_| Answer::Full(200, "content-type: text/html\r\n", attack(&target))).await;
@@ -115,7 +115,7 @@ async fn no_page_violates_its_policy_and_foreign_scripts_do_not_run() {
     ];
     for page in pages {
         browser.go(&page).await;
-        browser.settled().await;
+        browser.until_loaded().await;
         // The console reports violations as errors.
         browser.assert_silent().await;
     }

@@ -1,4 +1,4 @@
-//! Many tabs of one browser, and what all of them show: running imports, and a server that cannot be reached.
+//! Many tabs of one browser, and notices on all pages: running imports, and a server that cannot be reached.
 
 use serde_json::json;
 use tests::{TestApp, csv::Csv, proxy::Proxy};
@@ -35,7 +35,7 @@ async fn ten_tabs_of_one_browser_load_and_all_show_live_changes() {
     };
     announced("White tea").await;
 
-    // The tab that opened the stream closes, and the others go on.
+    // The tab that opened the stream closes, and the others continue.
     browser.close_tab(tabs.remove(0)).await;
     let announced = async |what: &str| {
         let version = app.product(id).await.version;
@@ -61,7 +61,7 @@ async fn tabs_with_different_streams_all_load() {
     for path in &paths {
         browser.open_tab(path).await;
         browser.until("a heading", async || (browser.count("h1").await > 0).then_some(())).await;
-        browser.settled().await;
+        browser.until_loaded().await;
     }
     browser.open_tab("/imports").await;
     browser.wait_for("imports-table").await;
@@ -79,7 +79,7 @@ async fn a_running_import_is_visible_on_other_pages() {
 }
 
 #[tokio::test]
-async fn every_page_says_that_the_server_cannot_be_reached_and_loads_once_it_can() {
+async fn every_page_reports_an_unreachable_server_and_loads_once_it_is_back() {
     let app = TestApp::start().await;
     app.import("sku,name\ntea-1,Green tea\n").await;
     let proxy = Proxy::to(app.base.trim_start_matches("http://")).await;
@@ -89,18 +89,18 @@ async fn every_page_says_that_the_server_cannot_be_reached_and_loads_once_it_can
     browser.wait_for("unreachable").await;
     browser.click_link("/products").await;
     browser.wait_for("load-problem").await;
-    proxy.mend();
+    proxy.restore();
     browser.wait_for("product-row").await;
     browser.until_gone("unreachable").await;
     browser.until_gone("load-problem").await;
 
-    // The open list notices it, too, and what it missed.
+    // The open list also recovers, and shows what it missed.
     proxy.cut();
     browser.wait_for("unreachable").await;
     let id = app.db.number("SELECT id FROM products").await;
     let version = app.product(id).await.version;
     assert!(app.patch(id, version, json!({ "name": "White tea" })).await.status().is_success());
-    proxy.mend();
+    proxy.restore();
     browser.until_gone("unreachable").await;
     browser.until_text("changes", "Products changed").await;
 }

@@ -1,6 +1,6 @@
 //! Uploads of files, in a tab that is reloaded and next to other tabs.
 
-mod hindered;
+mod interrupted;
 
 use std::path::{Path, PathBuf};
 
@@ -71,7 +71,7 @@ impl Browser {
         self.cdp("Network.emulateNetworkConditions", conditions).await;
     }
 
-    /// Picks files by the field with this name.
+    /// Chooses files in the field with this test id.
     async fn pick(&self, testid: &str, files: &[&Path]) {
         let paths: Vec<_> = files.iter().map(|path| path.to_str().unwrap()).collect();
         self.type_into(testid, &paths.join("\n")).await;
@@ -86,7 +86,7 @@ impl Browser {
     async fn until_stored(&self, percent: i64) -> i64 {
         let read = "return JSON.parse(localStorage.getItem('loadify.uploads') ?? '[]')
             .map(stored => [stored.offset, stored.size])[0] ?? [0, 1]";
-        self.until("a part to be stored", async || {
+        self.until("some bytes to be stored", async || {
             let (offset, size): (i64, i64) = serde_json::from_value(self.script(read).await).unwrap();
             (offset * 100 >= size * percent).then_some(offset)
         })
@@ -105,7 +105,7 @@ impl Browser {
     }
 }
 
-/// The offsets of the chunks: none begins before the end of one that was stored.
+/// Returns the offsets of the chunks; checks that none begins before the end of a stored one.
 fn offsets(sent: &[Sent]) -> Vec<i64> {
     let offsets: Vec<_> = sent.iter().filter_map(|request| request.offset).collect();
     assert!(offsets.windows(2).all(|pair| pair[0] <= pair[1]), "{offsets:?}");
@@ -116,7 +116,7 @@ fn count(sent: &[Sent], method: &str) -> usize {
     sent.iter().filter(|request| request.method == method).count()
 }
 
-/// A file, and the products after its import.
+/// Returns a file, and the products after its import.
 fn products(browser: &Browser, seed: u64) -> (PathBuf, Table) {
     let csv = Csv::random(ROWS, seed);
     let mut expected = Table::default();
@@ -124,8 +124,8 @@ fn products(browser: &Browser, seed: u64) -> (PathBuf, Table) {
     (browser.file("products.csv", csv.as_slice()), expected)
 }
 
-/// A page, at an app or a proxy in front of it, that sends a file over a slow connection and records its requests. A tenth of
-/// the file is stored.
+/// Opens a page, at an app or a proxy in front of it, that sends a file over a slow connection and records its requests.
+/// Returns when a tenth of the file is stored.
 async fn sending(base: &str, seed: u64) -> (Browser, PathBuf, Table) {
     sending_by(Browser::open_at(base, "/").await, seed).await
 }
@@ -168,7 +168,7 @@ async fn an_upload_resumes_after_a_reload_with_the_same_file() {
     offsets(&sent);
     app.table().await.assert_equals(&expected);
     browser.go("/").await;
-    browser.settled().await;
+    browser.until_loaded().await;
     assert_eq!(browser.count("[data-testid=unfinished]").await, 0, "nothing is left to resume");
 }
 
@@ -181,7 +181,7 @@ async fn an_unfinished_upload_can_be_discarded_after_a_reload() {
     until_none(&app, &browser, "true").await;
     browser.reload().await;
     browser.wait_for("drop-zone").await;
-    browser.settled().await;
+    browser.until_loaded().await;
     assert_eq!(browser.count("[data-testid=unfinished]").await, 0);
     browser.assert_silent().await;
 }
@@ -287,7 +287,7 @@ async fn two_tabs_do_not_send_the_same_upload() {
 
     let first = browser.open_tab("/").await;
     browser.wait_for("drop-zone").await;
-    browser.settled().await;
+    browser.until_loaded().await;
     assert_eq!(browser.count("[data-testid=unfinished]").await, 0, "the other tab is sending it");
     browser.pick("file-input", &[&file]).await;
     browser.until_text("file-problem", "products.csv is being sent in another tab").await;
@@ -311,11 +311,11 @@ async fn uploads_are_accessible_and_fit_in_light_and_dark() {
     browser.until_stored(10).await;
     browser.pause().await;
     everywhere(&browser, &axe, "a queue that is paused").await;
-    // The list would be lost; the browser asks, and the answer is yes.
+    // The list would be lost, so the browser asks; the test confirms.
     browser.script("window.addEventListener('beforeunload', event => event.stopImmediatePropagation(), true)").await;
     browser.reload().await;
     browser.wait_for("unfinished").await;
-    browser.settled().await;
+    browser.until_loaded().await;
     everywhere(&browser, &axe, "an unfinished upload").await;
     browser.pick("file-input", &[&wrong]).await;
     browser.wait_for("file-problem").await;

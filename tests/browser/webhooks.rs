@@ -73,7 +73,7 @@ async fn a_webhook_is_created_with_errors_by_field_and_its_secret_shown_once() {
 #[tokio::test]
 async fn a_failure_is_shown_with_its_reason_and_sent_again_when_the_receiver_works() {
     let app = TestApp::start_with(&[LOCAL]).await;
-    let receiver = Receiver::behaving(|_| Answer::Full(500, "x-trace: 7\r\n", "the database is away".into())).await;
+    let receiver = Receiver::behaving(|_| Answer::Full(500, "x-trace: 7\r\n", "the database is down".into())).await;
     let id = app.webhook(&receiver).await.webhook.id;
     let browser = Browser::open(&app, &format!("/webhooks/{id}")).await;
     browser.wait_for("no-deliveries").await;
@@ -83,7 +83,7 @@ async fn a_failure_is_shown_with_its_reason_and_sent_again_when_the_receiver_wor
     browser.wait_for("attempt").await;
     assert_eq!(browser.text("attempt-outcome").await, "500");
     assert!(browser.text("attempt-why").await.contains("returned a server error"));
-    assert_eq!(browser.text("response-body").await, "the database is away");
+    assert_eq!(browser.text("response-body").await, "the database is down");
     let result = browser.text("test-result").await;
     assert!(result.contains("x-trace") && result.contains("First byte") && result.contains("Connect"), "{result}");
     assert_eq!(receiver.received()[0].kind(), "webhook.test");
@@ -99,7 +99,7 @@ async fn a_failure_is_shown_with_its_reason_and_sent_again_when_the_receiver_wor
     browser.click("open-delivery").await;
     browser.wait_for("delivery-panel").await;
     browser.until_text("delivery-panel", &delivery.event_id).await;
-    browser.until_text("delivery-panel", "the database is away").await;
+    browser.until_text("delivery-panel", "the database is down").await;
     assert_eq!(browser.query().await, format!("kind=product.created&delivery={}", delivery.id));
 
     // The receiver works: the failed delivery is sent again, and the page is updated.

@@ -23,7 +23,7 @@ const ROWS: usize = 50_000;
 const LEASE: (&str, &str) = ("IMPORT_LEASE_SECONDS", "2");
 
 /// Bypasses the test runner, which does not show the output of tests that pass.
-#[expect(clippy::explicit_write, reason = "eprintln! is what the runner keeps")]
+#[expect(clippy::explicit_write, reason = "eprintln! is what the runner captures")]
 fn say(line: &str) {
     writeln!(std::io::stderr(), "{line}").unwrap();
 }
@@ -60,7 +60,7 @@ impl Running {
         self.app.db.number(&format!("SELECT epoch FROM imports WHERE id = {}", self.import.id)).await
     }
 
-    /// Waits until about this share of the rows has been read.
+    /// Waits until about `share` of the rows has been read.
     async fn reached(&self, share: f64) -> Import {
         let rows = (self.counts.read as f64 * share) as i64;
         self.app.rows_read(self.import.id, rows).await
@@ -96,7 +96,7 @@ async fn services(arguments: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_worker_that_is_killed_twenty_times_loses_and_doubles_nothing() {
+async fn a_worker_that_is_killed_twenty_times_loses_and_repeats_nothing() {
     let seed = seed();
     let mut random = StdRng::seed_from_u64(seed);
     // So small that twenty workers are not enough to finish.
@@ -174,7 +174,7 @@ async fn a_worker_that_sleeps_past_its_lease_cannot_write_when_it_wakes() {
     let second = running.app.worker(&[]).await;
     for nap in 0..3 {
         let import = running.reached(0.1 + 0.2 * f64::from(nap)).await;
-        assert!(!import.status.is_final(), "over before the nap");
+        assert!(!import.status.is_final(), "the import was over before the worker was stopped");
         let epoch = running.epoch().await;
         let taken = format!("Import {}: claimed import.id={} epoch={epoch}", import.id, import.id);
         let sleeper = [&first, &second].into_iter().find(|worker| worker.count_lines(&taken) > 0).unwrap();
@@ -289,7 +289,7 @@ async fn a_file_that_kills_its_workers_fails_with_a_reason() {
     let import = app.upload(Csv::random(1_000, 1).bytes()).await;
     for life in 1..=5 {
         let mut worker = app.process("work", &[]);
-        eventually("the worker to take it", || async {
+        eventually("the worker to claim it", || async {
             (app.db.number("SELECT epoch FROM imports").await == life).then_some(())
         })
         .await;

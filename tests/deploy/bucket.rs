@@ -1,4 +1,4 @@
-//! Files in a bucket, by the S3 server of compose.yaml: web process and worker have no folder in common.
+//! Files in a bucket of the S3 server in compose.yaml: web process and worker share no folder.
 
 use std::process::Command;
 
@@ -23,7 +23,7 @@ struct S3 {
 }
 
 impl S3 {
-    /// Started as compose.yaml does, but on loopback and on ports that are free.
+    /// Starts it as compose.yaml does, but on loopback and on free ports.
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let service = &compose::yaml("compose.yaml")["services"]["s3"];
@@ -48,7 +48,7 @@ impl S3 {
         s3
     }
 
-    /// The answer about an object of the bucket, asked for by another client than Loadify's.
+    /// Returns the status of a request for an object of the bucket, sent by another client than Loadify's.
     fn status(&self, method: &str, key: &str) -> String {
         let how: &[&str] = if method == "HEAD" { &["--head"] } else { &["--request", method] };
         let user = format!("{KEY}:{SECRET}");
@@ -61,7 +61,7 @@ impl S3 {
             &user,
             &format!("{}/loadify/{key}", self.endpoint),
         ]);
-        // curl fails as long as nobody listens.
+        // curl fails until the server listens.
         String::from_utf8(curl.output().unwrap().stdout).unwrap()
     }
 
@@ -78,7 +78,7 @@ impl S3 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_goes_from_a_web_process_to_a_worker_through_a_bucket() {
+async fn a_worker_imports_a_file_that_a_web_process_stored_in_a_bucket() {
     let s3 = S3::start().await;
     let app = TestApp::serve(&s3.settings(SECRET)).await;
     let _worker = app.worker(&[]).await;
@@ -90,7 +90,7 @@ async fn a_file_goes_from_a_web_process_to_a_worker_through_a_bucket() {
     let import = app.upload(file.bytes()).await;
     let key: String =
         app.db.client.query_one("SELECT object_key FROM imports WHERE id = $1", &[&import.id]).await.unwrap().get(0);
-    assert_eq!(s3.status("HEAD", &format!("files/{key}")), "200", "the object lies in the bucket");
+    assert_eq!(s3.status("HEAD", &format!("files/{key}")), "200", "the object is in the bucket");
     assert_eq!(s3.status("HEAD", "files/nothing"), "404");
     let end = app.end_of(import.id).await;
     assert_eq!((end.status, end.counts), (JobStatus::Completed, counts));
@@ -101,7 +101,7 @@ async fn a_file_goes_from_a_web_process_to_a_worker_through_a_bucket() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bucket_that_refuses_the_key_is_named_and_nothing_is_taken() {
+async fn a_bucket_that_rejects_the_key_is_reported_and_uploads_fail() {
     let s3 = S3::start().await;
     let app = TestApp::serve(&s3.settings("not-the-secret")).await;
     let refused = problem(app.post_file("sku,name\na,b\n").await).await;
@@ -109,7 +109,7 @@ async fn a_bucket_that_refuses_the_key_is_named_and_nothing_is_taken() {
     assert_eq!(app.db.number("SELECT count(*) FROM imports").await, 0);
     let health: Health = app.get("/readyz").await.json().await.unwrap();
     assert_eq!((health.state, health.storage.ok), (HealthState::Unready, false));
-    let told = health.storage.error.unwrap();
-    assert!(told.contains("s3://loadify/files"), "{told}");
-    assert!(!told.contains("not-the-secret"), "{told}");
+    let error = health.storage.error.unwrap();
+    assert!(error.contains("s3://loadify/files"), "{error}");
+    assert!(!error.contains("not-the-secret"), "{error}");
 }

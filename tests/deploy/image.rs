@@ -1,4 +1,4 @@
-//! The Dockerfile: built by buildah, and the image started as an engine would start it.
+//! The Dockerfile: builds it with buildah, and starts the image as a container engine would.
 
 use std::{
     path::Path,
@@ -10,7 +10,7 @@ use tests::{database::TestDatabase, nginx::free_port, process::Process};
 
 use crate::{compose::assert_pinned, output, read, root, settings, tool};
 
-/// What an engine knows of an image: a root file system, and how to start a process in it.
+/// An image: a root file system, and the configuration of its process.
 struct Image<'a> {
     root: &'a Path,
     config: Value,
@@ -22,7 +22,7 @@ impl Image<'_> {
         list.iter().map(|word| word.as_str().unwrap().to_owned()).collect()
     }
 
-    /// `command` as the image's user, in its folder, with its environment and `settings`; the image's network is ours.
+    /// Returns `command` with the image's user, folder and environment, and with `settings`. It uses the host's network.
     fn command(&self, command: &[String], settings: &[(&str, String)]) -> Command {
         let user = self.config["User"].as_str().unwrap();
         assert!(!user.is_empty() && !user.starts_with('0') && user != "root", "the image runs as root");
@@ -41,7 +41,7 @@ impl Image<'_> {
 }
 
 #[test]
-fn it_has_no_fault_that_a_linter_knows() {
+fn hadolint_accepts_the_dockerfile() {
     output(Command::new(tool("hadolint")).arg(root().join("Dockerfile")));
 }
 
@@ -66,7 +66,7 @@ fn base_images_are_pinned_to_the_versions_that_are_tested() {
 }
 
 #[tokio::test]
-async fn every_stage_builds_and_the_image_serves_the_page_and_tells_its_health() {
+async fn all_stages_build_and_the_image_serves_the_page_and_its_health_check() {
     let folder = tempfile::tempdir().unwrap();
     let build = Command::new(root().join("tests/deploy/build-image"))
         .arg(folder.path())
@@ -82,13 +82,13 @@ async fn every_stage_builds_and_the_image_serves_the_page_and_tells_its_health()
     assert!(!rootfs.join("usr/local/cargo").exists() && !rootfs.join("usr/bin/cc").exists(), "a slim runtime");
 
     let db = TestDatabase::create().await;
-    // Loopback, where it asks for no account.
+    // Loopback, where no account is required.
     let bind = format!("127.0.0.1:{}", free_port());
     let settings = [("DATABASE_URL", db.url.clone()), ("BIND", bind.clone())];
     let health: Vec<String> = serde_json::from_value(image.config["Healthcheck"]["Test"].clone()).unwrap();
     assert_eq!(health[0], "CMD");
     let check = || image.command(&health[1..], &settings).status().unwrap().success();
-    assert!(!check(), "nothing runs yet");
+    assert!(!check(), "nothing is running yet");
 
     let command = image.words("Cmd");
     assert_eq!(settings::assert_runs_a_role("CMD", &command.join(" ")), "all");

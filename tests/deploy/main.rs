@@ -1,5 +1,5 @@
-//! What the deployment's files say, and whether it works as they say: several processes behind nginx, a bucket instead of
-//! a folder, the image that the Dockerfile makes.
+//! Checks of the deployment files, and deployments as they describe: several processes behind nginx, a bucket instead of
+//! a folder, the image that the Dockerfile builds.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod bucket;
@@ -15,7 +15,7 @@ use std::{
     process::Command,
 };
 
-/// The folder of the project.
+/// Returns the folder of the project.
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
@@ -24,13 +24,13 @@ fn read(file: &str) -> String {
     std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// A program that `scripts/setup test` has installed from `PyPI`.
+/// Returns the path of a program that `scripts/setup test` has installed from `PyPI`.
 fn tool(name: &str) -> PathBuf {
-    let tools = std::env::var("LOADIFY_TOOLS").expect("LOADIFY_TOOLS: run the tests by scripts/test");
+    let tools = std::env::var("LOADIFY_TOOLS").expect("LOADIFY_TOOLS: run the tests with scripts/test");
     Path::new(&tools).join("deploy/bin").join(name)
 }
 
-/// What a command prints; fails with all that it said when it fails.
+/// Returns the output of a command. If the command fails, fails with all of its output.
 fn output(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -13,18 +13,18 @@ use tests::{
 use crate::{output, read};
 
 #[test]
-fn nginx_takes_the_configuration_for_hosts_and_that_for_compose() {
+fn nginx_accepts_the_configurations_for_hosts_and_for_compose() {
     for upstream in ["deploy/nginx-upstream.conf", "deploy/nginx-upstream.compose.conf"] {
         let folder = tempfile::tempdir().unwrap();
-        // 80 may be taken.
+        // Port 80 may be in use.
         let site = read("deploy/nginx.conf").replace("listen 80;", &format!("listen {};", free_port()));
         output(&mut command(folder.path(), &format!("{}\n{site}", read(upstream)), &["-t"]));
     }
 }
 
 #[tokio::test]
-async fn the_delivered_site_lets_large_files_and_streams_pass() {
-    // Behind a proxy there has to be an account, so scripts need a key.
+async fn the_site_passes_large_files_and_event_streams() {
+    // Behind a proxy an account is required, so scripts need a key.
     let proxied = [("ADMIN_PASSWORD", "only-for-tests-of-nginx"), ("TRUSTED_PROXIES", "127.0.0.1")];
     let mut app = TestApp::start_with(&proxied).await;
     let mut create = Command::new(tests::process::program());

@@ -1,4 +1,4 @@
-//! Heroku's files, systemd's units, and the scripts.
+//! Checks of the files for Heroku, the systemd units and the scripts.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{compose::yaml, output, read, root, settings};
 
-/// What each process type runs, by Procfile.
+/// Returns the command of each process type in Procfile.
 fn procfile() -> BTreeMap<String, String> {
     let file = read("Procfile");
     file.lines()
@@ -45,9 +45,9 @@ fn procfile_and_heroku_yml_run_the_same_roles() {
 }
 
 #[test]
-fn app_json_forms_the_processes_and_asks_for_what_they_know() {
+fn app_json_defines_the_processes_and_their_settings() {
     let app: Value = serde_json::from_str(&read("app.json")).unwrap();
-    assert_eq!(app["stack"], "container", "heroku.yml is read by this stack only");
+    assert_eq!(app["stack"], "container", "only this stack reads heroku.yml");
     let formation: BTreeSet<&String> = app["formation"].as_object().unwrap().keys().collect();
     let processes = procfile();
     assert_eq!(formation, processes.keys().filter(|name| *name != "release").collect());
@@ -68,7 +68,7 @@ fn app_json_forms_the_processes_and_asks_for_what_they_know() {
 }
 
 #[test]
-fn systemd_takes_the_units_and_they_run_roles_that_there_are() {
+fn systemd_accepts_the_units_and_they_run_existing_roles() {
     let folder = tempfile::tempdir().unwrap();
     let mut units = Vec::new();
     for (file, instance, role) in [
@@ -81,25 +81,25 @@ fn systemd_takes_the_units_and_they_run_roles_that_there_are() {
         let command = value("ExecStart=").pop().unwrap();
         assert_eq!(settings::assert_runs_a_role(file, &command), role);
         settings::assert_known(file, role, value("Environment=").iter().map(|set| set.split('=').next().unwrap()));
-        // systemd looks whether the program is there.
+        // systemd checks that the program exists.
         let installed = command.split(' ').next().unwrap();
         let unit = unit.replace(installed, tests::process::program().to_str().unwrap());
         std::fs::write(folder.path().join(instance), unit).unwrap();
         units.push(folder.path().join(instance));
     }
-    // Faults of which systemd would make a warning in its log are failures too.
+    // Mistakes that systemd only logs as warnings are failures too.
     let verify = Command::new("systemd-analyze").args(["verify", "--man=no"]).args(&units).output().unwrap();
-    let told = String::from_utf8_lossy(&verify.stderr);
-    let ours: Vec<&str> = told.lines().filter(|line| line.contains("loadify")).collect();
-    assert!(verify.status.success() && ours.is_empty(), "{told}");
+    let warnings = String::from_utf8_lossy(&verify.stderr);
+    let ours: Vec<&str> = warnings.lines().filter(|line| line.contains("loadify")).collect();
+    assert!(verify.status.success() && ours.is_empty(), "{warnings}");
     for unit in units {
-        // 0 is shut off, 10 is open; what is left is the network, which they are for.
+        // 0 is fully sandboxed, 10 is not; the rest is network access, which the services need.
         output(Command::new("systemd-analyze").args(["security", "--offline=true", "--threshold=20"]).arg(unit));
     }
 }
 
 #[test]
-fn scripts_have_no_fault_that_a_linter_knows() {
+fn shellcheck_accepts_the_scripts() {
     let tracked = output(Command::new("git").current_dir(root()).args(["ls-files"]));
     let is_script = |file: &&str| {
         let start = std::fs::read(root().join(file)).unwrap_or_default();

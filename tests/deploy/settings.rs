@@ -1,4 +1,4 @@
-//! The names of settings: what the program knows, what `.env.example` tells, and what the deployment's files set.
+//! The names of settings: those of the program, of `.env.example` and of the deployment files.
 
 use std::{collections::BTreeSet, process::Command};
 
@@ -7,7 +7,7 @@ use tests::process::program;
 
 use crate::{output, read};
 
-/// What the program reads from the environment in a role.
+/// Returns the environment variables that the program reads in a role.
 pub fn of_role(role: &str) -> BTreeSet<String> {
     let help = output(Command::new(program()).args([role, "--help"]).env_clear());
     let mut names: BTreeSet<String> =
@@ -17,7 +17,7 @@ pub fn of_role(role: &str) -> BTreeSet<String> {
     names
 }
 
-/// Fails when one of these names means nothing to the role.
+/// Fails if the role does not know one of these names.
 pub fn assert_known(place: &str, role: &str, names: impl IntoIterator<Item = impl AsRef<str>>) {
     let known = of_role(role);
     for name in names {
@@ -27,14 +27,14 @@ pub fn assert_known(place: &str, role: &str, names: impl IntoIterator<Item = imp
     }
 }
 
-/// The subcommands of the program.
+/// Returns the subcommands of the program.
 pub fn roles() -> BTreeSet<String> {
     let help = output(Command::new(program()).arg("--help").env_clear());
     let commands = help.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
     commands.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
 
-/// Fails unless `command` is `loadify` in a role that there is. Gives the role.
+/// Fails unless `command` is `loadify` with an existing role. Returns the role.
 pub fn assert_runs_a_role(place: &str, command: &str) -> String {
     let mut words = command.split_whitespace();
     let program = words.next().unwrap_or_default();
@@ -45,9 +45,9 @@ pub fn assert_runs_a_role(place: &str, command: &str) -> String {
 }
 
 #[test]
-fn the_example_tells_every_setting_and_none_that_there_is_not() {
+fn the_example_documents_exactly_the_settings_of_the_program() {
     let example = read(".env.example");
-    let mut told = BTreeSet::new();
+    let mut documented = BTreeSet::new();
     for line in example.lines() {
         let line = line.strip_prefix('#').unwrap_or(line);
         let Some((name, _)) = line.split_once('=') else { continue };
@@ -55,16 +55,17 @@ fn the_example_tells_every_setting_and_none_that_there_is_not() {
             !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
         };
         if is_name(name) {
-            assert!(told.insert(name.to_owned()), "{name} is told twice");
+            assert!(documented.insert(name.to_owned()), "{name} is documented twice");
         }
     }
-    let (of_s3, told): (BTreeSet<_>, BTreeSet<_>) = told.into_iter().partition(|name| name.starts_with("AWS_"));
-    assert_eq!(told, of_role("all"));
+    let (of_s3, documented): (BTreeSet<_>, BTreeSet<_>) =
+        documented.into_iter().partition(|name| name.starts_with("AWS_"));
+    assert_eq!(documented, of_role("all"));
     assert_known(".env.example", "all", of_s3);
 }
 
 #[test]
-fn a_web_server_and_a_worker_know_what_both_in_one_process_know() {
+fn all_knows_the_settings_of_serve_and_work() {
     assert_eq!(of_role("serve"), of_role("all"));
     assert_eq!(of_role("work"), of_role("all"));
 }

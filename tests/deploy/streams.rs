@@ -1,4 +1,4 @@
-//! Three web processes behind nginx, two workers, and browsers that come and go: nobody misses an event or sees one twice.
+//! Three web processes behind nginx, two workers, and browsers that reconnect: each receives every event exactly once.
 
 use std::{
     io::Write,
@@ -22,10 +22,10 @@ use tests::{
 
 const ROWS: usize = 100_000;
 const CLIENTS: u64 = 24;
-/// How long a browser may wait for the first event of a stream that it has opened.
+/// Maximum time between opening a stream and its first event.
 const FIRST_EVENT: Duration = Duration::from_secs(1);
 
-/// What the clients saw, all together.
+/// What all clients saw in total.
 #[derive(Default)]
 struct Tally {
     openings: AtomicUsize,
@@ -34,7 +34,7 @@ struct Tally {
     slowest_first_event_ms: AtomicUsize,
 }
 
-/// A web process at an address that it keeps when it is started again.
+/// A web process that keeps its address when it is restarted.
 struct Web {
     process: Process,
     address: String,
@@ -51,7 +51,7 @@ impl Web {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_client_behind_nginx_gets_every_event_once_though_web_processes_are_killed() {
     let seed = seed();
-    // Small batches: it takes its time. Short slices: the workers take turns.
+    // Small batches, so that the import takes long. Short slices, so that the workers take turns.
     let slow = [("IMPORT_BATCH_ROWS", "100"), ("IMPORT_WRITERS", "1"), ("IMPORT_SLICE_SECONDS", "4")];
     let app = TestApp::serve(&slow).await;
     let mut webs = Vec::new();
@@ -59,8 +59,8 @@ async fn every_client_behind_nginx_gets_every_event_once_though_web_processes_ar
         webs.push(Web::start(&app, format!("127.0.0.1:{}", free_port())).await);
     }
     let servers: String = webs.iter().map(|web| format!("server {} max_fails=0; ", web.address)).collect();
-    // Nothing but the servers, as deploy/nginx-upstream.conf has them: buffering, time-outs and HTTP/1.0 are nginx's defaults.
-    // By default, nginx gives the upstream's name as the host; as long as there is no account, that must be this machine's.
+    // Only the servers, as in deploy/nginx-upstream.conf: buffering, timeouts and HTTP/1.0 are nginx's defaults.
+    // By default, nginx sends the upstream's name as the host; without accounts, it must be this machine's.
     let nginx = Nginx::start(|port| {
         format!(
             "upstream localhost {{ {servers} }}\nserver {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://localhost; }} }}"
@@ -102,19 +102,16 @@ async fn every_client_behind_nginx_gets_every_event_once_though_web_processes_ar
             .map(|count| count.load(Relaxed));
     let shares = workers.each_ref().map(|worker| worker.count_lines(": claimed"));
     say(&format!(
-        "{CLIENTS} clients, {} events each, {openings} openings, {breaks} broken off, {refusals} refused by nginx, {kills} kills of web processes; slowest first event {slowest} ms; slices by worker {shares:?}",
+        "{CLIENTS} clients, {} events each, {openings} connections, {breaks} interrupted, {refusals} refused by nginx, {kills} kills of web processes; slowest first event {slowest} ms; slices by worker {shares:?}",
         end.last_seq
     ));
-    assert!(
-        kills >= 1 && breaks > 0,
-        "the test has to have its way with the processes: {kills} kills, {breaks} breaks"
-    );
-    assert_eq!(refusals, 0, "two of three processes are always there");
-    assert!(openings > all_events.len() * 3, "the clients have to come back");
+    assert!(kills >= 1 && breaks > 0, "the test must interrupt streams: {kills} kills, {breaks} interruptions");
+    assert_eq!(refusals, 0, "two of three processes are always running");
+    assert!(openings > all_events.len() * 3, "the clients must reconnect");
     assert!(Duration::from_millis(slowest as u64) <= FIRST_EVENT, "the first event came after {slowest} ms");
 }
 
-/// Kills and restarts web processes, one at a time, until it is told that the clients are done.
+/// Kills and restarts web processes, one at a time, until the clients are done.
 async fn kill_at_random(
     app: TestApp,
     mut webs: Vec<Web>,
@@ -133,10 +130,10 @@ async fn kill_at_random(
     (app, kills)
 }
 
-/// A browser that loses its stream now and then, by its own doing or another's, and comes back with the last number it has.
+/// A browser that loses or closes its stream now and then, and reconnects with the last event number that it has.
 async fn browse(base: String, import: i64, mut random: StdRng, tally: Arc<Tally>) -> Vec<ImportEvent> {
     let mut seen: Vec<ImportEvent> = Vec::new();
-    // Connections are not kept: each opening may lead to another web process.
+    // Connections are not reused: each one may lead to another web process.
     let client = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
     loop {
         let opened = Instant::now();
@@ -149,14 +146,14 @@ async fn browse(base: String, import: i64, mut random: StdRng, tally: Arc<Tally>
             continue;
         }
         tally.openings.fetch_add(1, Relaxed);
-        let patience = Duration::from_millis(random.random_range(100..3_000));
+        let time = Duration::from_millis(random.random_range(100..3_000));
         let watching = watch(&mut stream, &mut seen, opened, &tally);
-        match tokio::time::timeout(patience, watching).await {
+        match tokio::time::timeout(time, watching).await {
             Ok(true) => return seen,
             Ok(false) => {
                 tally.breaks.fetch_add(1, Relaxed);
             }
-            // It goes elsewhere, and comes back.
+            // It closes the stream, and reconnects.
             Err(_) => tokio::time::sleep(Duration::from_millis(random.random_range(0..300))).await,
         }
     }
@@ -192,8 +189,8 @@ fn seed() -> u64 {
     seed
 }
 
-/// Past the test runner, which keeps to itself what a test prints that succeeds.
-#[expect(clippy::explicit_write, reason = "eprintln! is what the runner keeps")]
+/// Bypasses the test runner, which does not show the output of tests that pass.
+#[expect(clippy::explicit_write, reason = "eprintln! is what the runner captures")]
 fn say(line: &str) {
     writeln!(std::io::stderr(), "{line}").unwrap();
 }

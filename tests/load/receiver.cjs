@@ -1,5 +1,5 @@
-// The receiver of `scripts/bench webhooks` that a customer would write: Node.js and the official library, which verifies
-// every message. Prints its port; answers 204 only to messages that verify.
+// A receiver for `scripts/bench webhooks` as a customer would write it: Node.js with the official library. Prints its
+// port; answers 204 only to messages with a valid signature.
 const http = require("node:http");
 const { Webhook } = require("standardwebhooks");
 

@@ -21,8 +21,8 @@ async fn main() {
             let signed = [("webhook-timestamp", timestamp), ("webhook-signature", signature)];
             println!("{}", plain_loop(url, count.parse().unwrap(), concurrency.parse().unwrap(), signed, body).await);
         }
-        ["patch", base, first_id, count, pace] => {
-            patch(base, first_id.parse().unwrap(), count.parse().unwrap(), pace.parse().unwrap()).await;
+        ["patch", base, first_id, count, rate] => {
+            patch(base, first_id.parse().unwrap(), count.parse().unwrap(), rate.parse().unwrap()).await;
         }
         _ => panic!(
             "webhooks receiver MS | loop URL COUNT CONCURRENCY TIMESTAMP SIGNATURE BODY | patch BASE FIRST-ID COUNT PER-SECOND"
@@ -51,9 +51,9 @@ async fn plain_loop(url: &str, count: usize, concurrency: usize, signed: [(&str,
     count / start.elapsed().as_secs_f64()
 }
 
-/// Changes `pace` products per second; prints the milliseconds of each change.
-async fn patch(base: &str, first_id: i64, count: i64, pace: u64) {
-    let mut ticks = tokio::time::interval(Duration::from_secs(1) / u32::try_from(pace).unwrap());
+/// Changes `rate` products per second; prints the milliseconds of each change.
+async fn patch(base: &str, first_id: i64, count: i64, rate: u64) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1) / u32::try_from(rate).unwrap());
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     for number in 0..count {
         ticks.tick().await;

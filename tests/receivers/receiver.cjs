@@ -1,5 +1,5 @@
-// A receiver that verifies with the official library. Prints its port; answers 200 only to messages that verify, and only
-// after the library has rejected the same message with a byte flipped.
+// A receiver that verifies messages with the official library. Prints its port; answers 200 only to messages with a valid
+// signature, and only after the library has rejected the same message with one byte flipped.
 const http = require("node:http");
 const { Webhook, WebhookVerificationError } = require("standardwebhooks");
 

@@ -1,4 +1,4 @@
-//! A whole Loadify for a test, and what a user would do with it.
+//! A running Loadify for a test, and the requests that a user would make.
 
 use std::path::{Path, PathBuf};
 
@@ -24,13 +24,13 @@ use crate::{
     sse::{self, EventStream, NamedStream},
 };
 
-/// Settings of the environment, for one process or for all of a test.
+/// Environment variables for one process, or for all processes of a test.
 pub type Settings = Vec<(&'static str, String)>;
 
 /// A database, a storage, and a web process; `all` in one process unless the test asks for roles.
 pub struct TestApp {
     pub web: Process,
-    /// Of the web process, without a slash at its end.
+    /// URL of the web process, without a trailing slash.
     pub base: String,
     pub settings: Settings,
     pub client: reqwest::Client,
@@ -39,17 +39,17 @@ pub struct TestApp {
 }
 
 impl TestApp {
-    /// `loadify all` with the embedded queue.
+    /// Starts `loadify all` with the embedded queue.
     pub async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
-    /// The same with some settings.
+    /// Starts `loadify all` with additional settings.
     pub async fn start_with(settings: &[(&'static str, &str)]) -> Self {
         Self::start_role("all", settings).await
     }
 
-    /// `loadify serve` with RabbitMQ, for tests that start their own workers.
+    /// Starts `loadify serve` with RabbitMQ, for tests that start their own workers.
     pub async fn serve(settings: &[(&'static str, &str)]) -> Self {
         let queue = format!("test-{:016x}", rand::random::<u64>());
         let mut with_broker = vec![("BROKER_QUEUE", queue.as_str())];
@@ -76,31 +76,31 @@ impl TestApp {
         Self { web, base, settings: all, client: reqwest::Client::new(), db, storage }
     }
 
-    /// Another process of this installation.
+    /// Starts another process of this installation.
     pub fn process(&self, role: &str, settings: &[(&'static str, &str)]) -> Process {
         let mut all = self.settings.clone();
         all.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
         Process::start(role, &all)
     }
 
-    /// A worker that waits for tasks.
+    /// Starts a worker and waits until it accepts tasks.
     pub async fn worker(&self, settings: &[(&'static str, &str)]) -> Process {
         let worker = self.process("work", settings);
         worker.wait_for_line("Waiting for tasks").await;
         worker
     }
 
-    /// Another web process, and where it is.
+    /// Starts another web process. Returns it with its URL.
     pub async fn another_web(&self) -> (Process, String) {
         self.another("serve").await
     }
 
-    /// Another process of a role that serves the web, and where it is.
+    /// Starts another process of a role that serves HTTP. Returns it with its URL.
     pub async fn another(&self, role: &str) -> (Process, String) {
         self.another_with(role, &[]).await
     }
 
-    /// The same with some other settings.
+    /// Starts another process of such a role with additional settings.
     pub async fn another_with(&self, role: &str, settings: &[(&'static str, &str)]) -> (Process, String) {
         let mut all = self.settings.clone();
         all.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
@@ -119,7 +119,7 @@ impl TestApp {
         self.send(Method::GET, path).await
     }
 
-    /// The JSON of a successful answer.
+    /// Returns the JSON of a successful response.
     pub async fn json(&self, path: &str) -> Value {
         let response = self.get(path).await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");
@@ -131,14 +131,14 @@ impl TestApp {
         post.header("Content-Type", "text/csv").body(reqwest::Body::from(file.into())).send().await.unwrap()
     }
 
-    /// Uploads a file that is taken.
+    /// Uploads a file that is accepted.
     pub async fn upload(&self, file: impl Into<Bytes>) -> Import {
         let response = self.post_file(file).await;
         assert_eq!(response.status(), StatusCode::CREATED);
         response.json().await.unwrap()
     }
 
-    /// Uploads a file that is refused.
+    /// Uploads a file that is rejected.
     pub async fn refused(&self, file: impl Into<Bytes>) -> Problem {
         problem(self.post_file(file).await).await
     }
@@ -149,7 +149,7 @@ impl TestApp {
         self.end_of(import.id).await
     }
 
-    /// The import once it has ended.
+    /// Returns the import once it has ended.
     pub async fn end_of(&self, id: i64) -> Import {
         let events = self.watch(id, None).await.to_end().await;
         sse::assert_numbered(&events, 1);
@@ -163,12 +163,12 @@ impl TestApp {
         serde_json::from_value(self.json(&format!("/api/v1/imports/{id}")).await).unwrap()
     }
 
-    /// Its stream of events, after the one with number `seen`.
+    /// Opens the event stream of an import, after event number `seen`.
     pub async fn watch(&self, id: i64, seen: Option<i64>) -> EventStream {
         EventStream::open(&self.client, &self.base, id, seen).await
     }
 
-    /// Waits until the import has read at least so many rows, or has ended.
+    /// Waits until the import has read at least `rows` rows, or has ended.
     pub async fn rows_read(&self, id: i64, rows: i64) -> Import {
         eventually("rows to be read", || async {
             let import = self.import_now(id).await;
@@ -177,7 +177,7 @@ impl TestApp {
         .await
     }
 
-    /// A request with a body, and with headers.
+    /// Sends a request with headers and a body.
     pub async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &Value) -> Response {
         let mut request = self.client.request(method, self.url(path));
         for (name, value) in headers {
@@ -186,7 +186,7 @@ impl TestApp {
         request.json(body).send().await.unwrap()
     }
 
-    /// Adds a product that is taken.
+    /// Creates a product that is accepted.
     pub async fn create(&self, product: Value) -> Product {
         let response = self.ask(Method::POST, "/api/v1/products", &[], &product).await;
         assert_eq!(response.status(), StatusCode::CREATED, "{product}");
@@ -203,7 +203,7 @@ impl TestApp {
         serde_json::from_value(self.json(&format!("/api/v1/products/{id}")).await).unwrap()
     }
 
-    /// Deletes a product that is there.
+    /// Deletes an existing product.
     pub async fn delete(&self, id: i64) {
         let response = self.send(Method::DELETE, &format!("/api/v1/products/{id}")).await;
         assert_eq!(response.status(), StatusCode::NO_CONTENT);
@@ -216,7 +216,7 @@ impl TestApp {
         response.json().await.unwrap()
     }
 
-    /// Changes products that are named. Gives how many are other than before.
+    /// Changes the products with these ids. Returns the number of products that were modified.
     pub async fn bulk(&self, action: &str, ids: &[i64]) -> i64 {
         let bulk = serde_json::json!({ "action": action, "ids": ids });
         let response = self.ask(Method::POST, "/api/v1/products/bulk", &[], &bulk).await;
@@ -243,7 +243,7 @@ impl TestApp {
         serde_json::from_value(self.json(&format!("/api/v1/products/jobs/{id}")).await).unwrap()
     }
 
-    /// The job once it has ended, by its stream of events.
+    /// Returns the job once it has ended, according to its event stream.
     pub async fn end_of_job(&self, id: i64) -> BulkJob {
         let request = self.client.get(self.url(&format!("/api/v1/products/jobs/{id}/events")));
         let mut stream = NamedStream::open(request).await;
@@ -251,10 +251,10 @@ impl TestApp {
         while let Some((name, data)) = stream.next().await {
             assert_eq!(name, "state");
             let job: BulkJob = serde_json::from_value(data).unwrap();
-            assert!(last.as_ref().is_none_or(|last| last.done <= job.done), "figures never run back");
+            assert!(last.as_ref().is_none_or(|last| last.done <= job.done), "counts never decrease");
             last = Some(job);
         }
-        let last = last.expect("a state at least");
+        let last = last.expect("at least one state");
         assert!(last.status.is_final(), "the stream ended before the job: {last:?}");
         last
     }
@@ -265,12 +265,12 @@ impl TestApp {
         serde_json::from_value(page["items"].clone()).unwrap()
     }
 
-    /// The whole catalogue.
+    /// Returns the whole catalogue.
     pub async fn table(&self) -> Table {
         Table::read(&self.db).await
     }
 
-    /// The bytes of the file of an import, read from its chunks in storage.
+    /// Returns the bytes of the file of an import, read from its chunks in storage.
     pub async fn stored_bytes(&self, import: i64) -> Vec<u8> {
         let sql = "SELECT object_key FROM imports WHERE id = $1";
         let key: String = self.db.client.query_one(sql, &[&import]).await.unwrap().get(0);
@@ -284,12 +284,12 @@ impl TestApp {
         file
     }
 
-    /// Number of files in storage, complete or not.
+    /// Returns the number of files in storage, complete or not.
     pub fn stored_files(&self) -> usize {
         self.storage.path().join("files").read_dir().map_or(0, Iterator::count)
     }
 
-    /// The objects in storage, of all files: chunks and manifests.
+    /// Returns the objects of all files in storage: chunks and manifests.
     pub fn stored_objects(&self) -> Vec<PathBuf> {
         let entries = |folder: &Path| -> Vec<PathBuf> {
             folder.read_dir().into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
@@ -297,12 +297,12 @@ impl TestApp {
         entries(&self.storage.path().join("files")).iter().flat_map(|folder| entries(folder)).collect()
     }
 
-    /// Imports `file` and compares the catalogue with what the file says, row by row.
+    /// Imports `file` and compares the catalogue with it, row by row.
     pub async fn import_exactly(&self, file: &Csv) -> Import {
         let mut expected = self.table().await;
         let outcome = expected.apply(file);
         let import = self.import(file.bytes()).await;
-        assert_eq!(import.counts, outcome, "the balance sheet");
+        assert_eq!(import.counts, outcome, "every row is accounted for");
         self.table().await.assert_equals(&expected);
         import
     }
@@ -311,12 +311,12 @@ impl TestApp {
 async fn start_web(role: &str, settings: &Settings) -> (Process, String) {
     let web = Process::start(role, settings);
     let line = web.wait_for_line("Loadify is at http://").await;
-    // In JSON, more follows.
+    // With JSON logs, more text follows.
     let base = line.split("Loadify is at ").nth(1).unwrap().split('"').next().unwrap().trim().to_owned();
     (web, base)
 }
 
-/// The problem that an answer tells; fails where it is anything else.
+/// Returns the problem in a response. Fails if the response is anything else.
 pub async fn problem(response: Response) -> Problem {
     let status = response.status();
     assert!(status.is_client_error() || status.is_server_error(), "{status}");

@@ -43,7 +43,7 @@ pub fn client(headers: &[(&'static str, &str)]) -> Client {
     Client::builder().default_headers(pairs.collect::<HeaderMap>()).build().unwrap()
 }
 
-/// The browser of a user: a client with the cookie of a session, which sends the headers of a page of the same origin.
+/// The browser of a user: a client with a session cookie, which sends the headers of a page of the same origin.
 pub struct Browser {
     pub client: Client,
     /// The value of the cookie.

@@ -1,4 +1,4 @@
-//! One database per test, made from a template that the program itself has migrated.
+//! One database per test, created from a template that the program itself has migrated.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering::Relaxed},
@@ -11,13 +11,13 @@ use tokio_postgres::{Client, NoTls};
 use crate::{process::program, setting};
 
 const TEMPLATE: &str = "loadify_template";
-/// So that test programs that run at the same time do not make the template twice.
+/// Prevents concurrent test programs from creating the template twice.
 const TEMPLATE_LOCK: i64 = 4_711;
 
 static READY: OnceCell<()> = OnceCell::const_new();
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
-/// A database that is dropped with it.
+/// A database that is dropped with this value.
 pub struct TestDatabase {
     name: String,
     pub url: String,
@@ -37,7 +37,7 @@ impl TestDatabase {
         Self { name, url, client }
     }
 
-    /// One number.
+    /// Returns the number that a query selects.
     pub async fn number(&self, sql: &str) -> i64 {
         self.client.query_one(sql, &[]).await.unwrap().get(0)
     }
@@ -46,7 +46,7 @@ impl TestDatabase {
         self.client.batch_execute(sql).await.unwrap();
     }
 
-    /// Another session, for what the test does while a transaction of [`Self::client`] is open.
+    /// Opens another session, for statements while a transaction of [`Self::client`] is open.
     pub async fn connect(&self) -> Client {
         connect(&self.url).await
     }
@@ -56,7 +56,7 @@ impl TestDatabase {
         self.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()").await;
     }
 
-    /// Whether the program under test can connect.
+    /// Sets whether the program under test can connect.
     pub async fn allow_connections(&self, allow: bool) {
         let admin = connect(&url_of("postgres")).await;
         admin.batch_execute(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS {allow}", self.name)).await.unwrap();

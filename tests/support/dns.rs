@@ -26,8 +26,8 @@ impl Drop for NameServer {
 }
 
 impl NameServer {
-    /// Starts one that answers query number 0, 1, 2 … for an IPv4 address with the addresses that `answer` returns. The time
-    /// to live of answers is 0.
+    /// Starts a name server that answers query number 0, 1, 2 … for an IPv4 address with the addresses that `answer`
+    /// returns. The time to live of answers is 0.
     pub async fn start(answer: impl Fn(usize) -> Vec<Ipv4Addr> + Send + 'static) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! A TCP proxy that does to connections what bad lines, and impatient servers in front of ours, do.
+//! A TCP proxy that simulates bad networks and reverse proxies with short timeouts.
 
 use std::{
     net::SocketAddr,
@@ -20,29 +20,29 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// Bytes that are passed on at once.
-const PIECE_BYTES: usize = 16 << 10;
-/// Pieces that are on the line at the same time, at most.
-const PIECES_ON_THE_LINE: usize = 64;
+/// Maximum bytes per write.
+const SEGMENT_BYTES: usize = 16 << 10;
+/// Maximum segments in flight.
+const MAX_SEGMENTS_IN_FLIGHT: usize = 64;
 
-/// What goes wrong. Nothing, by default.
+/// The faults to inject. None by default.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
-    /// From one end to the other.
+    /// Latency in each direction.
     pub latency: Duration,
-    /// From the client to the server, on each connection.
+    /// Bytes per second from the client to the server, per connection.
     pub bytes_per_second: Option<u32>,
     /// Bytes from the client after which a connection is cut.
     pub cut_after_bytes: Option<u64>,
-    /// Time after which a request is cut, answered or not.
+    /// Time after which a request is cut, with or without a response.
     pub cut_requests_after: Option<Duration>,
-    /// Mean time to the reset of a connection; how long a connection has is a matter of chance.
+    /// Mean time until a connection is reset; the time of each connection is random.
     pub mean_time_to_reset: Option<Duration>,
-    /// Of that chance.
+    /// Seed of the random times.
     pub seed: u64,
 }
 
-/// What has gone wrong, and what went through.
+/// Counts of injected faults and of forwarded bytes.
 #[derive(Debug, Default)]
 pub struct Tally {
     pub from_client_bytes: AtomicU64,
@@ -50,14 +50,14 @@ pub struct Tally {
     pub resets: AtomicU64,
 }
 
-/// Passes connections on to a server, with [`Faults`].
+/// Forwards connections to a server, with [`Faults`].
 pub struct FaultProxy {
     pub address: SocketAddr,
     pub tally: Arc<Tally>,
 }
 
 impl FaultProxy {
-    /// To a server, given as `host:port`.
+    /// Starts a proxy to a server, given as `host:port`.
     pub async fn to(server: &str, faults: Faults) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -86,9 +86,9 @@ impl FaultProxy {
     }
 }
 
-/// How a connection ends.
+/// Why a connection ended.
 enum End {
-    /// By one of its ends.
+    /// The client or the server closed it.
     Itself,
     Cut,
     Reset,
@@ -147,7 +147,7 @@ async fn pass(client: TcpStream, server: TcpStream, faults: Faults, life: Option
     }
 }
 
-/// One way of a connection.
+/// One direction of a connection.
 struct Direction<'a> {
     faults: &'a Faults,
     due: &'a watch::Sender<Option<Instant>>,
@@ -156,14 +156,14 @@ struct Direction<'a> {
 }
 
 impl Direction<'_> {
-    /// Passes bytes on until an end closes, or there were enough.
+    /// Forwards bytes until one side closes or the limit is reached.
     async fn pump(&self, from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf) -> End {
-        let (line, mut arriving) = mpsc::channel::<(Instant, Vec<u8>)>(PIECES_ON_THE_LINE);
+        let (line, mut arriving) = mpsc::channel::<(Instant, Vec<u8>)>(MAX_SEGMENTS_IN_FLIGHT);
         let reading = async move {
             let mut free_at = Instant::now();
             let mut bytes = 0;
             loop {
-                let mut piece = vec![0; PIECE_BYTES];
+                let mut piece = vec![0; SEGMENT_BYTES];
                 let read = match from.read(&mut piece).await {
                     Ok(0) | Err(_) => return End::Itself,
                     Ok(read) => read,

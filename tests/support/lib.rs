@@ -1,7 +1,7 @@
-//! What the tests stand on: real processes, a real PostgreSQL with one database per test, a real RabbitMQ.
+//! Test infrastructure: real processes, a real PostgreSQL with one database per test, a real RabbitMQ.
 //!
-//! `scripts/test` starts the servers and says where they are. Nothing here waits for a fixed time: tests wait for what
-//! the product tells, its stream of events above all, and give up after [`PATIENCE`].
+//! `scripts/test` starts the servers and sets their addresses. Nothing here sleeps for a fixed time: tests wait for what
+//! the product reports, mostly in its event streams, and fail after [`WAIT_TIMEOUT`].
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 pub mod app;
@@ -25,14 +25,14 @@ use std::{future::Future, time::Duration};
 pub use app::TestApp;
 
 /// How long a test waits for something that must happen.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+pub const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Where `scripts/test` started the servers.
+/// Returns an address that `scripts/test` has set in the environment.
 pub fn setting(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests by scripts/test"))
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with scripts/test"))
 }
 
-/// Asks until the answer is `Some`, which has to be within [`PATIENCE`].
+/// Calls `ask` until it returns `Some`. Fails after [`WAIT_TIMEOUT`].
 pub async fn eventually<T, F>(what: &str, mut ask: impl FnMut() -> F) -> T
 where
     F: Future<Output = Option<T>>,
@@ -45,5 +45,5 @@ where
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, asking).await.unwrap_or_else(|_| panic!("waited in vain for: {what}"))
+    tokio::time::timeout(WAIT_TIMEOUT, asking).await.unwrap_or_else(|_| panic!("timed out waiting for: {what}"))
 }

@@ -10,12 +10,12 @@ use crate::{eventually, process::Process};
 pub struct Nginx {
     _process: Process,
     _folder: TempDir,
-    /// Where it is, without a slash at its end.
+    /// Its URL, without a trailing slash.
     pub base: String,
 }
 
 impl Nginx {
-    /// `site` makes what a file in /etc/nginx/conf.d would hold, for a port.
+    /// `site` returns the content of a file in /etc/nginx/conf.d for a port.
     pub async fn start(site: impl FnOnce(u16) -> String) -> Self {
         let port = free_port();
         let folder = tempfile::tempdir().unwrap();
@@ -26,7 +26,7 @@ impl Nginx {
     }
 }
 
-/// nginx with a folder of its own: what Debian's configuration says about places of files leads there, all else stays.
+/// nginx with Debian's configuration, except that all paths of files are in `folder`.
 pub fn command(folder: &Path, site: &str, arguments: &[&str]) -> Command {
     let debian = std::fs::read_to_string("/etc/nginx/nginx.conf").expect("Debian's nginx: scripts/setup test");
     std::fs::write(folder.join("site.conf"), site).unwrap();
@@ -39,7 +39,7 @@ pub fn command(folder: &Path, site: &str, arguments: &[&str]) -> Command {
         ("/etc/nginx/conf.d/*.conf", place("site.conf")),
         ("include /etc/nginx/sites-enabled/*;", String::new()),
     ] {
-        assert!(config.contains(from), "Debian's nginx.conf no longer says {from}");
+        assert!(config.contains(from), "Debian's nginx.conf no longer contains {from}");
         config = config.replace(from, &to);
     }
     std::fs::write(folder.join("nginx.conf"), config).unwrap();
@@ -48,7 +48,7 @@ pub fn command(folder: &Path, site: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// Loadify's site as it is delivered for hosts, on another port and for another web process.
+/// Returns the site in deploy/nginx.conf, with another port and another web process.
 pub fn delivered_site(port: u16, web: &str) -> String {
     let read = |file: &str| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
@@ -62,7 +62,7 @@ pub fn delivered_site(port: u16, web: &str) -> String {
     format!("{upstream}\n{}", site.replace("listen 80;", &format!("listen 127.0.0.1:{port};")))
 }
 
-/// A port that nobody listens on now, below those that the kernel gives to connections.
+/// Returns a port that no process listens on, below the range that the kernel uses for connections.
 pub fn free_port() -> u16 {
     loop {
         let port = rand::random_range(20_000..30_000);

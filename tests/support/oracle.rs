@@ -1,5 +1,5 @@
-//! The catalogue that an import must leave, computed by other means than the importer's: the `csv` crate reads the whole
-//! file at once, and a map says which row of a SKU is the last.
+//! The catalogue that an import must produce, computed independently of the importer: the `csv` crate reads the whole
+//! file at once, and a map holds the last row of each SKU.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -80,7 +80,7 @@ impl Table {
     }
 }
 
-/// A cell without the apostrophe that keeps a spreadsheet from running it, found in another way than the importer's.
+/// Removes the apostrophe that prevents a spreadsheet from running a cell, independently of the importer.
 fn unescaped(cell: &str) -> &str {
     let bare = cell.trim_start_matches('\'');
     if bare.len() < cell.len() && bare.starts_with(['=', '+', '-', '@', '\t', '\r']) { &cell[1..] } else { cell }

@@ -1,4 +1,4 @@
-//! The program under test, as a process of its own.
+//! The program under test, as a separate process.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -14,9 +14,9 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{PATIENCE, auth};
+use crate::{WAIT_TIMEOUT, auth};
 
-/// The program that the tests run: `LOADIFY_BIN`, or what lies beside the tests.
+/// Returns the path of the program that the tests run: `LOADIFY_BIN`, or the program in the folder of the tests.
 pub fn program() -> PathBuf {
     if let Ok(path) = std::env::var("LOADIFY_BIN") {
         return path.into();
@@ -29,15 +29,15 @@ pub fn program() -> PathBuf {
     path
 }
 
-/// A running `loadify`, or a server beside it. Killed when it goes out of scope; its log is shown when the test fails.
+/// A running `loadify`, or another server. Killed when dropped; its log is printed if the test fails.
 pub struct Process {
     child: Child,
     log: Lines,
-    /// What it says to who started it.
+    /// Lines of its standard output.
     printed: Lines,
 }
 
-/// The lines of a pipe, as they come.
+/// The lines of a pipe, as they arrive.
 struct Lines {
     lines: Arc<Mutex<Vec<String>>>,
     reader: JoinHandle<()>,
@@ -61,7 +61,7 @@ impl Lines {
 }
 
 impl Process {
-    /// Starts a role with settings for its environment, on top of nothing that the tests' own environment sets.
+    /// Starts a role with `settings` as its environment, without any Loadify settings of the tests' own environment.
     pub fn start(role: &str, settings: &[(&str, String)]) -> Self {
         let mut command = Command::new(program());
         command.arg(role).env_clear();
@@ -72,19 +72,19 @@ impl Process {
         Self::spawn(command)
     }
 
-    /// Starts another program, a server that a test needs; its log is what it writes to stderr.
+    /// Starts another server that a test needs; its log is its stderr.
     pub fn spawn(mut command: Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (stderr, stdout) = (child.stderr.take().unwrap(), child.stdout.take().unwrap());
         Self { child, log: Lines::of(stderr), printed: Lines::of(stdout) }
     }
 
-    /// The first line of the log that contains `text`, as soon as there is one.
+    /// Waits for the first line of the log that contains `text`, and returns it.
     pub async fn wait_for_line(&self, text: &str) -> String {
         self.wait_for(&self.log, text).await
     }
 
-    /// The same of what it prints to its standard output.
+    /// Waits for the first line of standard output that contains `text`, and returns it.
     pub async fn wait_for_print(&self, text: &str) -> String {
         self.wait_for(&self.printed, text).await
     }
@@ -95,7 +95,7 @@ impl Process {
             if let Some(line) = lines.lock().iter().find(|line| line.contains(text)) {
                 return line.clone();
             }
-            assert!(start.elapsed() < PATIENCE, "the program never said: {text}\n{}", self.log());
+            assert!(start.elapsed() < WAIT_TIMEOUT, "the log never contained: {text}\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -104,7 +104,7 @@ impl Process {
         self.log.lock().join("\n")
     }
 
-    /// How many lines of the log contain `text`.
+    /// Returns the number of lines of the log that contain `text`.
     pub fn count_lines(&self, text: &str) -> usize {
         self.log.lock().iter().filter(|line| line.contains(text)).count()
     }
@@ -114,17 +114,17 @@ impl Process {
     }
 
     pub fn kill(&mut self) {
-        // It may have ended by itself.
+        // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    /// How it ended, if it has.
+    /// Returns its exit status if it has exited.
     pub fn exit_status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
 
-    /// Waits for its end, and that of its log, unless another program goes on writing that.
+    /// Waits until it has exited and its log is complete, unless another program continues to write to the log.
     pub async fn ended(&mut self) -> ExitStatus {
         let start = Instant::now();
         let mut tries = 0;
@@ -135,7 +135,7 @@ impl Process {
                     return status;
                 }
             }
-            assert!(start.elapsed() < PATIENCE, "the program does not end");
+            assert!(start.elapsed() < WAIT_TIMEOUT, "the program does not exit");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -147,12 +147,12 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // A stopped process would not die of a signal that it cannot receive; SIGKILL it can.
+        // A stopped process handles no other signal than SIGKILL.
         self.kill();
         if std::thread::panicking() {
             eprintln!("---- log of process {} ----\n{}", self.child.id(), self.log());
         } else {
-            // Whatever a test is about: no process of it may have logged a secret.
+            // In every test: no process may have logged a secret.
             auth::assert_contains_no_secret(&self.log());
         }
     }

@@ -1,4 +1,4 @@
-//! A TCP proxy whose connections can be cut, or stop to deliver: what a network, or a server behind it, can do to a client.
+//! A TCP proxy that simulates network failures: its connections can be cut, or stop delivering.
 
 use std::net::SocketAddr;
 
@@ -7,25 +7,25 @@ use tokio::{
     sync::watch,
 };
 
-/// Passes connections on to a server.
+/// Forwards connections to a server.
 pub struct Proxy {
     pub address: SocketAddr,
-    line: watch::Sender<Line>,
+    state: watch::Sender<State>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Line {
+struct State {
     is_cut: bool,
-    /// Connections that were opened before this number of [`Proxy::swallow`] deliver nothing.
+    /// Number of calls of [`Proxy::swallow`]. Connections that were opened before the last one deliver nothing.
     swallowed: u32,
 }
 
 impl Proxy {
-    /// To a server, given as `host:port`.
+    /// Starts a proxy to a server, given as `host:port`.
     pub async fn to(server: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (line, seen) = watch::channel(Line::default());
+        let (state, seen) = watch::channel(State::default());
         let server = server.to_owned();
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
@@ -36,41 +36,42 @@ impl Proxy {
                     let passing = async {
                         if let Ok(mut upstream) = TcpStream::connect(&server).await {
                             tokio::select! {
-                                // How it ends is up to the two ends.
+                                // Client and server decide how the connection ends.
                                 _ = tokio::io::copy_bidirectional(&mut client, &mut upstream) => {}
                                 // Both ends stay connected.
-                                () = wait(&mut silent, |line| line.swallowed > born) => std::future::pending().await,
+                                () = wait(&mut silent, |state| state.swallowed > born) => std::future::pending().await,
                             }
                         }
                     };
                     tokio::select! {
                         biased;
-                        () = wait(&mut seen, |line| line.is_cut) => {}
+                        () = wait(&mut seen, |state| state.is_cut) => {}
                         () = passing => {}
                     }
                 });
             }
         });
-        Self { address, line }
+        Self { address, state }
     }
 
     /// Closes all connections, and each new one at once.
     pub fn cut(&self) {
-        self.line.send_modify(|line| line.is_cut = true);
+        self.state.send_modify(|state| state.is_cut = true);
     }
 
-    pub fn mend(&self) {
-        self.line.send_modify(|line| line.is_cut = false);
+    /// Accepts connections again after [`Self::cut`].
+    pub fn restore(&self) {
+        self.state.send_modify(|state| state.is_cut = false);
     }
 
-    /// From now on, all open connections swallow what is sent, in both directions, and stay open: as behind a firewall that
-    /// forgot them. New connections work.
+    /// From now on, all open connections stay open and discard everything that is sent, in both directions, as a firewall
+    /// does that has dropped their state. New connections work.
     pub fn swallow(&self) {
-        self.line.send_modify(|line| line.swallowed += 1);
+        self.state.send_modify(|state| state.swallowed += 1);
     }
 }
 
-/// Waits until the line is as `condition` says, or the proxy is gone.
-async fn wait(line: &mut watch::Receiver<Line>, condition: impl FnMut(&Line) -> bool) {
-    let _ = line.wait_for(condition).await.is_ok();
+/// Waits until the state satisfies `condition`, or the proxy is dropped.
+async fn wait(state: &mut watch::Receiver<State>, condition: impl FnMut(&State) -> bool) {
+    let _ = state.wait_for(condition).await.is_ok();
 }

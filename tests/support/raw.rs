@@ -1,4 +1,4 @@
-//! HTTP/1.1 without a client library: what is sent is exactly what a test writes, on connections that are kept open.
+//! HTTP/1.1 without a client library: sends exactly the bytes that a test writes, on keep-alive connections.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// How long a response takes at most.
+/// Maximum time for a response.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A connection to a server, opened again whenever the server closes it.

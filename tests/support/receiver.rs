@@ -20,21 +20,21 @@ use crate::eventually;
 #[derive(Debug, Clone)]
 pub enum Answer {
     Status(u16),
-    /// The same after a while.
+    /// A status after a delay.
     After(Duration, u16),
-    /// A status with more header lines, and a body.
+    /// A status with additional header lines, and a body.
     Full(u16, &'static str, String),
-    /// These bytes, as they are, and the end of the connection.
+    /// These bytes, unchanged, then the end of the connection.
     Raw(Vec<u8>),
-    /// Nothing comes.
+    /// No response.
     Hang,
-    /// The connection is reset instead of an answer.
+    /// A reset of the connection instead of a response.
     Reset,
-    /// 200, but the connection is reset in the middle of the body.
+    /// 200, then a reset of the connection in the middle of the body.
     TakeAndReset,
-    /// 200, and a body of which a byte comes every second.
+    /// 200, with a body of one byte per second.
     Drip,
-    /// 200, and a body of this size.
+    /// 200, with a body of this size.
     Flood(u64),
     /// Bytes that are not HTTP.
     Garbage,
@@ -94,7 +94,7 @@ impl Drop for Receiver {
 }
 
 impl Receiver {
-    /// Starts one that answers 204 to everything.
+    /// Starts a receiver that answers 204 to every request.
     pub async fn start() -> Self {
         Self::behaving(|_| Answer::Status(204)).await
     }

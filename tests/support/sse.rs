@@ -1,4 +1,4 @@
-//! A reader of Server-Sent Events that does what a browser does, and keeps what a test wants to see.
+//! A client of Server-Sent Events that behaves like a browser and records the blocks for tests.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use shared::{
     job::JobStatus,
 };
 
-use crate::PATIENCE;
+use crate::WAIT_TIMEOUT;
 
 /// One block of the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,17 +44,17 @@ impl EventStream {
         Self { status, headers, bytes: response.bytes_stream().boxed(), buffer: String::new() }
     }
 
-    /// The next block.
+    /// Returns the next block.
     ///
     /// # Errors
-    /// When the connection breaks.
+    /// Fails when the connection breaks.
     pub async fn next(&mut self) -> reqwest::Result<Block> {
         loop {
             if let Some(end) = self.buffer.find("\n\n") {
                 let block: String = self.buffer.drain(..end + 2).collect();
                 return Ok(parse(block.trim_end()));
             }
-            let chunk = tokio::time::timeout(PATIENCE, self.bytes.next()).await.expect("the stream is silent");
+            let chunk = tokio::time::timeout(WAIT_TIMEOUT, self.bytes.next()).await.expect("the stream is silent");
             match chunk {
                 Some(chunk) => self.buffer.push_str(std::str::from_utf8(&chunk?).expect("UTF-8")),
                 None => return Ok(Block::End),
@@ -62,7 +62,7 @@ impl EventStream {
         }
     }
 
-    /// The next numbered event, or `None` at the end of the stream.
+    /// Returns the next numbered event, or `None` at the end of the stream.
     pub async fn next_event(&mut self) -> reqwest::Result<Option<ImportEvent>> {
         loop {
             match self.next().await? {
@@ -73,7 +73,7 @@ impl EventStream {
         }
     }
 
-    /// All numbered events up to the end of the stream.
+    /// Returns all numbered events up to the end of the stream.
     pub async fn to_end(mut self) -> Vec<ImportEvent> {
         let mut events = Vec::new();
         while let Some(event) = self.next_event().await.expect("the stream is not cut") {
@@ -83,7 +83,7 @@ impl EventStream {
     }
 }
 
-/// A stream whose events are told apart by their names.
+/// A stream whose events are distinguished by name.
 pub struct NamedStream {
     pub status: StatusCode,
     bytes: BoxStream<'static, reqwest::Result<Bytes>>,
@@ -96,7 +96,7 @@ impl NamedStream {
         Self { status: response.status(), bytes: response.bytes_stream().boxed(), buffer: String::new() }
     }
 
-    /// Name and data of the next event, or `None` at the end of the stream.
+    /// Returns the name and the data of the next event, or `None` at the end of the stream.
     pub async fn next(&mut self) -> Option<(String, serde_json::Value)> {
         loop {
             while let Some(end) = self.buffer.find("\n\n") {
@@ -106,16 +106,16 @@ impl NamedStream {
                     return Some((name.to_owned(), serde_json::from_str(field("data:")?).expect("JSON")));
                 }
             }
-            let chunk = tokio::time::timeout(PATIENCE, self.bytes.next()).await.expect("the stream is silent");
+            let chunk = tokio::time::timeout(WAIT_TIMEOUT, self.bytes.next()).await.expect("the stream is silent");
             self.buffer.push_str(std::str::from_utf8(&chunk?.expect("the stream is not cut")).expect("UTF-8"));
         }
     }
 
-    /// Waits until the server has taken the stream up: its first block is about reconnecting.
+    /// Waits until the server has accepted the stream: its first block sets the reconnection time.
     pub async fn ready(mut self) -> Self {
         while !self.buffer.contains("retry:") {
-            let chunk = tokio::time::timeout(PATIENCE, self.bytes.next()).await.expect("the stream is silent");
-            let chunk = chunk.expect("the stream goes on").expect("the stream is not cut");
+            let chunk = tokio::time::timeout(WAIT_TIMEOUT, self.bytes.next()).await.expect("the stream is silent");
+            let chunk = chunk.expect("the stream continues").expect("the stream is not cut");
             self.buffer.push_str(std::str::from_utf8(&chunk).expect("UTF-8"));
         }
         self
@@ -152,6 +152,6 @@ pub fn assert_numbered(events: &[ImportEvent], first: i64) {
         let failed = pair[0].status == JobStatus::Failed;
         assert_eq!(failed, pair[1].kind == EventKind::Retried, "a retry follows a failure, and nothing else: {pair:?}");
         assert!(failed || !pair[0].status.is_final(), "nothing follows the final event: {pair:?}");
-        assert!(pair[0].counts.read <= pair[1].counts.read, "figures never run back: {pair:?}");
+        assert!(pair[0].counts.read <= pair[1].counts.read, "counts never decrease: {pair:?}");
     }
 }

@@ -10,7 +10,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::{PATIENCE, TestApp};
+use crate::{TestApp, WAIT_TIMEOUT};
 
 /// `Content-Type` of a body with bytes to append.
 pub const OFFSET_STREAM: (&str, &str) = ("Content-Type", "application/offset+octet-stream");
@@ -31,7 +31,7 @@ impl Tus {
         Self::with(base, &reqwest::Client::new())
     }
 
-    /// With the headers of an HTTP client, for example of a session.
+    /// Returns a client with the headers of an HTTP client, for example of a session.
     pub fn with(base: &str, client: &reqwest::Client) -> Self {
         Self { base: base.to_owned(), client: client.clone() }
     }
@@ -87,7 +87,7 @@ impl Tus {
         self.send(Method::HEAD, path, &[], "").await
     }
 
-    /// The offset of the upload, by HEAD.
+    /// Returns the offset of the upload, from a HEAD request.
     pub async fn offset(&self, path: &str) -> usize {
         let response = self.head(path).await;
         assert_eq!(response.status(), StatusCode::OK);
@@ -149,10 +149,10 @@ impl OpenPatch {
         self.connection.set_zero_linger().unwrap();
     }
 
-    /// The whole response; ends when the server closes the connection.
+    /// Returns the whole response; ends when the server closes the connection.
     pub async fn response(mut self) -> String {
         let mut response = Vec::new();
-        let read = tokio::time::timeout(PATIENCE, self.connection.read_to_end(&mut response)).await;
+        let read = tokio::time::timeout(WAIT_TIMEOUT, self.connection.read_to_end(&mut response)).await;
         read.expect("the server closes the connection").unwrap();
         String::from_utf8_lossy(&response).to_lowercase()
     }

@@ -1,4 +1,4 @@
-//! Requests of a user or a program to the API of webhooks.
+//! Requests of a user or a program to the webhooks API.
 
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@
 //! an outcome means that the process died.
 //!
 //! Neither waits for the disk: PostgreSQL writes its log in order, so the commit of the change, which does wait, also makes
-//! the entry before it durable. A crash of the database server can lose outcomes and refusals of its last second.
+//! the entry before it durable. A crash of the database server can lose outcomes and refused requests of its last second.
 
 use actix_web::{
     HttpResponse,

@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::auth::cross_site;
 
-/// What is known of the client that sends a request.
+/// What is known about the client that sends a request.
 #[derive(Debug, Clone)]
 pub struct Client {
     pub address: IpAddr,
@@ -43,7 +43,7 @@ impl Client {
         client
     }
 
-    /// What requests of this address are counted by. For IPv6 that is the /64, which one customer has.
+    /// The network by which requests are counted. For IPv6 that is the /64, which belongs to one customer.
     pub fn network(&self) -> String {
         match self.address {
             IpAddr::V4(address) => address.to_string(),
@@ -86,8 +86,8 @@ const PROXY_HEADERS: [&str; 16] = [
 ];
 
 /// Whether a request shows that it came through a proxy: by a header field of [`PROXY_HEADERS`]; by HTTP/1.0, which nginx's
-/// plain `proxy_pass` speaks (before 1.29.7) and no browser; or by a page of another host that calls this one its own, since such a
-/// proxy replaces `Host` by the name of its upstream, and not what the browser says.
+/// plain `proxy_pass` uses (before 1.29.7) and no browser does; or by a page of another host that the browser reports as
+/// the same origin, since such a proxy replaces `Host` with the name of its upstream, but not the browser's own headers.
 ///
 /// A proxy on this machine that speaks HTTP/1.1, adds nothing and forwards no browser cannot be recognized.
 fn is_proxied(request: &ServiceRequest) -> bool {

@@ -118,7 +118,7 @@ async fn check(app: &App, request: &ServiceRequest, rule: Rule) -> ApiResult<Aut
         Ok(Some(audit::begin(&mut *app.db().await?, &actor, action, target, &address, outcome).await?))
     };
     if !allowed {
-        let error = refusal(&principal, rule);
+        let error = access_error(&principal, rule);
         if !matches!(principal, Principal::Anonymous) {
             record(Some(error.status_code())).await?;
         }
@@ -181,7 +181,7 @@ fn bearer(value: &HeaderValue) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
-fn refusal(principal: &Principal, rule: Rule) -> ApiError {
+fn access_error(principal: &Principal, rule: Rule) -> ApiError {
     match (principal, rule.requires) {
         (Principal::Anonymous, _) => {
             ApiError::Unauthenticated("sign in, or send a key as `Authorization: Bearer ldf_…`")

@@ -28,7 +28,7 @@ const HASH_QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Passwords {
     permits: Arc<Semaphore>,
-    /// Of no password: verified for names that do not exist, so that the answer takes the same time.
+    /// Hash of no password: verified for unknown names, so that the response takes the same time.
     dummy_hash: String,
 }
 

@@ -38,7 +38,7 @@ pub struct KeyPrincipal {
 }
 
 impl KeyPrincipal {
-    /// A key has no more permissions than its owner: that of a former admin is no admin's.
+    /// A key has no more permissions than its owner: the key of a former admin has no admin permissions.
     fn can(&self, permission: Permission) -> bool {
         let granted = self.scopes.iter().any(|scope| scope.grants(permission));
         granted && self.owner_role.is_none_or(|role| role.can(permission))
@@ -85,7 +85,7 @@ impl Principal {
         }
     }
 
-    /// What requests are counted by: the user for all their sessions, the key, or else `network`.
+    /// The identity by which requests are counted: the user for all their sessions, the key, or else `network`.
     pub fn request_quota_key(&self, network: &str) -> String {
         match self {
             Self::Key(key) => format!("key {}", key.id),
@@ -93,7 +93,7 @@ impl Principal {
         }
     }
 
-    /// What open streams are counted by: the user, for all their sessions and keys.
+    /// The identity by which open streams are counted: the user, for all their sessions and keys.
     pub fn stream_quota_key(&self, network: &str) -> String {
         match self {
             Self::Anonymous | Self::LocalTrusted => format!("network {network}"),
@@ -134,7 +134,7 @@ impl Principal {
 pub struct RequestContext {
     pub principal: Principal,
     pub address: IpAddr,
-    /// What requests of this address are counted by ([`Client::network`](super::Client::network)).
+    /// The network by which requests are counted ([`Client::network`](super::Client::network)).
     pub network: String,
     /// It came over TLS.
     pub secure: bool,

@@ -7,9 +7,9 @@ use shared::auth::Permission;
 /// The principals that can call an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requirement {
-    /// None: the principal is not identified either, since that needs the database. For liveness and readiness.
+    /// Everyone; the principal is not identified, since that needs the database. For liveness and readiness.
     Health,
-    /// Anonymous ones too.
+    /// Anonymous principals too.
     Public,
     /// Every signed-in user, and every key.
     SignedIn,

@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use rand::{TryRngCore, rngs::OsRng};
 use sha2::{Digest, Sha256};
 
-/// Prefix of every key, so that people and secret scanners recognize one.
+/// Prefix of every key, so that users and secret scanners recognize one.
 const KEY_PREFIX: &str = "ldf_";
 /// Digits after the prefix that lists show.
 const SHOWN_DIGITS: usize = 8;

@@ -55,7 +55,7 @@ pub async fn print_setup_link(app: &App, address: SocketAddr) {
     match token.await {
         Ok(Some(token)) => {
             tracing::info!("There is no user: every program on this machine has full access");
-            // Not into the log, which is kept: the link gives full access to its holder.
+            // Not to the log, which is stored: the link grants full access.
             println!(
                 "\n  To create the admin account, open http://{address}/setup#{token}\n  The link is valid for 24 hours and can be used once.\n"
             );

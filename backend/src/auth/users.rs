@@ -1,4 +1,4 @@
-//! Users: the accounts of people.
+//! User accounts.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;

@@ -1,5 +1,5 @@
-//! How a connection to PostgreSQL is opened: by the URL, encrypted as its `sslmode` says, and bounded in every way in which a
-//! server or a network can stay silent.
+//! Opens connections to PostgreSQL: encrypted as the `sslmode` of the URL says, and with a timeout for every way in which
+//! a server or a network can stay silent.
 //!
 //! The modes are those of libpq: `disable`, `prefer`, `require` (encrypted, without a check of the certificate, as Heroku's
 //! self-signed certificates need it) and `verify-full` (the certificate must be valid for the host of the URL). The default is
@@ -24,7 +24,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Sent data that the server's host does not acknowledge within this time ends the connection. Without it, Linux retransmits
 /// for about 16 minutes.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
-/// A quiet connection is probed after this time, so that one that a firewall forgot is noticed before it is used.
+/// A quiet connection is probed after this time, so that one that a firewall has dropped is noticed before it is used.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
 const KEEPALIVE_RETRIES: u32 = 3;

@@ -1,4 +1,4 @@
-//! What an error of the database says about the caller's next step.
+//! Classifies errors of the database by what the caller can do next.
 
 use diesel::{
     QueryResult,
@@ -39,7 +39,7 @@ const INVALID_VALUE: [&str; 6] = [
     "value too long for type",
 ];
 
-/// Returns whether the database is away, read-only, full or busy, so that the same call may succeed later.
+/// Returns whether the database is unavailable, read-only, full or busy, so that the same call may succeed later.
 pub fn is_unavailable(error: &Error) -> bool {
     match error {
         Error::DatabaseError(kind, info) => {
@@ -56,11 +56,11 @@ pub fn is_unavailable(error: &Error) -> bool {
     }
 }
 
-/// Returns whether the caller's input has a value that the database has no place for.
+/// Returns whether the caller's input has a value that the database cannot store.
 pub fn is_invalid_value(error: &Error) -> bool {
     match error {
         Error::DatabaseError(_, info) => INVALID_VALUE.iter().any(|text| info.message().contains(text)),
-        // Dates beyond what 64 bits of microseconds can say.
+        // Dates beyond the range of 64 bits of microseconds.
         Error::SerializationError(_) => true,
         _ => false,
     }

@@ -13,9 +13,9 @@ use crate::{config::DatabaseConfig, db::Connector};
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations");
 /// Any number that no other program uses for its advisory lock on this database.
 const MIGRATION_LOCK: i64 = 0x010A_D1F7;
-/// The first migration of the initial set. Databases made before it have other tables, and cannot be migrated.
+/// The first migration of the initial set. Databases created before it have other tables, and cannot be migrated.
 const INITIAL_MIGRATION: &str = "20261127000001";
-/// How often a server that is starting is asked again.
+/// Interval between attempts to connect to a server that is starting.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 diesel::table! {
@@ -70,7 +70,7 @@ fn is_starting(error: &ConnectionError) -> bool {
 }
 
 /// # Errors
-/// Where the database was created by a version of Loadify before the initial set of migrations.
+/// When the database was created by a version of Loadify before the initial set of migrations.
 async fn refuse_older_schema(conn: &mut AsyncPgConnection) -> anyhow::Result<()> {
     let query = diesel::sql_query("SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS has_migrations");
     let HasMigrations { has_migrations } = query.get_result(conn).await?;

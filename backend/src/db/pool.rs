@@ -33,14 +33,14 @@ use crate::{
 
 /// How long a caller waits for a free connection, or for a new one to be opened.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an idle connection may take to show that it works. Connections that a network forgot are found by TCP keepalives
-/// (see `connector`); this limits what the caller waits who comes first.
+/// How long an idle connection may take to show that it works. Connections that a network has dropped are found by TCP
+/// keepalives (see `connector`); this limits the wait of the first caller.
 const RECYCLE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// An attempt that takes longer than this met connections whose server or network is gone; the idle ones are thrown away.
+/// If an attempt takes longer, the server or the network of its connections is gone; all idle connections are then closed.
 const FIRST_TRY_TIMEOUT: Duration = Duration::from_millis(1_500);
 
-/// Why there is no connection.
+/// Why no connection is available.
 #[derive(Debug, thiserror::Error)]
 pub enum GetConnectionError {
     #[error(transparent)]
@@ -54,10 +54,10 @@ pub enum GetConnectionError {
 pub struct Pool {
     connections: ObjectPool<AsyncPgConnection>,
     connector: Arc<Connector>,
-    /// Where connections live: each thread of the web server has a runtime of its own, which ends when that thread has no
-    /// request left to finish.
+    /// The runtime of the connections. Not that of a thread of the web server, which ends when that thread has no request
+    /// left to finish.
     runtime: Handle,
-    /// Limits expensive reads, so that a sign-in or an edit finds a free connection whatever is searched for.
+    /// Limits expensive reads, so that a sign-in or an edit finds a free connection under any load of searches.
     read_slots: Arc<Semaphore>,
     max_reads: usize,
 }
@@ -98,7 +98,7 @@ impl Pool {
         let object = if let Ok(object) = first {
             object?
         } else {
-            // Where one idle connection does not answer, the others do not either: each would cost the caller a timeout.
+            // If one idle connection does not answer, the others do not either: each would cost the caller a timeout.
             self.connections.retain(|_, _| false);
             self.connections.get().await?
         };

@@ -22,8 +22,8 @@ const MAX_RETRY_DELAY: Duration = Duration::from_secs(5);
 /// How often a quiet connection is checked.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Publishes the database's notifications in this process until it stops. Streams poll as well, so that nothing is lost while
-/// this is without a connection, only delayed.
+/// Publishes the database's notifications in this process until it stops. Streams poll as well, so without a
+/// connection notifications are only delayed, not lost.
 pub async fn listen(app: &App) {
     let delays = || {
         ExponentialBuilder::default()

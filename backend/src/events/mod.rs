@@ -1,8 +1,8 @@
 //! Events of imports, and notifications between processes.
 //!
 //! An event is a row of `import_events`. Its number is assigned by the owner of the import while it holds a lock on the row of
-//! the import, so that numbers become visible in order and without a gap. `pg_notify` only says "look": a web process that
-//! missed a notification finds the same rows. One process or ten, the code is the same, and a client that reconnects with the
+//! the import, so that numbers become visible in order and without a gap. `pg_notify` only says that there are new rows: a web process that
+//! missed a notification finds the same rows. The code is the same for any number of processes, and a client that reconnects with the
 //! last number that it received misses nothing.
 
 mod listen;
@@ -203,7 +203,7 @@ pub async fn latest(conn: &mut AsyncPgConnection, import_id: i64) -> QueryResult
     db::optional(last)
 }
 
-/// Returns the time of the database, by which events are stamped.
+/// Returns the time of the database, which events use as their timestamp.
 pub async fn now(conn: &mut AsyncPgConnection) -> QueryResult<DateTime<Utc>> {
     diesel::select(diesel::dsl::sql::<diesel::sql_types::Timestamptz>("clock_timestamp()")).get_result(conn).await
 }

@@ -6,7 +6,7 @@ use actix_web::web::Payload;
 use futures_util::StreamExt;
 use tokio::time::{Instant, timeout};
 
-/// Maximum bytes that are read and discarded after a refusal: a client whose connection is closed while it sends may not see
+/// Maximum bytes that are read and discarded after a request is refused: a client whose connection is closed while it sends may not see
 /// the response.
 const MAX_BYTES: usize = 64 << 20;
 /// Maximum time for that.

@@ -5,7 +5,7 @@
 //!
 //! - The number of connections stays below the limit on open files, and an address may have half of them. At a limit the
 //!   connection that has been without a request for the longest time is closed for the new one: a client that sends its
-//!   requests at once is served however many others only drip.
+//!   requests at once is served even if many others send slowly.
 //! - A connection whose next request head is incomplete after `REQUEST_HEAD_SECONDS`, or whose refused body does not end
 //!   within that time, is closed.
 //! - If a client leaves while a GET is handled, the handler is dropped, and with it the statement that it waits for (see
@@ -43,10 +43,10 @@ use crate::config::Config;
 
 /// Open files that are left for the database, the broker, storage, webhooks and logs.
 const RESERVED_FILES: u64 = 256;
-/// Connections that are never exceeded, whatever the limit on open files: each takes about 20 kB.
+/// Upper limit of connections, whatever the limit on open files: each takes about 20 kB.
 const MAX_CONNECTIONS: usize = 10_000;
 /// How long after `KEEP_ALIVE_SECONDS` and `REQUEST_HEAD_SECONDS` a connection is closed. Actix, which can send a response
-/// first, comes before.
+/// first, closes it earlier.
 const GRACE_TIME: Duration = Duration::from_secs(1);
 /// For how long a client that has closed its side may still wait for the response to a GET.
 const HALF_CLOSED_TIMEOUT: Duration = Duration::from_millis(500);
@@ -146,7 +146,7 @@ impl Open {
     }
 }
 
-/// A place among the [`Connections`], released when it is dropped.
+/// A slot among the [`Connections`], released when it is dropped.
 pub struct Admitted {
     connections: Arc<Connections>,
     id: u64,

@@ -87,7 +87,7 @@ where
         async move {
             let Some(cursor) = cursor else { return ApiResult::Ok(None) };
             let reading = async { read(&mut *app.db_for_read().await?, cursor).await };
-            // A client that leaves in the middle of a page does not leave its statement behind.
+            // If the client disconnects in the middle of a page, its statement is canceled.
             let (rows, next) = db::abort_on_drop(reading).await?;
             Ok(Some((lines(&rows, options).await?, (next, read))))
         }

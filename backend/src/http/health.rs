@@ -23,18 +23,18 @@ pub fn configure(routes: &mut Routes) {
     routes.add(operation!(livez), Rule::HEALTH).add(operation!(readyz), Rule::HEALTH);
 }
 
-/// Check that the process lives.
+/// Check that the process is alive.
 ///
-/// No other part is asked: a process should not be restarted because the database is away.
+/// No component is checked: a process should not be restarted because the database is unavailable.
 #[utoipa::path(get, path = "/livez", tag = "operations", responses((status = 200, body = String, content_type = "text/plain")))]
 pub async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// Check which parts answer.
+/// Check which components respond.
 ///
 /// Without the broker the process is `degraded` and still answers 200: files are accepted, products are changed, and the work
-/// is done when the broker is back.
+/// is done when the broker is available again.
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses(
     (status = 200, body = Health),
     (status = 503, body = Health, description = "Requests would fail, or the process stops"),

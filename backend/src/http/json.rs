@@ -71,8 +71,8 @@ impl<T: DeserializeOwned> FromRequest for Json<T> {
         let body = web::JsonBody::<Box<RawValue>>::new(request, payload, None, true).limit(max_bytes);
         Box::pin(async move {
             if is_encoded {
-                let refusal = "the body must be plain JSON, without a Content-Encoding";
-                return Err(ApiError::UnsupportedMediaType(refusal.into()));
+                let reason = "the body must be plain JSON, without a Content-Encoding";
+                return Err(ApiError::UnsupportedMediaType(reason.into()));
             }
             let reading = async {
                 let _memory = BUDGET.acquire_many(u32::try_from(kib).unwrap_or(u32::MAX)).await;

@@ -1,7 +1,7 @@
 //! Query parameters, checked against the API's document before the handler runs.
 //!
-//! An unknown parameter is refused: `?actve=true` would list everything, and the client would not notice. What PostgreSQL has
-//! no place for, NUL in a text and years beyond four digits, is refused by name here, for every operation at once.
+//! An unknown parameter is refused: `?actve=true` would list everything, and the client would not notice. Values that
+//! PostgreSQL cannot store, NUL in a text and years beyond four digits, are refused by name here, for all operations.
 
 use chrono::{DateTime, Datelike, Utc};
 use shared::problem::FieldError;

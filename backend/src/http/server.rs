@@ -131,7 +131,7 @@ fn service(
         .wrap(from_fn(security_headers::protect))
         .wrap(Compress::default())
         .wrap(from_fn(telemetry::observe))
-        // Before all others, which see the method that is meant.
+        // Before all others, so that they see the overriding method.
         .wrap(from_fn(uploads::override_method))
         .wrap(from_fn(connections::track))
         .into_factory()

@@ -139,7 +139,7 @@ impl Fetcher {
         };
         let error = match received {
             Some(Ok(Ok(()))) => {
-                let stored = writer.finish().await.map_err(|refusal| FetchError::from(refusal).into_job_error())?;
+                let stored = writer.finish().await.map_err(|error| FetchError::from(error).into_job_error())?;
                 return Ok(Some(stored));
             }
             Some(Ok(Err(error))) => Some(error),

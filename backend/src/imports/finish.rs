@@ -1,4 +1,4 @@
-//! The end of an import. Every end goes through [`end`], whoever decides on it: worker, user, or the next claim.
+//! The end of an import. Every end goes through [`end`], whether a worker, a user or the next claim decides on it.
 
 use diesel::{
     dsl::sql,

@@ -31,7 +31,7 @@ use crate::{
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(280);
 /// An event is published at least this often, even if nothing changed.
 const ALIVE_INTERVAL: Duration = Duration::from_secs(2);
-/// Time without progress, beyond the limit of one batch, after which a worker gives the import up.
+/// Time without progress, beyond the limit of one batch, after which a worker abandons the import.
 const STALL_MARGIN: Duration = Duration::from_secs(10);
 
 /// Shared by the work on an import and its heartbeat.
@@ -72,7 +72,7 @@ struct Bytes {
     announced: Option<i64>,
 }
 
-/// Beats until it is dropped. Errors of the database are waited out: it is the lease that ends a claim.
+/// Runs until it is dropped. Errors of the database are retried: only the lease ends a claim.
 ///
 /// # Errors
 /// [`JobError::Fenced`] when the claim is lost, [`JobError::Stalled`] when nothing has moved for longer than a batch may

@@ -152,7 +152,7 @@ enum Next {
     End,
 }
 
-/// The file cannot be imported, whatever is tried again.
+/// The file cannot be imported; a retry would fail in the same way.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Unreadable(pub String);

@@ -66,7 +66,7 @@ fn days_ago(days: u16) -> diesel::expression::SqlLiteral<Timestamptz> {
 }
 
 /// Removes the queries of URLs whose fetch failed and was not retried.
-async fn forget_queries(conn: &mut AsyncPgConnection, days: u16) -> QueryResult<()> {
+async fn remove_queries(conn: &mut AsyncPgConnection, days: u16) -> QueryResult<()> {
     diesel::update(imports::table)
         .filter(imports::finished_at.lt(days_ago(days).nullable()).and(imports::file_removed_at.is_null()))
         .filter(imports::object_key.is_null())
@@ -81,7 +81,7 @@ async fn forget_queries(conn: &mut AsyncPgConnection, days: u16) -> QueryResult<
 
 /// Releases the files of a batch of imports; storage removes them.
 async fn release_files(conn: &mut AsyncPgConnection, days: u16) -> QueryResult<bool> {
-    forget_queries(conn, days).await?;
+    remove_queries(conn, days).await?;
     let released: Vec<(i64, Option<String>)> = conn
         .transaction(async |conn| {
             let due: Vec<i64> = imports::table
@@ -111,7 +111,7 @@ async fn release_files(conn: &mut AsyncPgConnection, days: u16) -> QueryResult<b
 }
 
 /// Removes partitions, rejected rows and events of a batch of imports. The last event stays: it ends the stream of a client
-/// that comes late.
+/// that connects late.
 async fn remove_details(conn: &mut AsyncPgConnection, days: u16) -> QueryResult<bool> {
     let due: Vec<i64> = imports::table
         .filter(imports::finished_at.lt(days_ago(days).nullable()).and(imports::details_removed_at.is_null()))

@@ -170,10 +170,10 @@ async fn record_end_once(
         let fault = Fault::of(error);
         let released = match &fault {
             Fault::Fenced => return Err(JobError::Fenced),
-            Fault::Surroundings(reason) => claim::release(conn, lease, &Release::Interrupted(reason)).await,
+            Fault::Environment(reason) => claim::release(conn, lease, &Release::Interrupted(reason)).await,
             Fault::Input(reason) => claim::release(conn, lease, &Release::Fault(reason)).await,
         };
-        if matches!((&fault, &released), (Fault::Surroundings(_), Err(JobError::Fenced))) {
+        if matches!((&fault, &released), (Fault::Environment(_), Err(JobError::Fenced))) {
             lease.uncount(conn).await?;
         }
         released?;

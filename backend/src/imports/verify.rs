@@ -46,7 +46,7 @@ pub async fn verify(
         return Err(different(&format!("it has {size} bytes instead of {}", file.size_bytes)));
     }
     if format!("{:x}", hash.finalize()) != file.sha256 {
-        return Err(different("its SHA-256 is another one"));
+        return Err(different("its SHA-256 is different"));
     }
     Ok(true)
 }

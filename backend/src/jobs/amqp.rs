@@ -31,7 +31,7 @@ use anyhow::Context as _;
 
 use crate::config::BrokerConfig;
 
-/// How often both ends of a connection show that they live, in seconds.
+/// Heartbeat interval of both ends of a connection, in seconds.
 const HEARTBEAT_SECONDS: &str = "10";
 
 /// Address of the broker, and the certificates that are trusted for it.
@@ -108,7 +108,7 @@ fn failed(error: &lapin::Error) -> BrokerError {
     BrokerError::IoError(std::io::Error::other(error.to_string()))
 }
 
-/// The end of a connection, as a kind of error that celery does not recognize as one: it would wait for 25 s before it gave up.
+/// The end of a connection, as a kind of error that celery does not recognize as one: it would wait for 25 s before it failed.
 fn lost(reason: &str) -> BrokerError {
     BrokerError::DeserializeError(serde_json::Error::io(std::io::Error::other(reason.to_owned())))
 }

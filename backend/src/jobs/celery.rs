@@ -2,7 +2,7 @@
 //!
 //! What rusty-celery 0.5.5 does, and what follows from that:
 //! * it passes no context to tasks, hence the one `OnceLock`;
-//! * it acknowledges before a task runs unless told otherwise, hence `acks_late`; it never acknowledges a task that
+//! * it acknowledges before a task runs by default, hence `acks_late`; it never acknowledges a task that
 //!   panics, hence `jobs::run`, which does not panic; it keeps retries in the worker, hence none;
 //! * its AMQP broker publishes without confirms, does not reconnect in a producer, and has no TLS: hence the broker in
 //!   `amqp`. Celery can only be built with one of its own brokers, so it is built with the Redis one against a listener

@@ -1,7 +1,7 @@
-//! Tells faults of a job's input from faults of its surroundings.
+//! Distinguishes faults of a job's input from faults of its environment.
 //!
-//! Only the former count as attempts. What the surroundings cause, such as a full disk, a lock that is held for minutes or
-//! a restart of the database, is retried until it succeeds: when in doubt, it is the surroundings.
+//! Only the former count as attempts. Faults of the environment, such as a full disk, a lock that is held for minutes or
+//! a restart of the database, are retried until they succeed: when in doubt, a fault counts as one of the environment.
 
 use diesel::result::{DatabaseErrorKind, Error};
 
@@ -10,11 +10,11 @@ use crate::{db::GetConnectionError, jobs::JobError, storage::StorageError};
 /// Why a slice of work failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// Another worker has claimed the job; this one has no say any more.
+    /// Another worker has claimed the job, so this one must not write any more.
     Fenced,
-    /// The surroundings: the job waits, for this reason, and is retried.
-    Surroundings(String),
-    /// Possibly the input: one of a limited number of attempts.
+    /// The environment failed: the job waits, for this reason, and is retried.
+    Environment(String),
+    /// The input may have failed: this was one of a limited number of attempts.
     Input(String),
 }
 
@@ -23,27 +23,27 @@ impl Fault {
         match error.downcast_ref::<JobError>() {
             Some(JobError::Fenced) => return Self::Fenced,
             Some(JobError::Db(error)) => return Self::of_query(error),
-            Some(JobError::Pool(_)) => return Self::Surroundings(DATABASE_UNREACHABLE.into()),
-            Some(error @ JobError::Timeout(_)) => return Self::Surroundings(sentence(error)),
-            Some(error @ JobError::Stalled(_)) => return Self::Surroundings(sentence(error)),
+            Some(JobError::Pool(_)) => return Self::Environment(DATABASE_UNREACHABLE.into()),
+            Some(error @ JobError::Timeout(_)) => return Self::Environment(sentence(error)),
+            Some(error @ JobError::Stalled(_)) => return Self::Environment(sentence(error)),
             None => {}
         }
         if let Some(error) = error.downcast_ref::<Error>() {
             return Self::of_query(error);
         }
         if error.is::<GetConnectionError>() {
-            return Self::Surroundings(DATABASE_UNREACHABLE.into());
+            return Self::Environment(DATABASE_UNREACHABLE.into());
         }
         if let Some(error) = error.downcast_ref::<StorageError>() {
-            return Self::Surroundings(format!("The file could not be stored: {error}."));
+            return Self::Environment(format!("The file could not be stored: {error}."));
         }
         match error.downcast_ref::<object_store::Error>() {
             Some(object_store::Error::NotFound { .. }) => return Self::Input(format!("{error:#}")),
-            Some(_) => return Self::Surroundings(format!("The file storage did not respond: {error:#}.")),
+            Some(_) => return Self::Environment(format!("The file storage did not respond: {error:#}.")),
             None => {}
         }
         if error.chain().any(|cause| cause.is::<std::io::Error>()) {
-            return Self::Surroundings(format!("The file could not be read: {error:#}."));
+            return Self::Environment(format!("The file could not be read: {error:#}."));
         }
         Self::Input(format!("{error:#}"))
     }
@@ -52,7 +52,7 @@ impl Fault {
         use DatabaseErrorKind as Kind;
         let Error::DatabaseError(kind, info) = error else {
             return match error {
-                Error::BrokenTransactionManager => Self::Surroundings(DATABASE_UNREACHABLE.into()),
+                Error::BrokenTransactionManager => Self::Environment(DATABASE_UNREACHABLE.into()),
                 _ => Self::Input(error.to_string()),
             };
         };
@@ -70,8 +70,8 @@ impl Fault {
             return Self::Input(format!("The database rejected the rows: {message}."));
         }
         match kind {
-            Kind::ClosedConnection | Kind::UnableToSendCommand => Self::Surroundings(DATABASE_UNREACHABLE.into()),
-            _ => Self::Surroundings(format!("The database reports: {message}.")),
+            Kind::ClosedConnection | Kind::UnableToSendCommand => Self::Environment(DATABASE_UNREACHABLE.into()),
+            _ => Self::Environment(format!("The database reports: {message}.")),
         }
     }
 }
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn only_faults_of_the_input_count_as_attempts() {
         use DatabaseErrorKind as Kind;
-        let surroundings: [anyhow::Error; 7] = [
+        let of_environment: [anyhow::Error; 7] = [
             query(Kind::Unknown, "could not extend file \"base/1/2\": No space left on device"),
             query(Kind::Unknown, "canceling statement due to statement timeout"),
             query(Kind::ReadOnlyTransaction, "cannot execute INSERT in a read-only transaction"),
@@ -115,8 +115,8 @@ mod tests {
             anyhow::Error::from(std::io::Error::other("reset")).context("the file cannot be read"),
             JobError::Db(Error::BrokenTransactionManager).into(),
         ];
-        for error in surroundings {
-            assert!(matches!(Fault::of(&error), Fault::Surroundings(_)), "{error:#}");
+        for error in of_environment {
+            assert!(matches!(Fault::of(&error), Fault::Environment(_)), "{error:#}");
         }
         let input: [anyhow::Error; 4] = [
             query(Kind::CheckViolation, "new row violates check constraint"),

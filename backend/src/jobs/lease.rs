@@ -194,7 +194,7 @@ impl Lease {
             Release::Interrupted(reason) => ("attempts - 1", "interruptions + 1", RETRY_AT, Some(*reason)),
             Release::Fault(reason) => ("attempts", "interruptions + 1", RETRY_AT, Some(*reason)),
         };
-        // The worker itself enqueues what has more to do at once; the scheduler leaves it alone for a while.
+        // The worker itself enqueues what has more to do at once; the scheduler does not enqueue it for a while.
         let update = format!(
             "UPDATE {} SET attempts = greatest({attempts}, 0), interruptions = {interruptions}, wake_at = {wake_at}, \
                  last_enqueued_at = CASE WHEN $3 THEN now() ELSE last_enqueued_at END, error = $2 WHERE id = $1",
@@ -209,7 +209,7 @@ impl Lease {
         Ok(false)
     }
 
-    /// Takes back the attempt of a claim that was lost while its worker lived: it did not die of its input.
+    /// Takes back the attempt of a claim that was lost while its worker was alive: the input did not kill it.
     pub async fn uncount(&self, conn: &mut AsyncPgConnection) -> QueryResult<()> {
         let update = format!(
             "UPDATE {} SET attempts = greatest(attempts - 1, 0) WHERE id = $1 AND epoch > $2 AND status = 'running'",

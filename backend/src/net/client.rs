@@ -2,8 +2,8 @@
 //!
 //! Each request resolves its host, and reqwest connects to those checked addresses and to no other: its resolver returns
 //! what the request has put into [`ADDRESSES`], and fails where there is nothing. A connection that is still open may be
-//! used again; its address was checked, with the same allowlist, when it was opened. Redirects are not followed, and no
-//! proxy is used, whatever the environment says.
+//! reused; its address was checked, with the same allowlist, when it was opened. Redirects are not followed, and no
+//! proxy is used, even if the environment names one.
 
 use std::{
     error::Error,

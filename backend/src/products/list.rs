@@ -28,7 +28,7 @@ pub struct Filtered<P = NoParams> {
     pub params: P,
 }
 
-/// No parameters beside the filter.
+/// For operations whose only parameters are those of the filter.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoParams {}

@@ -124,7 +124,7 @@ mod tests {
         write_to(&mut file, 20_000, 7).expect("memory can be written");
         let mut again = Vec::new();
         write_to(&mut again, 20_000, 7).expect("memory can be written");
-        assert!(file == again, "the same seed gives the same file");
+        assert!(file == again, "the same seed produces the same file");
 
         let text = String::from_utf8(file).expect("text");
         let rows: Vec<&str> = text.split_terminator("\r\n").skip(1).collect();

@@ -2,7 +2,7 @@
 //!
 //! A row is written before the first byte of its file. While `remove_at` is NULL, an upload or an import owns the file. A
 //! writer without an upload owns it until `remove_at`, and renews that while it is alive. An owner releases the file in the
-//! transaction in which it ends itself; so no file is forgotten, whichever process dies when.
+//! transaction in which it ends itself; so no file is left behind when a process dies.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
 use crate::{config::Config, schema::stored_files};
 
-/// Serializes reservations, so that two of them cannot take the same room. Any number that no other lock has.
+/// Serializes reservations, so that two of them cannot use the same space. Any number that no other lock has.
 const QUOTA_LOCK: i64 = 0x5704_A6E5;
 
-/// Most bytes that files may take in storage: unfinished uploads, and files of imports until they are removed.
+/// Maximum bytes of files in storage: unfinished uploads, and files of imports until they are removed.
 #[derive(Debug, Clone, Copy)]
 pub struct Quotas {
     pub per_user: u64,
@@ -200,7 +200,7 @@ pub(super) async fn unknown(conn: &mut AsyncPgConnection, object_keys: Vec<Strin
     Ok(object_keys.into_iter().filter(|key| !known.contains(key)).collect())
 }
 
-/// Releases files older than `grace` that no open upload and no import owns, whatever became of their owner. Returns their
+/// Releases files older than `grace` that neither an open upload nor an import owns. Returns their
 /// number.
 pub(super) async fn release_ownerless(conn: &mut AsyncPgConnection, grace: Duration) -> QueryResult<usize> {
     let seconds = i64::try_from(grace.as_secs()).unwrap_or(i64::MAX);

@@ -22,7 +22,7 @@ const CHECK_INTERVAL: Duration = Duration::from_mins(10);
 /// Keeps the storage in order; one per process that works.
 #[derive(Default)]
 pub struct Maintenance {
-    /// The last file of the batch before: files that cannot be removed must not hold up the others.
+    /// The last file of the batch before: files that cannot be removed must not block the others.
     after: String,
     failed: usize,
     retry_at: Option<Instant>,

@@ -26,7 +26,7 @@ const READ_BYTES: usize = 256 << 10;
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     #[error(
-        "the disk of the file storage is almost full: {free_bytes} bytes are free, and {min_free_bytes} are kept free; try again when space has been made"
+        "the disk of the file storage is almost full: {free_bytes} bytes are free, and {min_free_bytes} are kept free; try again when space has been freed"
     )]
     DiskFull { free_bytes: u64, min_free_bytes: u64 },
     /// An object is missing or has another size than was written.
@@ -68,13 +68,13 @@ impl Storage {
             }
         };
         let mut location = url.clone();
-        // A URL of this kind may not be able to have a user, which is fine too.
+        // URLs of some schemes cannot have a user, which is fine.
         let _ = location.set_username("").and_then(|()| location.set_password(None));
         location.set_query(None);
         Ok(Self { store, folder, min_free_bytes, location: location.to_string() })
     }
 
-    /// The name of this storage in a message.
+    /// Returns the name of this storage for messages.
     pub fn location(&self) -> &str {
         &self.location
     }
@@ -152,7 +152,7 @@ impl Storage {
     /// Removes one object, if it exists.
     pub async fn remove_object(&self, key: &str) -> object_store::Result<()> {
         if let Some(root) = &self.folder {
-            // What a process that was killed left of it, before it had its name.
+            // The temporary file of a process that was killed before it could rename it.
             ignore_missing(tokio::fs::remove_file(root.join(format!("{key}{STAGED}"))).await).map_err(local)?;
         }
         match self.store.delete(&Path::from(key)).await {

@@ -8,7 +8,7 @@ use tracing_subscriber::{EnvFilter, field::MakeExt, fmt::format};
 /// Format of a line of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Lines of text.
     Human,
     /// One JSON object per line, with the fields of the event and of its spans.
     Json,
@@ -20,7 +20,7 @@ pub fn init(format: LogFormat) {
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Human => {
-            // A name of a column or a file may contain a line break: in the log, it must not begin a line of its own.
+            // A name of a column or a file may contain a line break: in the log, it must not begin a new line.
             let fields = format::debug_fn(|writer, field, value| match field.name() {
                 "message" => write!(OneLine(writer), "{value:?}"),
                 // Written by the `log` crate for itself.

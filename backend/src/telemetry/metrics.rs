@@ -1,4 +1,4 @@
-//! The figures, and the only calls that record them. Names follow Prometheus: base units, `_total` for what only grows.
+//! The metrics, and the only calls that record them. Names follow Prometheus: base units, `_total` for what only grows.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const POOL: &str = "loadify_database_pool_connections";
 const POOL_MAX: &str = "loadify_database_pool_max_connections";
 const POOL_WAITING: &str = "loadify_database_pool_waiting";
 
-/// Upper bounds of histograms, in seconds: from a response out of memory to a wait that a user gives up.
+/// Upper bounds of histograms, in seconds: from a response from memory to a wait that no user accepts.
 const BUCKETS_SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 
 /// Starts to record; once per process.

@@ -1,6 +1,6 @@
 //! Log and metrics.
 //!
-//! `requests` assigns each request an id, a span and a line in the log. `metrics` is the only file that records figures;
+//! `requests` assigns each request an id, a span and a line in the log. `metrics` is the only file that records values;
 //! `scrape` reads those that are only known on demand, and serves all of them.
 
 mod logs;

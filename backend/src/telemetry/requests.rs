@@ -41,7 +41,7 @@ pub async fn observe(
     let header = HeaderValue::try_from(&id).map_err(actix_web::error::ErrorBadRequest)?;
     let (method, path) = (request.method().clone(), request.path().to_owned());
     let start = Instant::now();
-    // A client that leaves does not leave its statement behind.
+    // If the client disconnects, its statement is canceled.
     let handling = db::abort_on_drop(CURRENT.scope(id, next.call(request)));
     let answered = handling.instrument(span.clone()).await;
     let duration = start.elapsed();

@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 
 use crate::{app::App, auth::Rule, http::routes::Routes, imports, operation, products, telemetry::metrics, webhooks};
 
-/// For how long the figures of the database are reused: several scrapers should not cost more than one.
+/// How long the values from the database are reused: several scrapers should not cost more than one.
 const CACHE_TTL: Duration = Duration::from_secs(1);
 /// How long a scrape waits for the database.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);

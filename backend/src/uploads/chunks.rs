@@ -1,7 +1,7 @@
 //! The objects of an unfinished upload.
 //!
 //! A chunk is recorded in the database before it is written, counts once it is accepted, and is listed in the manifest when
-//! the upload is complete. Whatever process dies in between, its objects are known and get removed.
+//! the upload is complete. If a process dies in between, its objects are known and are removed.
 
 use std::time::Duration;
 

@@ -103,7 +103,7 @@ pub async fn request_lock(conn: &mut AsyncPgConnection, id: &str, offset: i64) -
     Ok(row)
 }
 
-/// Makes the request with the newest token the lock owner, whoever owned it. `None` if there is a newer token, or the offset has
+/// Makes the request with the newest token the lock owner in place of any other. `None` if there is a newer token, or the offset has
 /// changed.
 pub async fn take_over_lock(
     conn: &mut AsyncPgConnection,

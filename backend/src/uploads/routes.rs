@@ -337,7 +337,7 @@ pub async fn append_bytes(
     let id = id_of(&id)?;
     let appended = match lock::acquire(&app, id, offset).await {
         Ok(lock) => append(&app, lock, body, headers).await?,
-        // The offset is right and yet nothing is accepted: the file may be complete.
+        // The offset is right, but nothing is accepted: the file may be complete.
         Err(error @ ApiError::OffsetConflict { offset: end, .. }) if end == offset => {
             after_the_end(&app, id, body_bytes).await?.ok_or(error)?
         }

@@ -71,8 +71,8 @@ pub async fn get_delivery(app: Data<App>, id: Path<i64>) -> ApiResult<Json<Deliv
 
 /// Send a delivery again.
 ///
-/// Whatever its status; with the same `webhook-id` and the same body, so that the receiver can recognize it. One whose
-/// attempt is in flight stays as it is.
+/// Works for any status. The message has the same `webhook-id` and the same body, so that the receiver can recognize it. A
+/// delivery whose attempt is in flight is not changed.
 #[utoipa::path(post, path = "/webhooks/deliveries/{id}/redeliver", tag = "webhooks", responses(
     (status = 200, body = Delivery),
 ))]

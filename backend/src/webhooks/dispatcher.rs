@@ -1,8 +1,8 @@
-//! Sends deliveries: claims what is due, makes the requests, and records what became of them.
+//! Sends deliveries: claims what is due, makes the requests, and records their results.
 //!
 //! One loop per worker process. In each turn one transaction records the attempts that have ended and claims as many
 //! deliveries as there are free slots; so ten thousand deliveries take some hundreds of statements. The requests run as
-//! tasks of their own, and no transaction is open while a receiver is waited for. Turns follow one another as long as
+//! tasks of their own, and no transaction is open during a request. Turns follow one another as long as
 //! attempts end; then the loop sleeps until it is woken by a message from the broker, which the commit of a delivery or the
 //! scheduler has sent.
 
@@ -84,7 +84,7 @@ async fn pause(app: &App) {
 
 async fn dispatch(app: &Arc<App>) {
     let mut state = State::default();
-    // Whatever became due while there was no worker.
+    // Deliveries that became due while no worker was running.
     let mut look = true;
     loop {
         if look || !state.completed.is_empty() {
@@ -183,7 +183,7 @@ impl State {
         Ok(claims)
     }
 
-    /// Waits for the requests in flight, for a while, and records what became of them.
+    /// Waits for the requests in flight, for a while, and records their results.
     async fn drain(mut self, app: &App) {
         let finishing = async {
             while let Some(ended) = self.requests.join_next_with_id().await {

@@ -20,7 +20,7 @@ pub struct Message {
 /// Returns the body of a message, exactly as it is signed.
 pub fn body(event: WebhookEvent, at: DateTime<Utc>, data: &Value) -> String {
     let at = at.to_rfc3339_opts(SecondsFormat::Micros, true);
-    // Not by `json!`, which sorts the names: people read this.
+    // Without `json!`, which sorts the names: this order is easier to read.
     format!(r#"{{"type":"{}","timestamp":"{at}","data":{data}}}"#, event.as_str())
 }
 

@@ -62,7 +62,7 @@ pub struct Capacity {
 }
 
 /// A delivery may be attempted when it is due and no earlier message about the same product waits for its first attempt.
-/// An earlier one that has failed does not hold up later ones; `version` in the messages then says which one is newer.
+/// An earlier one that has failed does not delay later ones; `version` in the messages then says which one is newer.
 ///
 /// The subquery is a scalar one, so that the planner reads the queue by its index and stops at the limit.
 const IS_DUE: &str = "d.webhook_id = w.id AND d.status = 'pending' AND d.wake_at <= now() \
@@ -76,7 +76,7 @@ const IS_DUE: &str = "d.webhook_id = w.id AND d.status = 'pending' AND d.wake_at
 ///
 /// Each webhook has two queues: single changes are served first, and mass changes get what is left. While a mass change
 /// waits and none of its requests is in flight, one slot is its own (where a webhook has more than one slot), so that steady
-/// single changes do not hold it up for ever.
+/// single changes do not delay it forever.
 pub async fn claim(conn: &mut AsyncPgConnection, capacity: &Capacity, lease: Duration) -> QueryResult<Vec<Claim>> {
     let ids: Vec<_> = capacity.in_flight.iter().map(|(id, _)| *id).collect();
     let in_flight = |count: fn(&InFlight) -> i32| capacity.in_flight.iter().map(|(_, n)| count(n)).collect::<Vec<_>>();

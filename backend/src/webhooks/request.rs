@@ -1,4 +1,4 @@
-//! One request to a receiver and what comes of it, within one deadline and bounded memory.
+//! One request to a receiver and its outcome, within one deadline and bounded memory.
 
 use std::time::{Duration, Instant, SystemTime};
 

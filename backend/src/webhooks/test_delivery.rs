@@ -43,7 +43,7 @@ impl TestLimiter {
 }
 
 /// Sends a sample message and returns the result. The webhook may be disabled; nothing is retried, and the response does not
-/// disable it. No database connection is held while the receiver is waited for.
+/// disable it. No database connection is held during the request.
 pub async fn send(app: &App, webhook_id: i64, event: WebhookEvent) -> ApiResult<DeliveryDetail> {
     app.dispatcher.tests.check()?;
     let at = Utc::now();

@@ -15,7 +15,7 @@ use crate::ui::{Glyph, Icon, Popover, Toasts};
 /// Pages that need a permission: path, label, icon, permission.
 const PAGES: [(&str, &str, Glyph, Permission); 4] = [
     ("/webhooks", "Webhooks", Glyph::External, Permission::Webhooks),
-    ("/users", "Users", Glyph::People, Permission::Admin),
+    ("/users", "Users", Glyph::Users, Permission::Admin),
     ("/keys", "API keys", Glyph::Key, Permission::Admin),
     ("/audit", "Audit log", Glyph::Clock, Permission::Admin),
 ];
@@ -32,7 +32,7 @@ pub fn AccountMenu() -> impl IntoView {
     };
     let button = move || match initial() {
         Some(initial) => view! { <span class="avatar" aria-hidden="true">{initial}</span> }.into_any(),
-        None => view! { <span class="avatar avatar-open"><Icon glyph=Glyph::Person /></span> }.into_any(),
+        None => view! { <span class="avatar avatar-open"><Icon glyph=Glyph::User /></span> }.into_any(),
     };
     view! {
         <div class="account">
@@ -130,7 +130,7 @@ fn OwnAccount(open: RwSignal<bool>, changing: RwSignal<bool>, listing: RwSignal<
         spawn_local(async move {
             match requests::sign_out().await {
                 Ok(()) => Auth::signed_out(),
-                Err(problem) => toasts.refuse("Couldn't sign out", &problem),
+                Err(problem) => toasts.fail("Couldn't sign out", &problem),
             }
         });
     };

@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_have_a_warning_tone() {
+    fn errors_have_a_warning_tone() {
         assert_eq!(response(Some(204)), ("good", "204".into()));
         assert_eq!(response(Some(403)).0, "warning");
         assert_eq!(response(Some(500)).0, "bad");

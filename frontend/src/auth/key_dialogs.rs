@@ -10,7 +10,7 @@ use wasm_bindgen_futures::spawn_local;
 use super::labels::{self, sentence};
 use super::requests;
 use crate::ui::{
-    Choices, CopyField, FormButtons, Modal, RefusalNotice, SecretDialog, TextField, focus_first_error, of_field,
+    Choices, CopyField, FormButtons, FormErrorNotice, Modal, SecretDialog, TextField, focus_first_error, of_field,
     open_while_some,
 };
 
@@ -40,7 +40,7 @@ struct FormState {
     lifetime: RwSignal<Option<u32>>,
     submitted: RwSignal<bool>,
     busy: RwSignal<bool>,
-    refused: RwSignal<Option<Problem>>,
+    server_error: RwSignal<Option<Problem>>,
 }
 
 impl FormState {
@@ -51,7 +51,7 @@ impl FormState {
             lifetime: RwSignal::new(DEFAULT_LIFETIME),
             submitted: RwSignal::new(false),
             busy: RwSignal::new(false),
-            refused: RwSignal::new(None),
+            server_error: RwSignal::new(None),
         }
     }
 
@@ -67,8 +67,8 @@ impl FormState {
     fn error_of(self, field: &'static str, label: &'static str) -> Memo<Option<String>> {
         Memo::new(move |_| {
             let errors = if self.submitted.get() { self.input().check() } else { Vec::new() };
-            let refused = || self.refused.with(|problem| of_field(&problem.as_ref()?.errors, field));
-            of_field(&errors, field).or_else(refused).map(|message| sentence(label, &message))
+            let server_error = || self.server_error.with(|problem| of_field(&problem.as_ref()?.errors, field));
+            of_field(&errors, field).or_else(server_error).map(|message| sentence(label, &message))
         })
     }
 
@@ -86,7 +86,7 @@ fn CreateKeyForm(open: RwSignal<bool>, on_created: impl Fn(NewKey) + Copy + Send
     let form = FormState::new();
     Effect::new(move |_| {
         form.input();
-        form.refused.set(None);
+        form.server_error.set(None);
     });
     let submit = move |event: ev::SubmitEvent| {
         event.prevent_default();
@@ -108,7 +108,7 @@ fn CreateKeyForm(open: RwSignal<bool>, on_created: impl Fn(NewKey) + Copy + Send
                 }
                 Err(problem) => {
                     form.busy.try_set(false);
-                    form.refused.try_set(Some(problem));
+                    form.server_error.try_set(Some(problem));
                     focus_first_error();
                 }
             }
@@ -116,7 +116,7 @@ fn CreateKeyForm(open: RwSignal<bool>, on_created: impl Fn(NewKey) + Copy + Send
     };
     view! {
         <form class="webhook-form" novalidate on:submit=submit data-testid="key-form">
-            <RefusalNotice problem=form.refused title="Couldn't create the key" testid="key-refusal" />
+            <FormErrorNotice problem=form.server_error title="Couldn't create the key" testid="key-problem" />
             <TextField
                 id="key-name"
                 label="Name"

@@ -38,7 +38,7 @@ impl Keys {
         spawn_local(async move {
             match requests::revoke_key(key.id).await {
                 Ok(()) => self.toasts.say(format!("{} was revoked", key.name)),
-                Err(problem) => self.toasts.refuse(&format!("Couldn't revoke {}", key.name), &problem),
+                Err(problem) => self.toasts.fail(&format!("Couldn't revoke {}", key.name), &problem),
             }
             self.load();
         });

@@ -31,7 +31,7 @@ fn Sessions(open: RwSignal<bool>) -> impl IntoView {
         spawn_local(async move {
             match requests::sign_out_everywhere().await {
                 Ok(()) => Auth::signed_out(),
-                Err(problem) => toasts.refuse("Couldn't sign out", &problem),
+                Err(problem) => toasts.fail("Couldn't sign out", &problem),
             }
         });
     };
@@ -72,7 +72,7 @@ fn SessionLine(session: Session, list: LocalResource<Result<SessionList, Problem
         ending.set(true);
         spawn_local(async move {
             if let Err(problem) = requests::end_session(id).await {
-                toasts.refuse("Couldn't end the session", &problem);
+                toasts.fail("Couldn't end the session", &problem);
             }
             ending.try_set(false);
             if !list.is_disposed() {

@@ -17,7 +17,7 @@ use super::layout::AuthLayout;
 use super::password::NewPasswordField;
 use super::requests;
 use super::state::{Auth, AuthState};
-use crate::ui::{RefusalNotice, TextField, focus_first_error, of_field, page_title};
+use crate::ui::{FormErrorNotice, TextField, focus_first_error, of_field, page_title};
 
 thread_local! {
     /// The token of the link; removed from the URL, so that it does not stay in the history.
@@ -139,7 +139,7 @@ fn SetupForm(token: String) -> impl IntoView {
     view! {
         <form class="auth-form" novalidate on:submit=submit data-testid="setup-form">
             <p class="card-note">"From then on, everyone needs an account, also on this computer."</p>
-            <RefusalNotice problem title="Couldn't create the account" testid="setup-problem" />
+            <FormErrorNotice problem title="Couldn't create the account" testid="setup-problem" />
             <TextField
                 id="setup-name"
                 label="Name"

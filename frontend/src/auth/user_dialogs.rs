@@ -11,7 +11,7 @@ use super::labels::{self, sentence};
 use super::password::{NewPasswordField, PasswordField, Use};
 use super::requests;
 use super::state::Auth;
-use crate::ui::{FormButtons, Modal, RefusalNotice, Submission, TextField, Toasts, open_while_some};
+use crate::ui::{FormButtons, FormErrorNotice, Modal, Submission, TextField, Toasts, open_while_some};
 
 /// Adds a user.
 #[component]
@@ -30,7 +30,7 @@ fn AddUserForm(open: RwSignal<bool>, on_added: impl Fn() + Copy + Send + Sync + 
     let toasts = Toasts::expect();
     let (name, password) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
     let role = RwSignal::new(Role::Viewer);
-    let submission = Submission::default().forgets(move || {
+    let submission = Submission::default().clear_error_on(move || {
         name.track();
         password.track();
     });
@@ -55,13 +55,13 @@ fn AddUserForm(open: RwSignal<bool>, on_added: impl Fn() + Copy + Send + Sync + 
                     toasts.say(format!("{} was added", user.name));
                     on_added();
                 }
-                Err(problem) => submission.refuse(problem),
+                Err(problem) => submission.fail(problem),
             }
         });
     };
     view! {
         <form class="webhook-form" novalidate on:submit=submit data-testid="user-form">
-            <RefusalNotice problem=submission.refused title="Couldn't add the user" testid="form-refusal" />
+            <FormErrorNotice problem=submission.server_error title="Couldn't add the user" testid="form-problem" />
             <TextField
                 id="user-name"
                 label="Name"
@@ -142,7 +142,7 @@ fn SetPasswordForm(
 ) -> impl IntoView {
     let toasts = Toasts::expect();
     let password = RwSignal::new(String::new());
-    let submission = Submission::default().forgets(move || password.track());
+    let submission = Submission::default().clear_error_on(move || password.track());
     let User { id, name, .. } = user;
     let known = Signal::stored(name.clone());
     let submit = move |event: ev::SubmitEvent| {
@@ -160,14 +160,14 @@ fn SetPasswordForm(
                     toasts.say(format!("The password of {name} was changed"));
                     on_done();
                 }
-                Err(problem) => submission.refuse(problem),
+                Err(problem) => submission.fail(problem),
             }
         });
     };
     view! {
         <form class="webhook-form" novalidate on:submit=submit data-testid="set-password-form">
             <p class="card-note">"This ends all sessions of the user. Share the password securely."</p>
-            <RefusalNotice problem=submission.refused title="Couldn't change the password" testid="form-refusal" />
+            <FormErrorNotice problem=submission.server_error title="Couldn't change the password" testid="form-problem" />
             <NewPasswordField
                 id="set-password"
                 label="Password"
@@ -201,7 +201,7 @@ fn ChangePasswordForm(open: RwSignal<bool>) -> impl IntoView {
     let (current, new) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
     let name = auth.user().map(|user| user.name).unwrap_or_default();
     let known = Signal::stored(name.clone());
-    let submission = Submission::default().forgets(move || {
+    let submission = Submission::default().clear_error_on(move || {
         current.track();
         new.track();
     });
@@ -227,14 +227,14 @@ fn ChangePasswordForm(open: RwSignal<bool>) -> impl IntoView {
                     open.try_set(false);
                     toasts.say("Your password was changed. Your other sessions have ended.");
                 }
-                Err(error) => submission.refuse(error.problem),
+                Err(error) => submission.fail(error.problem),
             }
         });
     };
     view! {
         <form class="webhook-form" novalidate on:submit=submit data-testid="change-password-form">
-            <RefusalNotice problem=submission.refused title="Couldn't change the password" testid="form-refusal" />
-            // Tells password managers which account the password belongs to.
+            <FormErrorNotice problem=submission.server_error title="Couldn't change the password" testid="form-problem" />
+            // For password managers: the account that the password belongs to.
             <input type="text" autocomplete="username" value=name hidden readonly />
             <PasswordField
                 id="current-password"

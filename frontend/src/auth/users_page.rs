@@ -74,7 +74,7 @@ impl Users {
             };
             match result {
                 Ok(message) => self.toasts.say(message),
-                Err(problem) => self.toasts.refuse(&format!("Couldn't change {name}"), &problem),
+                Err(problem) => self.toasts.fail(&format!("Couldn't change {name}"), &problem),
             }
             self.load();
         });
@@ -264,7 +264,7 @@ fn RoleSelect(user: Memo<User>, users: Users) -> impl IntoView {
 fn NoUsers() -> impl IntoView {
     view! {
         <div class="empty" data-testid="no-users">
-            <Icon glyph=Glyph::People />
+            <Icon glyph=Glyph::Users />
             <p class="empty-title">"No accounts yet"</p>
             <p>"Anyone on this computer has full access. Use the setup link in the server log."</p>
         </div>

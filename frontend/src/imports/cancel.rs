@@ -17,8 +17,8 @@ pub fn CancelButton(run: RwSignal<Run>) -> impl IntoView {
         problem.set(None);
         spawn_local(async move {
             // On success, the stream delivers the event.
-            if let Err(refused) = cancel_import(id).await {
-                problem.try_set(Some(refused));
+            if let Err(error) = cancel_import(id).await {
+                problem.try_set(Some(error));
             }
         });
     };

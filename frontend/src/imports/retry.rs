@@ -31,8 +31,8 @@ pub fn RetryButton(
         spawn_local(async move {
             match retry_import(id).await {
                 Ok(_) => on_retry.run(()),
-                Err(refused) => {
-                    problem.try_set(Some(refused));
+                Err(error) => {
+                    problem.try_set(Some(error));
                     busy.try_set(false);
                 }
             }

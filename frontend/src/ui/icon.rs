@@ -21,8 +21,8 @@ pub enum Glyph {
     Keyboard,
     More,
     Next,
-    People,
-    Person,
+    Users,
+    User,
     Plus,
     Previous,
     Products,
@@ -53,10 +53,10 @@ impl Glyph {
             Self::Keyboard => "M1.75 4h12.5v8H1.75zM4.25 6.5h.01M6.75 6.5h.01M9.25 6.5h.01M11.75 6.5h.01M5 9.5h6",
             Self::More => "M3.5 8h.01M8 8h.01M12.5 8h.01",
             Self::Next => "M3 8h10M9 4l4 4-4 4",
-            Self::People => {
+            Self::Users => {
                 "M8.25 5.25a2.25 2.25 0 1 1-4.5 0 2.25 2.25 0 0 1 4.5 0ZM1.75 13c0-2.5 1.75-3.75 4.25-3.75s4.25 1.25 4.25 3.75M10.25 3.2a2.25 2.25 0 0 1 0 4.1M12 9.5c1.5.5 2.25 1.7 2.25 3.5"
             }
-            Self::Person => {
+            Self::User => {
                 "M10.75 5a2.75 2.75 0 1 1-5.5 0 2.75 2.75 0 0 1 5.5 0ZM2.75 13.75c0-3 2-4.5 5.25-4.5s5.25 1.5 5.25 4.5"
             }
             Self::Plus => "M8 3v10M3 8h10",

@@ -30,7 +30,7 @@ pub use form_buttons::FormButtons;
 pub use icon::{Glyph, Icon, Logo};
 pub use list_frame::{ListFrame, ListState};
 pub use modal::Modal;
-pub use notice::{Notice, ProblemNotice, RefusalNotice, Tone};
+pub use notice::{FormErrorNotice, Notice, ProblemNotice, Tone};
 pub use page_head::{AddButton, PageHead};
 pub use popover::Popover;
 pub use progress::{BarState, ProgressBar};

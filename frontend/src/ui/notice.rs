@@ -93,7 +93,7 @@ pub fn ProblemNotice(
 
 /// Why a form was rejected, unless the reason is shown at a field.
 #[component]
-pub fn RefusalNotice(
+pub fn FormErrorNotice(
     problem: RwSignal<Option<Problem>>,
     /// What failed.
     title: &'static str,

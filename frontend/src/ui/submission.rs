@@ -12,15 +12,15 @@ pub struct Submission {
     /// It is being sent.
     pub busy: RwSignal<bool>,
     /// The error from the server, until the form changes.
-    pub refused: RwSignal<Option<Problem>>,
+    pub server_error: RwSignal<Option<Problem>>,
 }
 
 impl Submission {
     /// Clears the error from the server when `typed` changes.
-    pub fn forgets(self, typed: impl Fn() + 'static) -> Self {
+    pub fn clear_error_on(self, typed: impl Fn() + 'static) -> Self {
         Effect::new(move |_| {
             typed();
-            self.refused.set(None);
+            self.server_error.set(None);
         });
         self
     }
@@ -36,20 +36,20 @@ impl Submission {
             return false;
         }
         self.busy.set(true);
-        self.refused.set(None);
+        self.server_error.set(None);
         true
     }
 
     /// Ends sending with an error.
-    pub fn refuse(self, problem: Problem) {
+    pub fn fail(self, problem: Problem) {
         self.busy.try_set(false);
-        self.refused.try_set(Some(problem));
+        self.server_error.try_set(Some(problem));
         focus_first_error();
     }
 
     /// Returns the error of a field from the server.
     pub fn of(self, field: &'static str) -> Signal<Option<String>> {
-        Signal::derive(move || self.refused.with(|problem| of_field(&problem.as_ref()?.errors, field)))
+        Signal::derive(move || self.server_error.with(|problem| of_field(&problem.as_ref()?.errors, field)))
     }
 }
 

@@ -53,7 +53,7 @@ impl Toasts {
     }
 
     /// Reports a failure: `what`, and the reason.
-    pub fn refuse(self, what: &str, problem: &Problem) {
+    pub fn fail(self, what: &str, problem: &Problem) {
         self.show(Tone::Bad, format!("{what}: {}", problem.detail), None, TOAST_TIMEOUT * 2);
     }
 

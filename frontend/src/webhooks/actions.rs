@@ -61,7 +61,7 @@ fn RotateDialog(open: RwSignal<bool>, webhook: Memo<Webhook>, refresh: Refresh) 
                     secret.try_set(Some(NewSecret { secret: rotated.secret, note }));
                     refresh.now();
                 }
-                Err(problem) => toasts.refuse("Couldn't rotate the secret", &problem),
+                Err(problem) => toasts.fail("Couldn't rotate the secret", &problem),
             }
         });
     };
@@ -97,7 +97,7 @@ fn DeleteDialog(open: RwSignal<bool>, webhook: Memo<Webhook>) -> impl IntoView {
                         navigate("/webhooks", leptos_router::NavigateOptions::default());
                     }
                 }
-                Err(problem) => toasts.refuse("Couldn't delete the webhook", &problem),
+                Err(problem) => toasts.fail("Couldn't delete the webhook", &problem),
             }
         });
     };

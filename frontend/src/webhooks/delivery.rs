@@ -152,7 +152,7 @@ fn Redeliver(delivery: Delivery, refresh: Refresh) -> impl IntoView {
         spawn_local(async move {
             match requests::redeliver(id).await {
                 Ok(_) => toasts.say("Delivery queued"),
-                Err(problem) => toasts.refuse("Couldn't redeliver", &problem),
+                Err(problem) => toasts.fail("Couldn't redeliver", &problem),
             }
             refresh.now();
         });

@@ -8,7 +8,7 @@ use shared::{
 use wasm_bindgen_futures::spawn_local;
 
 use super::requests;
-use crate::ui::{Choices, FormButtons, Modal, RefusalNotice, Submission, TextField, of_field};
+use crate::ui::{Choices, FormButtons, FormErrorNotice, Modal, Submission, TextField, of_field};
 
 /// Result of saving.
 pub enum Saved {
@@ -68,10 +68,10 @@ impl FormState {
 
     /// Returns the error of a field, once the user tried to save.
     fn problem_of(self, field: &'static str, label: &'static str) -> Memo<Option<String>> {
-        let refused = self.submission.of(field);
+        let server_error = self.submission.of(field);
         Memo::new(move |_| {
             let errors = if self.submission.submitted.get() { self.input().check() } else { Vec::new() };
-            let found = of_field(&errors, field).or_else(|| refused.get());
+            let found = of_field(&errors, field).or_else(|| server_error.get());
             found.map(|problem| format!("{label} {problem}"))
         })
     }
@@ -84,7 +84,7 @@ fn WebhookForm(
     on_saved: impl Fn(Saved) + Copy + Send + Sync + 'static,
 ) -> impl IntoView {
     let form = FormState::new(webhook.as_ref());
-    form.submission.forgets(move || {
+    form.submission.clear_error_on(move || {
         form.input();
     });
     let id = webhook.map(|webhook| webhook.id);
@@ -100,15 +100,15 @@ fn WebhookForm(
                     open.try_set(false);
                     on_saved(saved);
                 }
-                Err(problem) => form.submission.refuse(problem),
+                Err(problem) => form.submission.fail(problem),
             }
         });
     };
     let label = if id.is_some() { "Save" } else { "Add webhook" };
     view! {
         <form class="webhook-form" novalidate on:submit=submit data-testid="webhook-form">
-            <RefusalNotice
-                problem=form.submission.refused
+            <FormErrorNotice
+                problem=form.submission.server_error
                 title="Couldn't save"
                 testid="webhook-problem"
                 plain=true

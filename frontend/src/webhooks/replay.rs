@@ -36,7 +36,7 @@ fn Question(open: RwSignal<bool>, webhook: Memo<Webhook>, refresh: Refresh) -> i
                 Ok(outcome) if outcome.deliveries == 0 => toasts.warn("No failed deliveries since then"),
                 Ok(outcome) if outcome.deliveries == 1 => toasts.say("1 delivery queued"),
                 Ok(outcome) => toasts.say(format!("{} deliveries queued", outcome.deliveries)),
-                Err(problem) => toasts.refuse("Couldn't replay", &problem),
+                Err(problem) => toasts.fail("Couldn't replay", &problem),
             }
             refresh.now();
         });

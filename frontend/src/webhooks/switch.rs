@@ -13,7 +13,7 @@ fn set_enabled(webhook: &Webhook, enabled: bool, refresh: Refresh, toasts: Toast
         let change = WebhookChange { enabled: Some(enabled), ..WebhookChange::default() };
         match requests::change(id, &change).await {
             Ok(_) => toasts.say(if enabled { "Webhook enabled" } else { "Webhook disabled" }),
-            Err(problem) => toasts.refuse("Couldn't change the webhook", &problem),
+            Err(problem) => toasts.fail("Couldn't change the webhook", &problem),
         }
         refresh.now();
     });

@@ -116,14 +116,14 @@ impl Header {
     fn into_format(self) -> Result<FileFormat, FileError> {
         self.check_limits()?;
         let [sku, name, description] = ["sku", "name", "description"].map(|wanted| self.find(wanted));
-        let repeated = [("sku", &sku), ("name", &name), ("description", &description)];
-        let repeated: Vec<_> = repeated.iter().filter(|(_, found)| found.len() > 1).collect();
-        let (Some(&sku), Some(&name), true) = (sku.first(), name.first(), repeated.is_empty()) else {
+        let duplicates = [("sku", &sku), ("name", &name), ("description", &description)];
+        let duplicates: Vec<_> = duplicates.iter().filter(|(_, found)| found.len() > 1).collect();
+        let (Some(&sku), Some(&name), true) = (sku.first(), name.first(), duplicates.is_empty()) else {
             let mut faults = Vec::new();
             for (wanted, _) in [("sku", &sku), ("name", &name)].iter().filter(|(_, found)| found.is_empty()) {
                 faults.push(self.missing(wanted));
             }
-            for (wanted, found) in repeated {
+            for (wanted, found) in duplicates {
                 let numbers = found.iter().map(|index| (index + 1).to_string()).collect::<Vec<_>>().join(", ");
                 faults.push(format!("Columns {numbers} are all called {wanted}; rename or remove all but one."));
             }
@@ -178,7 +178,7 @@ impl Header {
         format!("No column is called {wanted}; {advice}")
     }
 
-    /// The columns that there are.
+    /// The columns of the file.
     fn listed(&self) -> String {
         let mut text = String::from("The header has: ");
         for (index, column) in self.columns.iter().enumerate() {
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_lists_all_that_is_missing_and_considers_every_column() {
+    fn an_error_lists_all_missing_columns_and_considers_every_column() {
         let detail = |file: &[u8]| refused(file).detail;
         assert_eq!(
             detail(b"id;title;price\n1;x;2\n"),

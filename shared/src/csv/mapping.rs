@@ -9,7 +9,7 @@ use crate::text::header_key;
 /// The columns of a file, and the fields of a product that they hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mapping {
-    /// Name of each column, in file order; a nameless or repeated column is given a name of its own.
+    /// Name of each column, in file order; a nameless or duplicate column is given a unique name.
     pub columns: Vec<String>,
     /// Index into `columns`.
     pub sku: usize,
@@ -49,7 +49,7 @@ fn is_same_name(text: &str, column: &str) -> bool {
     text.trim().eq_ignore_ascii_case(column) || (!text.is_ascii() && header_key(text) == header_key(column))
 }
 
-/// Returns the columns with a name of their own for each nameless or repeated one.
+/// Returns the columns with a unique name for each nameless or duplicate one.
 pub(super) fn with_unique_names(columns: Vec<String>) -> Vec<String> {
     let mut taken: HashSet<String> = HashSet::with_capacity(columns.len());
     // The number of the last copy of a name: counting from the first for each would take quadratic time.

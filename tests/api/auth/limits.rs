@@ -1,4 +1,4 @@
-//! Limits of requests, streams and imports.
+//! Limits on requests, streams and imports.
 
 use reqwest::{Method, StatusCode};
 use shared::{

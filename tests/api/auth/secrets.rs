@@ -48,7 +48,7 @@ async fn no_log_and_no_later_response_contains_a_secret() {
     app.db.execute("ALTER TABLE gone RENAME TO products").await;
 
     let mut seen = app.web.log();
-    assert!(seen.lines().count() > 20, "the log is there: {seen}");
+    assert!(seen.lines().count() > 20, "the log was read: {seen}");
     for path in PAGES {
         let response = admin.client.get(app.url(path)).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{path}");

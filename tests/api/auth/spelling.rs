@@ -1,5 +1,5 @@
 //! Authorization does not depend on how a path is spelled: every operation, in many spellings of its path, for every kind of
-//! principal, directly and through nginx as it is delivered.
+//! principal, directly and through nginx with the delivered configuration.
 //!
 //! A response to another spelling must be that to the plain one, or show that the path is not routed to a handler.
 
@@ -16,13 +16,13 @@ use tests::{
 
 use super::rules::{NO_ID, Row, TABLE};
 
-/// Connections at the same time.
+/// Concurrent connections.
 const CONNECTIONS: usize = 16;
-/// Spellings of each path at least.
+/// Minimum number of spellings of each path.
 const MIN_SPELLINGS: usize = 40;
 
 /// A principal: its name, and the header fields that authenticate it.
-type Caller = (String, String);
+type Principal = (String, String);
 
 /// A request for an operation.
 #[derive(Debug, Clone)]
@@ -125,7 +125,12 @@ fn other_methods(path: &str) -> Vec<(Spelling, Vec<&'static str>)> {
 }
 
 /// Sends one request for a row of the table.
-async fn send(connection: &mut RawConnection, spelling: &Spelling, row: &Row, caller: &Caller) -> Option<RawResponse> {
+async fn send(
+    connection: &mut RawConnection,
+    spelling: &Spelling,
+    row: &Row,
+    principal: &Principal,
+) -> Option<RawResponse> {
     let mut request = format!("{} ", spelling.method).into_bytes();
     request.extend_from_slice(&spelling.target);
     let kind = if row.1 == "/api/v1/imports" { "text/csv" } else { "application/json" };
@@ -136,7 +141,7 @@ async fn send(connection: &mut RawConnection, spelling: &Spelling, row: &Row, ca
         format!("Content-Type: {kind}\r\nContent-Length: {}\r\n", body.len())
     };
     request.extend_from_slice(
-        format!(" HTTP/1.1\r\nHost: 127.0.0.1\r\n{}{}{content}\r\n{body}", caller.1, spelling.headers).as_bytes(),
+        format!(" HTTP/1.1\r\nHost: 127.0.0.1\r\n{}{}{content}\r\n{body}", principal.1, spelling.headers).as_bytes(),
     );
     connection.send(&spelling.method, &request).await
 }
@@ -148,7 +153,7 @@ fn is_unrouted(response: Option<&RawResponse>) -> bool {
     match response.status {
         // The page, which the server delivers for all other paths, or a file of it.
         200 => response.has_type("text/html"),
-        // Of nginx or of the parser; handlers answer with problem details.
+        // From nginx or the parser; handlers answer with problem details.
         400 => !is_problem || response.body.windows(19).any(|text| text == b"request was refused"),
         // Handlers name an object, not a path. HEAD has no body.
         404 => {
@@ -164,7 +169,7 @@ fn is_refused(response: Option<&RawResponse>) -> bool {
     response.is_some_and(|response| matches!(response.status, 401 | 403))
 }
 
-/// What a response says about who is let in.
+/// Returns the outcome of authorization that a response shows.
 fn verdict(response: Option<&RawResponse>) -> String {
     match response {
         None => "closed".into(),
@@ -175,13 +180,13 @@ fn verdict(response: Option<&RawResponse>) -> String {
     }
 }
 
-struct Callers {
-    all: Vec<Caller>,
+struct Principals {
+    all: Vec<Principal>,
     /// Sessions that requests of the test can end.
     sessions: Vec<i64>,
 }
 
-async fn callers(app: &TestApp) -> Callers {
+async fn principals(app: &TestApp) -> Principals {
     let admin = app.admin().await;
     let cookie = |browser: &Browser| format!("Cookie: loadify={}\r\nSec-Fetch-Site: same-origin\r\n", browser.token);
     let bearer = |secret: &str| format!("Authorization: Bearer {secret}\r\n");
@@ -207,7 +212,7 @@ async fn callers(app: &TestApp) -> Callers {
     all.push(("expired key".into(), bearer(&expired.secret)));
     all.push(("revoked key".into(), bearer(&revoked.secret)));
     all.push(("ended session".into(), cookie(&ended)));
-    Callers { all, sessions }
+    Principals { all, sessions }
 }
 
 /// Everything that a request can change, except sessions and the audit log.
@@ -216,8 +221,8 @@ const STATE: &str = "SELECT (SELECT count(*) FROM products) + (SELECT count(*) F
      + (SELECT sum(hashtext(u::text)::bigint) FROM (SELECT id, name, role, enabled, password_hash FROM users) u)::bigint \
      + (SELECT sum(hashtext(k::text)::bigint) FROM (SELECT id, name, scopes, owner FROM api_keys) k)::bigint";
 
-/// The findings about one operation for one principal.
-async fn attack(app: &TestApp, base: &str, row: &Row, caller: &Caller, sessions: &[i64]) -> (usize, Vec<String>) {
+/// Returns the findings about one operation for one principal.
+async fn attack(app: &TestApp, base: &str, row: &Row, principal: &Principal, sessions: &[i64]) -> (usize, Vec<String>) {
     let mut connection = RawConnection::new(base);
     let ends_sessions = row.0 == "DELETE" && row.1.starts_with("/api/v1/session") && !row.1.contains('{');
     let restore = async || {
@@ -233,14 +238,14 @@ async fn attack(app: &TestApp, base: &str, row: &Row, caller: &Caller, sessions:
         target: path.clone().into_bytes(),
         headers: String::new(),
     };
-    let expected = send(&mut connection, &plain, row, caller).await;
+    let expected = send(&mut connection, &plain, row, principal).await;
     restore().await;
     let refused = is_refused(expected.as_ref()) || is_unrouted(expected.as_ref());
-    let every_letter = matches!(caller.0.as_str(), "anonymous" | "viewer");
+    let every_letter = matches!(principal.0.as_str(), "anonymous" | "viewer");
     let mut count = 1;
     let mut wrong = Vec::new();
     for spelling in spellings(row.0, &path, every_letter) {
-        let found = send(&mut connection, &spelling, row, caller).await;
+        let found = send(&mut connection, &spelling, row, principal).await;
         count += 1;
         restore().await;
         let is_livez = spelling.target == b"/livez" && found.as_ref().is_some_and(|found| found.status == 200);
@@ -248,14 +253,14 @@ async fn attack(app: &TestApp, base: &str, row: &Row, caller: &Caller, sessions:
             let target = String::from_utf8_lossy(&spelling.target).into_owned();
             let (expected, found) = (verdict(expected.as_ref()), verdict(found.as_ref()));
             let Spelling { what, method, .. } = spelling;
-            wrong.push(format!("{}: {method} {target:?} ({what}): expected {expected}, found {found}", caller.0));
+            wrong.push(format!("{}: {method} {target:?} ({what}): expected {expected}, found {found}", principal.0));
         }
     }
     (count, wrong)
 }
 
-/// The findings about other methods on a path, which can be other operations, for one principal.
-async fn attack_methods(base: &str, path: &str, caller: &Caller) -> (usize, Vec<String>) {
+/// Returns the findings about other methods on a path, which can be other operations, for one principal.
+async fn attack_methods(base: &str, path: &str, principal: &Principal) -> (usize, Vec<String>) {
     let mut connection = RawConnection::new(base);
     let rows: Vec<&Row> = TABLE.iter().filter(|row| row.1 == path).collect();
     let path = path.replace("{id}", NO_ID);
@@ -266,7 +271,7 @@ async fn attack_methods(base: &str, path: &str, caller: &Caller) -> (usize, Vec<
         let plain =
             Spelling { what: String::new(), method: row.0.into(), target: path.clone().into(), headers: String::new() };
         count += 1;
-        if !is_refused(send(&mut connection, &plain, row, caller).await.as_ref()) {
+        if !is_refused(send(&mut connection, &plain, row, principal).await.as_ref()) {
             allowed.push(row.0);
             if row.0 == "GET" {
                 allowed.push("HEAD");
@@ -275,11 +280,11 @@ async fn attack_methods(base: &str, path: &str, caller: &Caller) -> (usize, Vec<
     }
     for (spelling, meant) in other_methods(&path) {
         let row = rows.iter().find(|row| row.0 == spelling.method).unwrap_or(&rows[0]);
-        let found = send(&mut connection, &spelling, row, caller).await;
+        let found = send(&mut connection, &spelling, row, principal).await;
         count += 1;
         let is_allowed = meant.iter().any(|method| allowed.contains(method));
         if !is_allowed && !is_refused(found.as_ref()) && !is_unrouted(found.as_ref()) {
-            wrong.push(format!("{}: {path} ({}): found {}", caller.0, spelling.what, verdict(found.as_ref())));
+            wrong.push(format!("{}: {path} ({}): found {}", principal.0, spelling.what, verdict(found.as_ref())));
         }
     }
     (count, wrong)
@@ -293,7 +298,7 @@ async fn the_spelling_of_a_path_does_not_change_who_has_access() {
     let app = TestApp::closed(&settings).await;
     let web = app.base.strip_prefix("http://").unwrap().to_owned();
     let nginx = Nginx::start(|port| delivered_site(port, &web)).await;
-    let callers = callers(&app).await;
+    let principals = principals(&app).await;
     let state = app.db.number(STATE).await;
     for row in TABLE {
         assert!(spellings(row.0, row.1, false).len() >= MIN_SPELLINGS, "{}", row.1);
@@ -308,12 +313,12 @@ async fn the_spelling_of_a_path_does_not_change_who_has_access() {
     let mut jobs = Vec::new();
     for base in [&app.base, &nginx.base] {
         for row in TABLE.iter().filter(|row| !is_last(row)) {
-            jobs.extend(callers.all.iter().map(|caller| (base, row, caller)));
+            jobs.extend(principals.all.iter().map(|principal| (base, row, principal)));
         }
     }
-    let (reference, sessions) = (&app, &callers.sessions);
+    let (reference, sessions) = (&app, &principals.sessions);
     let mut running = stream::iter(jobs)
-        .map(|(base, row, caller)| attack(reference, base, row, caller, sessions))
+        .map(|(base, row, principal)| attack(reference, base, row, principal, sessions))
         .buffer_unordered(CONNECTIONS);
     while let Some(found) = running.next().await {
         add(found);
@@ -321,26 +326,27 @@ async fn the_spelling_of_a_path_does_not_change_who_has_access() {
     let mut paths: Vec<_> = TABLE.iter().map(|row| row.1).filter(|path| !path.starts_with("/api/v1/session")).collect();
     paths.dedup();
     let jobs = [&app.base, &nginx.base].into_iter().flat_map(|base| {
-        let callers = &callers.all;
-        paths.iter().flat_map(move |path| callers.iter().map(move |caller| (base, *path, caller)))
+        let principals = &principals.all;
+        paths.iter().flat_map(move |path| principals.iter().map(move |principal| (base, *path, principal)))
     });
-    let mut running =
-        stream::iter(jobs).map(|(base, path, caller)| attack_methods(base, path, caller)).buffer_unordered(CONNECTIONS);
+    let mut running = stream::iter(jobs)
+        .map(|(base, path, principal)| attack_methods(base, path, principal))
+        .buffer_unordered(CONNECTIONS);
     while let Some(found) = running.next().await {
         add(found);
     }
     // One after the other: they end the session of the request.
     for base in [&app.base, &nginx.base] {
         for row in TABLE.iter().filter(|row| is_last(row)) {
-            for caller in &callers.all {
-                add(attack(&app, base, row, caller, sessions).await);
+            for principal in &principals.all {
+                add(attack(&app, base, row, principal, sessions).await);
             }
         }
     }
     println!(
         "{count} requests: {} operations, {} principals, directly and through nginx, in {:.1} s; {} differ",
         TABLE.len(),
-        callers.all.len(),
+        principals.all.len(),
         started.elapsed().as_secs_f64(),
         wrong.len()
     );

@@ -47,7 +47,7 @@ async fn a_server_that_other_machines_reach_does_not_start_without_a_user() {
     assert!(web.log().contains("easily guessed") && !web.log().contains("password1234"), "{}", web.log());
     let web = app.process("all", &[("BIND", "0.0.0.0:0"), ("ADMIN_PASSWORD", ADMIN_PASSWORD)]);
     web.wait_for_line("Loadify is at http://").await;
-    // The process that was in open mode is closed now, too.
+    // The process that was in open mode now requires sign-in, too.
     assert_eq!(app.get("/api/v1/products").await.status(), StatusCode::UNAUTHORIZED);
 }
 

@@ -179,7 +179,7 @@ async fn redirects_are_followed_and_each_is_checked() {
 }
 
 #[tokio::test]
-async fn a_response_that_is_no_product_file_fails_with_the_reason() {
+async fn a_response_that_is_not_a_product_file_fails_with_the_reason() {
     let app = TestApp::start_with(&[LOCAL, ("MAX_UPLOAD_BYTES", "100000")]).await;
     let server = server(|path| match path {
         "/page" => Answer::Full(200, "content-type: text/html\r\n", "<html>".to_owned()),

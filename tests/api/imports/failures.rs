@@ -6,14 +6,14 @@ use reqwest::{Method, StatusCode};
 use shared::{event::EventKind, import::Import, job::JobStatus, problem::ErrorCode};
 use tests::{TestApp, csv::Csv, eventually, oracle::Table, proxy::Proxy, setting};
 
-/// The manifest of an import in the storage folder.
+/// Returns the path of the manifest of an import in the storage folder.
 async fn stored(app: &TestApp, id: i64) -> std::path::PathBuf {
     let sql = "SELECT object_key FROM imports WHERE id = $1";
     let key: String = app.db.client.query_one(sql, &[&id]).await.unwrap().get(0);
     app.storage.path().join(key)
 }
 
-/// The chunk of an import whose file has one.
+/// Returns the path of the chunk of an import whose file has only one.
 async fn only_chunk(app: &TestApp, id: i64) -> std::path::PathBuf {
     let manifest = std::fs::read(stored(app, id).await).unwrap();
     let chunks: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
@@ -30,7 +30,7 @@ async fn count_events(app: &TestApp, id: i64, kind: EventKind) -> i64 {
     app.db.number(&format!("SELECT count(*) FROM import_events WHERE import_id = {id} AND kind = '{kind}'")).await
 }
 
-/// An import whose worker has PostgreSQL through a proxy, in the middle of its file.
+/// Starts an import whose worker reaches PostgreSQL through a proxy, and waits for the middle of its file.
 async fn import_through_proxy(
     settings: &[(&'static str, &str)],
 ) -> (TestApp, Proxy, tests::process::Process, Csv, Import) {
@@ -107,7 +107,7 @@ async fn a_stored_file_that_differs_from_the_uploaded_one_fails_with_the_reason(
     let changed = app.upload(file.bytes()).await;
     let path = only_chunk(&app, truncated.id).await;
     let bytes = std::fs::read(&path).unwrap();
-    // At the end of a record: what is left is a valid file.
+    // At the end of a record, so the rest is a valid file.
     let half = bytes.len() / 2;
     let end = half + bytes[half..].windows(2).position(|pair| pair == b"\r\n").unwrap() + 2;
     std::fs::write(&path, &bytes[..end]).unwrap();
@@ -150,13 +150,13 @@ async fn a_failed_import_is_retried_from_where_it_stopped() {
     let path = stored(&app, import.id).await;
     let aside = path.with_extension("aside");
     std::fs::rename(&path, &aside).unwrap();
-    eventually("the file to be missed", || async {
+    eventually("the missing file to be noticed", || async {
         (count_events(&app, import.id, EventKind::Interrupted).await > 0).then_some(())
     })
     .await;
     let refused = retry(&app, import.id).await;
     assert_eq!(tests::app::problem(refused).await.code, ErrorCode::Conflict, "it has not failed");
-    // The attempts before had the same result.
+    // The earlier attempts had the same result.
     app.db.execute("UPDATE imports SET attempts = 4, wake_at = now()").await;
     let failed = app.end_of(import.id).await;
     assert_eq!(failed.status, JobStatus::Failed);
@@ -180,7 +180,7 @@ async fn a_failed_import_is_retried_from_where_it_stopped() {
 #[tokio::test]
 async fn a_job_that_waits_for_its_next_attempt_is_cancelled_at_once() {
     let app = TestApp::start_with(&IMPATIENT).await;
-    // In a session of its own, so that the change of the import below is committed at once.
+    // In a separate session, so that the change of the import below is committed at once.
     let lock = app.db.connect().await;
     lock.batch_execute("BEGIN; LOCK TABLE products IN SHARE MODE").await.unwrap();
     let import = app.upload("sku,name\na,b\n").await;

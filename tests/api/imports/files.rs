@@ -1,4 +1,4 @@
-//! Files of all kinds, and files that are no tables of products.
+//! Files of all kinds, and files that are not tables of products.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use shared::{
 use tests::{TestApp, app::problem};
 
 #[tokio::test]
-async fn a_file_that_cannot_be_imported_is_refused_at_once_and_leaves_nothing_behind() {
+async fn a_file_that_cannot_be_imported_is_rejected_immediately_and_leaves_nothing() {
     let app = TestApp::start().await;
     for (file, code) in [
         (b"".to_vec(), ErrorCode::EmptyFile),
@@ -31,7 +31,7 @@ async fn a_file_that_cannot_be_imported_is_refused_at_once_and_leaves_nothing_be
 }
 
 #[tokio::test]
-async fn a_refusal_arrives_although_the_file_is_still_being_sent() {
+async fn an_error_arrives_although_the_file_is_still_being_sent() {
     let app = TestApp::start().await;
     let mut file = b"id,title\n".to_vec();
     file.resize(20_000_000, b'x');
@@ -39,7 +39,7 @@ async fn a_refusal_arrives_although_the_file_is_still_being_sent() {
 }
 
 #[tokio::test]
-async fn a_file_over_the_limit_is_refused_announced_or_not() {
+async fn a_file_over_the_limit_is_rejected_with_and_without_its_length() {
     let app = TestApp::start_with(&[("MAX_UPLOAD_BYTES", "100000")]).await;
     let file = format!("sku,name\n{}", "a,b\n".repeat(50_000));
     let problem_of_announced = app.refused(file.clone()).await;
@@ -54,7 +54,7 @@ async fn a_file_over_the_limit_is_refused_announced_or_not() {
 }
 
 #[tokio::test]
-async fn an_upload_that_breaks_off_leaves_nothing_behind() {
+async fn an_upload_that_is_cut_leaves_nothing_behind() {
     use tokio::io::AsyncWriteExt;
     let app = TestApp::start().await;
     let address = app.base.trim_start_matches("http://");
@@ -64,7 +64,7 @@ async fn an_upload_that_breaks_off_leaves_nothing_behind() {
     line.write_all(head.as_bytes()).await.unwrap();
     line.shutdown().await.unwrap();
     drop(line);
-    // The next upload is a sign that the server is well; it has its own file and its own row.
+    // The next upload shows that the server still works; it has its own file and its own row.
     let import = app.import("sku,name\na,b\n").await;
     assert_eq!(import.status, JobStatus::Completed);
     assert_eq!(app.db.number("SELECT count(*) FROM imports").await, 1);
@@ -72,7 +72,7 @@ async fn an_upload_that_breaks_off_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_form_is_refused_with_the_way_that_works() {
+async fn a_form_is_rejected_with_the_supported_alternative() {
     let app = TestApp::start().await;
     let post = app.client.post(app.url("/api/v1/imports")).header("Content-Type", "multipart/form-data; boundary=x");
     let problem = problem(post.body("--x\r\n\r\nsku,name\r\n--x--").send().await.unwrap()).await;
@@ -81,7 +81,7 @@ async fn a_form_is_refused_with_the_way_that_works() {
 }
 
 #[tokio::test]
-async fn the_upload_keeps_name_size_and_hash_of_the_file() {
+async fn an_import_records_name_size_and_hash_of_the_file() {
     let app = TestApp::start().await;
     let post = app.client.post(app.url("/api/v1/imports?file_name=..%2F..%2Fetc%2FÄpfel.csv"));
     let response = post.body("sku,name\na,b\n").send().await.unwrap();
@@ -153,7 +153,7 @@ async fn line_breaks_in_quotes_are_data_and_lines_are_counted_through_them() {
 }
 
 #[tokio::test]
-async fn a_quote_that_is_never_closed_costs_its_own_row_and_no_other() {
+async fn an_unclosed_quote_rejects_only_its_own_row() {
     let app = TestApp::start_with(&[("IMPORT_BATCH_ROWS", "100")]).await;
     // More than a megabyte follows the first stray quote, less than that the second.
     let mut file = "sku,name,description\r\na,A,\"never closed\r\n".to_owned();
@@ -212,7 +212,7 @@ async fn each_endless_row_of_a_file_is_rejected_and_the_others_are_imported() {
 }
 
 #[tokio::test]
-async fn a_header_that_repeats_a_name_thousands_of_times_is_refused_at_once() {
+async fn a_header_with_thousands_of_equal_names_is_rejected_immediately() {
     let app = TestApp::start().await;
     let started = std::time::Instant::now();
     let problem = app.refused(format!("sku,name{}\na,b\n", ",a".repeat(6_000))).await;

@@ -1,4 +1,4 @@
-//! Limits are settings; that their defaults hold is seen elsewhere (access.rs, files.rs, slow.rs).
+//! Limits that are settings. Other tests check the defaults (auth/, files.rs, slow.rs).
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Sends `bytes` on a connection and nothing more; reads to its end, or for five seconds. Also tells whether it ended.
+/// Sends only `bytes` on a connection; reads until it ends, or for five seconds. Returns what was read, and whether it ended.
 async fn answer(app: &TestApp, bytes: &[u8]) -> (String, bool, Duration) {
     let mut line = TcpStream::connect(app.base.strip_prefix("http://").unwrap()).await.unwrap();
     let start = Instant::now();
@@ -18,7 +18,7 @@ async fn answer(app: &TestApp, bytes: &[u8]) -> (String, bool, Duration) {
     let mut answer = Vec::new();
     let reading = line.read_to_end(&mut answer);
     let ended = tokio::time::timeout(Duration::from_secs(5), reading).await.is_ok();
-    assert!(ended || !answer.is_empty(), "nothing came back");
+    assert!(ended || !answer.is_empty(), "there was no response");
     (String::from_utf8(answer).unwrap(), ended, start.elapsed())
 }
 
@@ -35,11 +35,11 @@ async fn json_has_a_size_and_no_unknown_fields() {
     let (status, problem) = post(product(&"x".repeat(1_000))).await;
     assert_eq!((status, &problem["code"]), (StatusCode::PAYLOAD_TOO_LARGE, &json!("payload_too_large")));
     assert!(problem["detail"].as_str().unwrap().contains("1000 bytes"), "{problem}");
-    // Packed, a few bytes could be gigabytes.
+    // Compressed, a few bytes could expand to gigabytes.
     let packed = app.client.post(app.url("/api/v1/products")).header("content-encoding", "gzip");
     let packed = packed.header("content-type", "application/json").body("packed").send().await.unwrap();
     assert_eq!(tests::app::problem(packed).await.status, 415);
-    // However deep it is nested.
+    // At any depth of nesting.
     for (depth, expected) in [(3, "unknown field"), (200, "unknown field")] {
         let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         let (status, problem) = post(format!(r#"{{"sku":"B","name":"B","more":{nested}}}"#)).await;
@@ -49,7 +49,7 @@ async fn json_has_a_size_and_no_unknown_fields() {
 }
 
 #[tokio::test]
-async fn wrong_passwords_have_a_number_and_a_pause() {
+async fn failed_sign_ins_and_their_delay_are_settings() {
     let settings = [
         ("SIGN_IN_ACCOUNT_TRIES", "2"),
         ("SIGN_IN_ACCOUNT_PAUSE_SECONDS", "1"),
@@ -62,7 +62,7 @@ async fn wrong_passwords_have_a_number_and_a_pause() {
         (response.status(), response.headers().get("retry-after").map(|wait| wait.to_str().unwrap().to_owned()))
     };
     let wrong = (StatusCode::UNAUTHORIZED, None);
-    // Pauses begin as seconds, which may be over when the next one knocks: they are looked up, and made longer.
+    // Delays begin with seconds, which may be over before the next attempt: the test reads and extends them.
     let pause = async |who: &str| {
         let pause =
             "SELECT max(extract(epoch FROM blocked_until - last_at))::bigint FROM sign_in_failures WHERE key LIKE";
@@ -90,7 +90,7 @@ async fn wrong_passwords_have_a_number_and_a_pause() {
 }
 
 #[tokio::test]
-async fn a_request_is_waited_for_only_so_long() {
+async fn slow_requests_are_cut_off_after_the_configured_time() {
     let settings = [("REQUEST_HEAD_SECONDS", "2"), ("KEEP_ALIVE_SECONDS", "2"), ("UPLOAD_IDLE_SECONDS", "2")];
     let app = TestApp::start_with(&settings).await;
     let requests: [(&str, &str); 4] = [
@@ -108,8 +108,8 @@ async fn a_request_is_waited_for_only_so_long() {
     for (request, expected) in requests {
         let (answer, ended, after) = answer(&app, request.as_bytes()).await;
         assert!(answer.starts_with(expected), "{request}: {answer}");
-        // Actix's clock for heads and idle connections ticks every half second; unread bodies are listened to for a little,
-        // so that the answer is not lost.
+        // Actix checks heads and idle connections every half second; unread bodies are drained for a short time,
+        // so that the response is not lost.
         assert!(ended && after > Duration::from_secs(1), "{request}: {after:?}");
     }
     assert_eq!(app.get("/api/v1/imports").await.json::<serde_json::Value>().await.unwrap()["items"], json!([]));

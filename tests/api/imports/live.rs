@@ -1,4 +1,4 @@
-//! The stream of events.
+//! The event stream of an import.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tests::{
 };
 
 #[tokio::test]
-async fn a_stream_begins_with_the_state_and_may_not_be_stored_compressed_or_buffered() {
+async fn a_stream_begins_with_the_state_and_is_not_cached_compressed_or_buffered() {
     let app = TestApp::serve(&[]).await;
     let import = app.upload("sku,name\na,b\n").await;
     let mut stream = app.watch(import.id, None).await;
@@ -33,10 +33,10 @@ async fn a_stream_begins_with_the_state_and_may_not_be_stored_compressed_or_buff
 }
 
 #[tokio::test]
-async fn events_are_numbered_from_one_and_none_comes_twice_or_not_at_all() {
+async fn events_are_numbered_from_one_without_gaps_or_duplicates() {
     let app = TestApp::start_with(&[("IMPORT_BATCH_ROWS", "1")]).await;
     let import = app.upload(Csv::random(6_000, 11).bytes()).await;
-    // One reader stays, another comes back after every event.
+    // One reader stays connected, another reconnects after every event.
     let faithful = tokio::spawn(app.watch(import.id, None).await.to_end());
     let mut fickle = Vec::new();
     let mut seen = None;
@@ -57,12 +57,12 @@ async fn events_are_numbered_from_one_and_none_comes_twice_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn at_most_four_events_come_in_a_second() {
+async fn at_most_four_events_are_sent_per_second() {
     let app = TestApp::start_with(&[("IMPORT_BATCH_ROWS", "1")]).await;
     let import = app.upload(Csv::random(8_000, 12).bytes()).await;
     let events = app.watch(import.id, None).await.to_end().await;
     let progress: Vec<_> = events.iter().filter(|event| event.kind == EventKind::Progress).collect();
-    assert!(progress.len() > 5, "the import was too short to tell");
+    assert!(progress.len() > 5, "the import was too short for this test");
     for five in progress.windows(5) {
         assert!((five[4].at - five[0].at).num_milliseconds() >= 990, "five events within a second: {five:?}");
     }
@@ -93,7 +93,7 @@ async fn a_quiet_stream_is_kept_alive_by_comments() {
             comments += 1;
         }
     }
-    assert!(start.elapsed() < Duration::from_secs(15), "{:?} for two comments", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(15), "two comments took {:?}", start.elapsed());
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn events_arrive_at_once_also_from_another_web_process() {
 }
 
 #[tokio::test]
-async fn a_stream_outlives_the_sessions_of_the_database() {
+async fn a_stream_survives_the_loss_of_database_sessions() {
     let app = TestApp::start_with(&[("IMPORT_BATCH_ROWS", "1"), ("IMPORT_LEASE_SECONDS", "2")]).await;
     let import = app.upload(Csv::random(5_000, 14).bytes()).await;
     let mut stream = app.watch(import.id, None).await;
@@ -124,8 +124,8 @@ async fn a_stream_outlives_the_sessions_of_the_database() {
 }
 
 #[tokio::test]
-async fn a_silent_worker_is_told_from_a_slow_one() {
-    // A lock on one product holds the only batch up; the worker still says that it is there.
+async fn a_silent_worker_is_distinguished_from_a_slow_one() {
+    // A lock on one product blocks the only batch; the worker still sends heartbeats.
     let app = TestApp::start().await;
     app.import("sku,name\na,b\n").await;
     app.db.execute("BEGIN; UPDATE products SET name = 'held' WHERE sku_key = 'a'").await;
@@ -133,7 +133,7 @@ async fn a_silent_worker_is_told_from_a_slow_one() {
     let mut stream = app.watch(import.id, None).await;
     let mut signs = 0;
     while signs < 2 {
-        let event = stream.next_event().await.unwrap().expect("it is held up");
+        let event = stream.next_event().await.unwrap().expect("the batch is blocked");
         signs += i32::from(event.kind == EventKind::Progress);
     }
     app.db.execute("ROLLBACK").await;

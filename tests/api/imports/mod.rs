@@ -1,4 +1,4 @@
-//! What an import does to the catalogue, and how it reports that.
+//! The effect of an import on the catalogue, and its reports.
 
 mod by_url;
 mod failures;
@@ -24,7 +24,7 @@ async fn a_file_becomes_the_catalogue_row_by_row() {
 }
 
 #[tokio::test]
-async fn the_figures_do_not_depend_on_batches_partitions_or_slices() {
+async fn the_counts_do_not_depend_on_batches_partitions_or_slices() {
     let files = [Csv::random(2_000, 2), Csv::random(2_000, 3)];
     let mut seen: Vec<Vec<Counts>> = Vec::new();
     for (batch, writers) in [("1", "1"), ("7", "3"), ("500", "2"), ("100000", "8")] {
@@ -39,8 +39,8 @@ async fn the_figures_do_not_depend_on_batches_partitions_or_slices() {
 }
 
 #[tokio::test]
-async fn an_import_that_outlasts_its_slice_goes_on_in_the_next() {
-    // One row a transaction: some thousand of them take longer than a second.
+async fn an_import_that_exceeds_its_slice_continues_in_the_next() {
+    // One row per transaction: some thousands of them take longer than a second.
     let app = TestApp::start_with(&[("IMPORT_SLICE_SECONDS", "1"), ("IMPORT_BATCH_ROWS", "1")]).await;
     let import = app.import_exactly(&Csv::random(6_000, 4)).await;
     assert_eq!(import.status, JobStatus::Completed);
@@ -59,7 +59,7 @@ async fn the_same_file_again_writes_nothing() {
     assert_eq!((again.counts.created, again.counts.updated), (0, 0));
     assert!(again.counts.unchanged > 1_000);
     let after: String = app.db.client.query_one(versions, &[]).await.unwrap().get(0);
-    assert_eq!(before, after, "row versions are the same ones");
+    assert_eq!(before, after, "no row was written");
 }
 
 #[tokio::test]
@@ -72,12 +72,12 @@ async fn a_row_changes_the_product_with_its_sku_in_any_case_and_leaves_active_al
     let table = app.table().await;
     let line = &table.lines["tea-01"];
     assert_eq!((line.sku.as_str(), line.name.as_str(), line.description.as_str()), ("tea-01", "Green tea", "new"));
-    assert!(!line.active, "what a person chose stays");
+    assert!(!line.active, "`active` as set by a user is kept");
     assert!(table.lines["cup"].active, "a new product is active");
 }
 
 #[tokio::test]
-async fn batches_of_new_products_that_meet_an_old_one_are_written_all_the_same() {
+async fn batches_of_new_products_that_contain_an_existing_one_are_written() {
     // Batches of ten: the first ones are all new, then some, then none, then all again.
     let app = TestApp::start_with(&[("IMPORT_BATCH_ROWS", "10"), ("IMPORT_WRITERS", "1")]).await;
     let rows =
@@ -109,7 +109,7 @@ async fn a_file_without_descriptions_leaves_them_as_they_are() {
 }
 
 #[tokio::test]
-async fn rejected_rows_are_listed_with_place_reason_and_text() {
+async fn rejected_rows_are_listed_with_position_reason_and_text() {
     let app = TestApp::start().await;
     let mut file = b"sku,name,description,price\r\n".to_vec();
     file.extend_from_slice(b"a,A,\"two\nlines\",1\r\n");
@@ -183,7 +183,7 @@ async fn a_queued_import_is_cancelled_at_once_and_writes_nothing() {
     let mut worker = app.worker(&[]).await;
     let other = app.import("sku,name\nc,d\n").await;
     assert_eq!(other.status, JobStatus::Completed);
-    assert_eq!(app.table().await.lines.len(), 1, "the cancelled file was not touched");
+    assert_eq!(app.table().await.lines.len(), 1, "the cancelled import wrote nothing");
     worker.kill();
 }
 
@@ -223,7 +223,7 @@ async fn two_imports_of_the_same_products_at_once_do_not_deadlock() {
     other.apply(&files[1]);
     for (key, line) in &app.table().await.lines {
         let known = [one.lines.get(key), other.lines.get(key)];
-        assert!(known.contains(&Some(line)), "{key} is as one of the files has it");
+        assert!(known.contains(&Some(line)), "{key} has the values of one of the files");
     }
 }
 
@@ -245,7 +245,7 @@ async fn the_history_lists_imports_newest_first_in_pages() {
 }
 
 #[tokio::test]
-async fn an_import_whose_file_is_gone_fails_and_says_where_it_looked() {
+async fn an_import_whose_file_is_missing_fails_and_reports_the_storage() {
     let app = TestApp::serve(&[]).await;
     let import = app.upload("sku,name\na,b\n").await;
     let elsewhere = tempfile::tempdir().unwrap();
@@ -257,7 +257,7 @@ async fn an_import_whose_file_is_gone_fails_and_says_where_it_looked() {
 }
 
 #[tokio::test]
-async fn an_import_survives_an_absent_database() {
+async fn an_import_survives_an_outage_of_the_database() {
     let app = TestApp::start_with(&[("IMPORT_BATCH_ROWS", "5"), ("IMPORT_LEASE_SECONDS", "2")]).await;
     let file = Csv::random(10_000, 9);
     let import = app.upload(file.bytes()).await;

@@ -16,7 +16,7 @@ use tests::TestApp;
 use trigram_index::folded;
 
 const STEPS: usize = 120;
-/// So few that they meet again and again, in several cases.
+/// Few enough to collide often, in several cases.
 const SKUS: [&str; 14] =
     ["a", "A", " a ", "b", "B", "tea-é", "TEA-É", "Tea-E\u{301}", "c", "d", "D", "=e", "'=E", "f,\"g\""];
 const NAMES: [&str; 7] = ["Tea", "Green tea", "Cup", "-1", "größe", "GROSSE", "gro\u{308}ße"];
@@ -33,7 +33,7 @@ struct Model {
     app: TestApp,
     random: StdRng,
     products: BTreeMap<String, Entry>,
-    /// In the order of deletion.
+    /// Deleted products, in the order of deletion.
     deleted: Vec<Entry>,
 }
 
@@ -42,7 +42,7 @@ impl Model {
         *of.choose(&mut self.random).unwrap()
     }
 
-    /// A product that is there, most of the time.
+    /// Returns a product that exists, in most cases.
     fn known(&mut self) -> Option<Entry> {
         let all: Vec<_> = self.products.values().cloned().collect();
         all.choose(&mut self.random).cloned()
@@ -75,7 +75,7 @@ impl Model {
         self.products.insert(key, Entry { id: made.id, version: 1, product });
     }
 
-    /// `PUT`, or `PATCH` of some fields.
+    /// Sends `PUT`, or `PATCH` of some fields.
     async fn write(&mut self, whole: bool) {
         let Some(entry) = self.known() else { return };
         let mut body = self.input();
@@ -180,7 +180,7 @@ impl Model {
             }
         }
         if keep {
-            // They go at the same moment; the one with the highest number counts as the last.
+            // They are deleted at the same time; the one with the highest id counts as the last.
             gone.sort_by_key(|entry| entry.id);
             self.deleted.extend(gone);
         }
@@ -217,7 +217,7 @@ impl Model {
         let import = self.app.import(file.into_inner().unwrap()).await;
         assert_eq!(import.status, JobStatus::Completed);
         for product in self.list().await {
-            // An import gives numbers and versions as it likes.
+            // The order in which an import assigns ids and versions is not defined.
             if let Some(entry) = self.products.get_mut(&sku_key(&product.sku)) {
                 (entry.id, entry.version) = (product.id, product.version);
             }
@@ -244,7 +244,7 @@ impl Model {
     }
 }
 
-/// A merge patch (RFC 7396), for objects in objects.
+/// Applies a merge patch (RFC 7396) to nested objects.
 fn merge(target: &mut Value, patch: &Value) {
     let target: &mut Map<_, _> = target.as_object_mut().unwrap();
     for (name, value) in patch.as_object().unwrap() {

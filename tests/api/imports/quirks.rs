@@ -1,4 +1,4 @@
-//! Files with one quirk each, and what an import makes of them.
+//! Files with one quirk each, and the expected result of their import.
 
 use shared::import::{Counts, RowErrorCode};
 use tests::{TestApp, oracle::Line};
@@ -8,7 +8,7 @@ struct Quirk {
     name: &'static str,
     file: String,
     created: Vec<[&'static str; 3]>,
-    /// Row, line, reason.
+    /// Row, line and reason.
     rejected: Vec<(i64, i64, RowErrorCode)>,
 }
 
@@ -90,7 +90,7 @@ fn quirks() -> Vec<Quirk> {
             &[],
         ),
         quirk(
-            "rows end with a delimiter too many",
+            "rows end with an extra delimiter",
             format!("{header}a,A,x,\nb,B,y,,\nc,C,z,w\n"),
             &[["a", "A", "x"], ["b", "B", "y"]],
             &[(3, 4, Ragged)],
@@ -130,7 +130,7 @@ fn quirks() -> Vec<Quirk> {
 }
 
 #[tokio::test]
-async fn each_quirk_of_a_file_has_the_result_that_a_person_expects() {
+async fn each_quirk_of_a_file_has_the_expected_result() {
     for Quirk { name, file, created, rejected } in quirks() {
         let app = TestApp::start().await;
         let import = app.import(file).await;
@@ -233,7 +233,7 @@ async fn a_file_changes_only_the_attributes_that_it_has_columns_for() {
 
 /// Each path by which rows are written: new products, then mostly unchanged ones, then some of each.
 #[tokio::test]
-async fn attributes_are_merged_whatever_a_batch_is_expected_to_find() {
+async fn attributes_are_merged_on_each_path_by_which_rows_are_written() {
     let app = TestApp::start_with(&[("IMPORT_BATCH_ROWS", "10"), ("IMPORT_WRITERS", "1")]).await;
     let file = |column: &str, value: &dyn Fn(usize) -> usize| -> String {
         let rows = (0..100).map(|n| format!("s{n:03},N,{}\n", value(n)));

@@ -1,4 +1,4 @@
-//! What is removed after a while, and what stays.
+//! Retention: what is removed after a while, and what is kept.
 
 use serde_json::json;
 use shared::job::JobStatus;
@@ -21,7 +21,7 @@ async fn files_are_left(app: &TestApp, number: usize) {
 }
 
 #[tokio::test]
-async fn files_go_some_time_after_their_import_has_ended_and_imports_stay() {
+async fn files_are_removed_some_time_after_their_import_and_imports_are_kept() {
     let app = TestApp::start_with(&[("FILE_RETENTION_DAYS", "3")]).await;
     let old = app.import("sku,name\na,b\n").await;
     let recent = app.import("sku,name\nc,d\ne,\n").await;
@@ -36,13 +36,13 @@ async fn files_go_some_time_after_their_import_has_ended_and_imports_stay() {
     file_is_removed(&app, failed.id).await;
     files_are_left(&app, 1).await;
     let now = app.import_now(old.id).await;
-    assert_eq!((now.status, now.counts), (JobStatus::Completed, old.counts), "the history is as before");
+    assert_eq!((now.status, now.counts), (JobStatus::Completed, old.counts), "the history is unchanged");
     assert_eq!(app.import_now(recent.id).await.file_removed_at, None);
     assert_eq!(app.rejected(recent.id).await.len(), 1);
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_removed_is_tried_again_and_holds_up_no_other() {
+async fn a_file_that_cannot_be_removed_is_retried_and_does_not_block_others() {
     let app = TestApp::start().await;
     let stuck = app.import("sku,name\na,b\n").await;
     let key = app.db.client.query_one("SELECT object_key FROM imports", &[]).await.unwrap().get::<_, String>(0);
@@ -76,15 +76,16 @@ async fn several_processes_remove_a_file_once() {
     }
     files_are_left(&app, 0).await;
     let rows = "SELECT count(*) FROM stored_files";
-    eventually("the files to be forgotten", || async { (app.db.number(rows).await == 0).then_some(()) }).await;
-    // A line comes after its file is removed, and is read some time after that.
+    eventually("the rows of the files to be deleted", || async { (app.db.number(rows).await == 0).then_some(()) })
+        .await;
+    // A line is logged after its file is removed, and is read later.
     let removed = || workers.iter().map(|worker| worker.count_lines("Removed file")).sum::<usize>();
     eventually("all removals to be logged", || async { (removed() >= 20).then_some(()) }).await;
     assert_eq!(removed(), 20);
 }
 
 #[tokio::test]
-async fn old_changes_of_many_products_are_forgotten() {
+async fn old_jobs_are_deleted() {
     let app = TestApp::start().await;
     app.import("sku,name\na,b\n").await;
     let old = app.begin_job("deactivate", json!({})).await;
@@ -92,7 +93,7 @@ async fn old_changes_of_many_products_are_forgotten() {
     let recent = app.begin_job("activate", json!({})).await;
     app.end_of_job(recent.id).await;
     let_days_pass(&app, "bulk_jobs", old.id, 31).await;
-    eventually("the job to be forgotten", || async {
+    eventually("the job to be deleted", || async {
         (app.db.number("SELECT count(*) FROM bulk_jobs").await == 1).then_some(())
     })
     .await;
@@ -118,7 +119,7 @@ async fn the_details_of_old_imports_are_removed_and_later_the_imports() {
         let left = app.db.number(&format!("SELECT count(DISTINCT import_id) FROM {table}")).await;
         assert_eq!(left, 1, "only {table} of the recent import");
     }
-    // A client that comes late still receives the end.
+    // A client that connects late still receives the final event.
     let events = app.watch(old.id, None).await.to_end().await;
     assert_eq!(events.iter().map(|event| event.seq).collect::<Vec<_>>(), [old.last_seq]);
     assert_eq!(app.rejected(recent.id).await.len(), 1);

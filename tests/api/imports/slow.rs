@@ -1,4 +1,4 @@
-//! Clients that are slow on purpose.
+//! Clients that are deliberately slow.
 
 use std::time::{Duration, Instant};
 
@@ -9,11 +9,11 @@ use tokio::{
     net::TcpStream,
 };
 
-/// What the server allows for the head of a request here, and some.
+/// Time that the server allows for the head of a request in this test, and a tolerance.
 const HEAD: Duration = Duration::from_secs(5);
 const SLACK: Duration = Duration::from_secs(5);
 
-/// Sends a byte of a head now and then, for as long as the server bears it. Gives what came back, and after how long.
+/// Sends the bytes of a head slowly until the server closes the connection. Returns the time that it took, and the response.
 async fn drip(address: &str, before: &[u8]) -> (Duration, Vec<u8>) {
     let mut peer = TcpStream::connect(address).await.unwrap();
     peer.write_all(before).await.unwrap();
@@ -32,15 +32,15 @@ async fn drip(address: &str, before: &[u8]) -> (Duration, Vec<u8>) {
     };
     tokio::select! {
         () = dripping => unreachable!("it ends when the server does"),
-        // A reset is an end as well.
+        // A reset also ends the connection.
         _ = read.read_to_end(&mut answer) => {}
-        () = tokio::time::sleep(HEAD + SLACK * 2) => panic!("it was borne for {:?}", start.elapsed()),
+        () = tokio::time::sleep(HEAD + SLACK * 2) => panic!("the connection is still open after {:?}", start.elapsed()),
     }
     (start.elapsed(), answer)
 }
 
 #[tokio::test]
-async fn clients_that_drip_their_requests_hold_nobody_up_and_are_cut_off() {
+async fn clients_that_send_slowly_delay_no_others_and_are_cut_off() {
     let app = TestApp::start_with(&[("REQUEST_HEAD_SECONDS", "5")]).await;
     let address = app.base.strip_prefix("http://").unwrap().to_owned();
     let mut drips = tokio::task::JoinSet::new();
@@ -48,7 +48,7 @@ async fn clients_that_drip_their_requests_hold_nobody_up_and_are_cut_off() {
         let address = address.clone();
         drips.spawn(async move { drip(&address, b"").await });
     }
-    // The same with their second request.
+    // The same for a second request on the connection.
     let mut later = tokio::task::JoinSet::new();
     for _ in 0..50 {
         let address = address.clone();
@@ -58,7 +58,7 @@ async fn clients_that_drip_their_requests_hold_nobody_up_and_are_cut_off() {
     let mut slowest = Duration::ZERO;
     while start.elapsed() < Duration::from_secs(4) {
         let asked = Instant::now();
-        // A connection of its own each time.
+        // A new connection each time.
         let fresh = reqwest::Client::new();
         assert_eq!(fresh.get(app.url("/api/v1/products")).send().await.unwrap().status(), StatusCode::OK);
         slowest = slowest.max(asked.elapsed());

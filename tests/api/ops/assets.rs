@@ -1,8 +1,8 @@
-//! How the page itself is served.
+//! Serving the page and its files.
 
 use tests::TestApp;
 
-/// An app with a page of two files.
+/// Starts an app with a page of two files.
 async fn app_with_page() -> (TestApp, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("index.html"), "<!doctype html><title>Loadify</title>").unwrap();
@@ -13,7 +13,7 @@ async fn app_with_page() -> (TestApp, tempfile::TempDir) {
 }
 
 #[tokio::test]
-async fn every_route_of_the_page_gets_the_page_and_never_a_stale_one() {
+async fn every_route_of_the_page_returns_the_current_page() {
     let (app, _folder) = app_with_page().await;
     for path in ["/", "/products", "/imports/7", "/nowhere"] {
         let response = app.get(path).await;
@@ -25,7 +25,7 @@ async fn every_route_of_the_page_gets_the_page_and_never_a_stale_one() {
 }
 
 #[tokio::test]
-async fn files_with_a_hash_are_kept_for_ever_and_sent_compressed() {
+async fn files_with_a_hash_are_cached_forever_and_sent_compressed() {
     let (app, _folder) = app_with_page().await;
     for (accepted, encoding) in [("br, gzip", Some("br")), ("gzip", Some("gzip")), ("identity", None)] {
         let get = app.client.get(app.url("/app-0123456789abcdef.js")).header("Accept-Encoding", accepted);
@@ -41,7 +41,7 @@ async fn files_with_a_hash_are_kept_for_ever_and_sent_compressed() {
 }
 
 #[tokio::test]
-async fn without_a_page_the_api_works_and_the_page_says_what_is_missing() {
+async fn without_a_page_the_api_works_and_an_error_says_what_is_missing() {
     let app = TestApp::start_with(&[("STATIC_DIR", "/nonexistent")]).await;
     let problem = tests::app::problem(app.get("/").await).await;
     assert!(problem.detail.contains("has not been built"), "{problem}");

@@ -1,4 +1,4 @@
-//! Connections that do nothing, or too much, and what is left for the others.
+//! Idle, slow and numerous connections do not block other clients.
 
 use std::{
     process::Command,
@@ -19,7 +19,7 @@ use tokio::{
 };
 
 const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
-/// What a server on a busy machine may be late.
+/// Tolerance for a busy machine.
 const SLACK: Duration = Duration::from_secs(5);
 
 fn address(app: &TestApp) -> String {
@@ -50,7 +50,7 @@ async fn drip(address: String, first: &[u8], rest: &[u8]) -> Duration {
 }
 
 #[tokio::test]
-async fn heads_that_drip_and_refused_bodies_that_never_end_are_cut_off() {
+async fn slow_heads_and_endless_refused_bodies_are_cut_off() {
     let app = TestApp::closed(&[("REQUEST_HEAD_SECONDS", "2")]).await;
     let first = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\nGET /livez HTTP/1.1\r\nhost: x\r\nx-drip: ";
     let chunked =
@@ -65,7 +65,7 @@ async fn heads_that_drip_and_refused_bodies_that_never_end_are_cut_off() {
     );
 }
 
-/// Opens connections that begin a request and do not end it. Those that the server closes stay in the set as well.
+/// Opens connections that begin a request and do not end it. Includes those that the server closes.
 async fn occupy(address: &str, count: usize) -> Vec<TcpStream> {
     let mut open = Vec::new();
     for _ in 0..count {
@@ -79,7 +79,7 @@ async fn occupy(address: &str, count: usize) -> Vec<TcpStream> {
 async fn assert_answers(app: &TestApp) {
     for _ in 0..10 {
         let start = Instant::now();
-        // A connection of its own each time.
+        // A new connection each time.
         let response = reqwest::Client::new().get(app.url("/livez")).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
@@ -97,7 +97,7 @@ async fn an_address_with_too_many_connections_loses_those_without_a_request() {
 #[tokio::test]
 async fn more_connections_than_open_files_leave_the_server_reachable() {
     let app = TestApp::start().await;
-    // A process of its own, with a low limit that it cannot raise.
+    // A separate process with a low limit that it cannot raise.
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n 400; exec \"$0\" serve", program().to_str().unwrap()]).env_clear();
     command.env("RUST_LOG", "info").env("REQUEST_HEAD_SECONDS", "60");
@@ -114,7 +114,7 @@ async fn more_connections_than_open_files_leave_the_server_reachable() {
     drop(occupied);
 }
 
-/// The resident memory of a process, in bytes.
+/// Returns the resident memory of a process, in bytes.
 fn resident_bytes(process: &Process) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
@@ -123,7 +123,7 @@ fn resident_bytes(process: &Process) -> u64 {
 
 /// Every operation that needs no account, by 400 clients at once: memory and time are bounded.
 #[tokio::test(flavor = "multi_thread")]
-async fn four_hundred_anonymous_clients_cost_little_memory_and_delay_no_one_for_long() {
+async fn four_hundred_anonymous_clients_use_little_memory_and_delay_others_only_briefly() {
     const CLIENTS: usize = 400;
     let app = TestApp::closed(&[]).await;
     let large = json!({ "name": "x".repeat(2 << 20), "password": "y" }).to_string();
@@ -165,7 +165,7 @@ async fn four_hundred_anonymous_clients_cost_little_memory_and_delay_no_one_for_
         let sign_in = async {
             let start = Instant::now();
             let response = app.try_sign_in("admin", ADMIN_PASSWORD).await;
-            // Wrong passwords from this address may make the right one wait.
+            // Wrong passwords from this address may delay the right one.
             assert!(matches!(response.status().as_u16(), 200 | 429), "{}", response.status());
             start.elapsed()
         };

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
-use tests::{PATIENCE, TestApp, app::problem, eventually};
+use tests::{TestApp, WAIT_TIMEOUT, app::problem, eventually};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
@@ -117,13 +117,13 @@ async fn a_download_that_fails_midway_breaks_the_connection() {
         body.next().await.unwrap().unwrap();
         app.db.allow_connections(false).await;
         app.db.terminate_sessions().await;
-        let end = tokio::time::timeout(PATIENCE, async {
+        let end = tokio::time::timeout(WAIT_TIMEOUT, async {
             while let Some(chunk) = body.next().await {
                 chunk?;
             }
             reqwest::Result::Ok(())
         });
-        assert!(end.await.unwrap().is_err(), "{encoding}: the download seems to be complete");
+        assert!(end.await.unwrap().is_err(), "{encoding}: the download looks complete");
         app.db.allow_connections(true).await;
         eventually("the database to be back", || async {
             (app.get("/api/v1/imports").await.status() == StatusCode::OK).then_some(())
@@ -132,7 +132,7 @@ async fn a_download_that_fails_midway_breaks_the_connection() {
     }
 }
 
-/// Refuses `refusals` connections as a server does that is recovering from a crash, then passes them on to `server`.
+/// Refuses `refusals` connections, as a server does while it recovers from a crash, then forwards them to `server`.
 async fn recovering(server: String, refusals: usize) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,10 +1,10 @@
-//! Every refusal is a problem (RFC 9457) with a stable code.
+//! Every error is a problem (RFC 9457) with a stable code.
 
 use reqwest::Method;
 use tests::{TestApp, app::problem};
 
 #[tokio::test]
-async fn every_refusal_explains_itself_in_the_same_form() {
+async fn every_error_is_a_problem_with_a_code_and_a_detail() {
     let app = TestApp::start().await;
     let mut seen = Vec::new();
     for (method, path) in [
@@ -54,7 +54,7 @@ async fn every_refusal_explains_itself_in_the_same_form() {
 }
 
 #[tokio::test]
-async fn a_wrong_field_is_named() {
+async fn an_invalid_field_is_named() {
     let app = TestApp::start().await;
     let problem = problem(app.get("/api/v1/imports?limit=1000").await).await;
     insta::assert_json_snapshot!(problem, @r#"
@@ -75,7 +75,7 @@ async fn a_wrong_field_is_named() {
 }
 
 #[tokio::test]
-async fn a_method_that_a_path_does_not_have_is_answered_with_those_that_it_has() {
+async fn an_unsupported_method_is_answered_with_the_allowed_ones() {
     let app = TestApp::start().await;
     for (path, methods) in [
         ("/api/v1/products", "DELETE, GET, HEAD, POST"),

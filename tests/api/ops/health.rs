@@ -1,4 +1,4 @@
-//! What a load balancer is told.
+//! Health checks for load balancers.
 
 use reqwest::StatusCode;
 use shared::health::{Health, HealthState};
@@ -18,7 +18,7 @@ async fn a_process_that_can_work_is_ready() {
 }
 
 #[tokio::test]
-async fn a_part_that_is_away_is_named_and_the_process_lives() {
+async fn an_unavailable_component_is_named_and_the_process_is_alive() {
     let app = TestApp::start().await;
     std::fs::remove_dir_all(app.storage.path()).unwrap();
     let (status, health) = ready(&app).await;
@@ -40,14 +40,14 @@ async fn a_part_that_is_away_is_named_and_the_process_lives() {
     assert_eq!((status, health.database.ok), (StatusCode::SERVICE_UNAVAILABLE, false));
     assert_eq!(app.get("/livez").await.status(), StatusCode::OK);
     app.db.allow_connections(true).await;
-    eventually("the database to be there", || async { ready(&app).await.1.database.ok.then_some(()) }).await;
+    eventually("the database to be available", || async { ready(&app).await.1.database.ok.then_some(()) }).await;
 }
 
 #[tokio::test]
-async fn the_program_itself_tells_a_container_whether_the_web_server_lives() {
+async fn the_health_command_checks_the_web_server() {
     let mut app = TestApp::start().await;
     let (_, port) = app.base.rsplit_once(':').unwrap();
-    // Who listens everywhere is asked on loopback; PORT wins.
+    // A server that listens on all addresses is checked on loopback; PORT takes precedence.
     let settings = [("BIND", "0.0.0.0:1".to_owned()), ("PORT", port.to_owned())];
     assert!(Process::start("health", &settings).ended().await.success());
     app.web.kill();

@@ -1,4 +1,4 @@
-//! Inputs that no client should send: each is refused with its reason, and none is an error of the server.
+//! Invalid inputs: each is refused with a reason, and none is an error of the server.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ async fn values_that_the_database_cannot_store_are_refused() {
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_objects_or_contain_nul_are_refused() {
+async fn bodies_that_are_not_objects_or_contain_nul_are_refused() {
     let app = TestApp::start().await;
     let nul = "a\0b";
     for (method, path, body) in [

@@ -1,9 +1,9 @@
-//! The document that clients are generated from.
+//! The OpenAPI document.
 
 use tests::{TestApp, process::program};
 
 #[test]
-fn the_committed_document_is_the_one_that_the_code_makes() {
+fn the_committed_document_is_the_one_that_the_code_generates() {
     let output = std::process::Command::new(program()).arg("openapi").output().unwrap();
     assert!(output.status.success());
     let committed =
@@ -15,7 +15,7 @@ fn the_committed_document_is_the_one_that_the_code_makes() {
 }
 
 #[tokio::test]
-async fn the_document_and_its_reader_are_served_from_here() {
+async fn the_document_and_its_viewer_are_served_locally() {
     let app = TestApp::start().await;
     let document = app.json("/api/openapi.json").await;
     assert_eq!(document["openapi"], "3.1.0");
@@ -26,5 +26,5 @@ async fn the_document_and_its_reader_are_served_from_here() {
     assert_eq!(page.status(), 200);
     let html = page.text().await.unwrap();
     assert!(html.contains("swagger-ui"), "{html}");
-    assert!(!html.contains("https://"), "nothing comes from elsewhere: {html}");
+    assert!(!html.contains("https://"), "nothing is loaded from another site: {html}");
 }

@@ -1,10 +1,10 @@
-//! `backend/src/schema.rs` is what the migrations make.
+//! `backend/src/schema.rs` matches the migrations.
 
 use std::collections::BTreeMap;
 
 use tests::TestApp;
 
-/// Columns by table, in order: name and type as diesel writes it.
+/// Columns by table, in order: name and type in diesel's notation.
 type Tables = BTreeMap<String, Vec<(String, String)>>;
 
 fn tables_of_the_code() -> Tables {

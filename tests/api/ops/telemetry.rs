@@ -1,4 +1,4 @@
-//! What a process tells about itself: log, request ids, metrics.
+//! Logs, request ids and metrics.
 
 use std::collections::HashMap;
 
@@ -9,19 +9,19 @@ use tests::{TestApp, app::problem, csv::Csv, eventually, receiver::Receiver, web
 
 const JSON: (&str, &str) = ("LOG_FORMAT", "json");
 
-/// The lines of a log in JSON.
+/// Returns the lines of a log in JSON.
 fn lines(log: &str) -> Vec<Value> {
     log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
 }
 
-/// The lines that were written while a span had this field.
+/// Returns the lines that were logged within a span with this field.
 fn within(log: &str, field: &str, value: &Value) -> Vec<Value> {
     let is_within =
         |line: &Value| line["spans"].as_array().is_some_and(|spans| spans.iter().any(|s| &s[field] == value));
     lines(log).into_iter().filter(is_within).collect()
 }
 
-/// Every sample of `/metrics`, by its name with its labels.
+/// Returns all samples of `/metrics`, by name with labels.
 async fn samples(app: &TestApp) -> HashMap<String, f64> {
     samples_at(app, &app.url("/metrics")).await
 }
@@ -38,7 +38,7 @@ async fn samples_at(app: &TestApp, url: &str) -> HashMap<String, f64> {
 }
 
 #[tokio::test]
-async fn a_request_has_the_id_that_it_came_with_or_one_of_its_own() {
+async fn a_request_keeps_a_valid_id_of_the_client_or_gets_a_new_one() {
     let app = TestApp::start_with(&[JSON]).await;
     let id_of = |sent: Option<&'static str>| {
         let mut request = app.client.get(app.url("/api/v1/imports?limit=1&token=hush"));
@@ -51,24 +51,24 @@ async fn a_request_has_the_id_that_it_came_with_or_one_of_its_own() {
     let first = id_of(None).await;
     assert_eq!(first.len(), 32);
     assert_ne!(id_of(None).await, first);
-    for insane in ["two words", "quote\"", &"x".repeat(65).leak()[..]] {
-        assert_eq!(id_of(Some(insane)).await.len(), 32, "{insane}");
+    for invalid in ["two words", "quote\"", &"x".repeat(65).leak()[..]] {
+        assert_eq!(id_of(Some(invalid)).await.len(), 32, "{invalid}");
     }
-    // What it sent for a key is none.
-    let told = eventually("the line of the request", || async {
+    // 401, because its bearer token is not a key.
+    let found = eventually("the line of the request", || async {
         within(&app.web.log(), "request.id", &json!("from-proxy.1")).pop()
     })
     .await;
     assert_eq!(
-        (&told["http.method"], &told["http.path"], &told["http.status"], &told["level"]),
+        (&found["http.method"], &found["http.path"], &found["http.status"], &found["level"]),
         (&json!("GET"), &json!("/api/v1/imports"), &json!(401), &json!("INFO"))
     );
-    assert!(told["duration_ms"].is_u64());
-    assert!(!app.web.log().contains("hush"), "neither queries nor headers are told");
+    assert!(found["duration_ms"].is_u64());
+    assert!(!app.web.log().contains("hush"), "neither queries nor headers are logged");
 }
 
 #[tokio::test]
-async fn a_person_can_tell_the_operator_which_request_failed() {
+async fn an_error_names_its_request() {
     let app = TestApp::start_with(&[JSON]).await;
     app.db.execute("ALTER TABLE imports RENAME COLUMN error TO mislaid").await;
     let response = app.get("/api/v1/imports").await;
@@ -77,17 +77,17 @@ async fn a_person_can_tell_the_operator_which_request_failed() {
     let problem = problem(response).await;
     assert_eq!(problem.request_id.as_ref(), Some(&id));
     assert!(problem.detail.contains(&id), "{}", problem.detail);
-    let told = eventually("both lines of the request", || async {
-        Some(within(&app.web.log(), "request.id", &json!(id))).filter(|told| told.len() == 2)
+    let found = eventually("both lines of the request", || async {
+        Some(within(&app.web.log(), "request.id", &json!(id))).filter(|found| found.len() == 2)
     })
     .await;
-    assert!(told[0]["message"].as_str().unwrap().contains("imports.error"), "{told:?}");
+    assert!(found[0]["message"].as_str().unwrap().contains("imports.error"), "{found:?}");
     let refused = app.get("/api/v1/imports/1x").await;
-    assert_eq!(tests::app::problem(refused).await.request_id, None, "only where we are at fault");
+    assert_eq!(tests::app::problem(refused).await.request_id, None, "only errors of the server have it");
 }
 
 #[tokio::test]
-async fn what_machines_ask_for_all_the_time_is_not_in_the_log() {
+async fn health_checks_and_scrapes_are_not_logged() {
     let app = TestApp::start_with(&[JSON]).await;
     for path in ["/livez", "/readyz", "/metrics", "/", "/no-such-file.js"] {
         assert!(app.get(path).await.headers().contains_key("x-request-id"), "{path}");
@@ -99,7 +99,7 @@ async fn what_machines_ask_for_all_the_time_is_not_in_the_log() {
 }
 
 #[tokio::test]
-async fn lines_about_an_import_or_a_job_say_which() {
+async fn log_lines_about_an_import_or_a_job_have_its_id() {
     let app = TestApp::start_with(&[JSON]).await;
     let import = app.import("sku,name\na,b\n").await;
     let job = app.begin_job("deactivate", json!({})).await;
@@ -111,7 +111,7 @@ async fn lines_about_an_import_or_a_job_say_which() {
 }
 
 #[tokio::test]
-async fn metrics_tell_requests_imports_rows_and_deliveries() {
+async fn metrics_count_requests_imports_rows_and_deliveries() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let receiver = Receiver::start().await;
     app.webhook_to(&receiver.url(), &[WebhookEvent::ProductCreated]).await;
@@ -154,9 +154,9 @@ async fn metrics_tell_requests_imports_rows_and_deliveries() {
 }
 
 #[tokio::test]
-async fn metrics_tell_what_waits_and_who_watches() {
+async fn metrics_count_due_tasks_and_open_streams() {
     let app = TestApp::serve(&[("METRICS_BIND", "127.0.0.1:0")]).await;
-    // There nobody has to be known, which takes the database.
+    // This endpoint needs no authentication, which would need the database.
     let line = app.web.wait_for_line("Metrics are at http://").await;
     let url = line.split("Metrics are at ").nth(1).unwrap().trim();
     app.upload("sku,name\na,b\n").await;
@@ -182,7 +182,7 @@ async fn metrics_tell_what_waits_and_who_watches() {
 }
 
 #[tokio::test]
-async fn a_worker_tells_its_metrics_on_an_address_of_its_own() {
+async fn a_worker_serves_its_metrics_on_a_separate_address() {
     let app = TestApp::serve(&[]).await;
     let worker = app.worker(&[("METRICS_BIND", "127.0.0.1:0")]).await;
     app.import("sku,name\na,b\n").await;

@@ -1,4 +1,4 @@
-//! The stream of changes of the catalogue.
+//! The event stream of the catalogue.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ async fn watch(app: &TestApp, base: &str) -> NamedStream {
 }
 
 async fn next(stream: &mut NamedStream) -> CatalogueChange {
-    let (name, data) = stream.next().await.expect("the stream goes on");
+    let (name, data) = stream.next().await.expect("the stream continues");
     assert_eq!(name, "changed");
     serde_json::from_value(data).unwrap()
 }

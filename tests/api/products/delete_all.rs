@@ -9,7 +9,7 @@ use shared::job::JobStatus;
 use tests::{TestApp, app::problem, csv::Csv, eventually};
 
 #[tokio::test]
-async fn everything_is_deleted_when_the_count_is_right_and_nothing_else() {
+async fn everything_is_deleted_only_if_the_count_is_right() {
     let app = TestApp::start().await;
     app.import("sku,name\na,A\nb,B\nc,C\n").await;
     app.delete(app.db.number("SELECT min(id) FROM products").await).await;
@@ -52,7 +52,7 @@ async fn many_products_are_deleted_quickly_and_statistics_are_updated() {
 }
 
 #[tokio::test]
-async fn a_locked_catalogue_is_waited_for_only_some_seconds() {
+async fn deleting_waits_only_some_seconds_for_a_locked_catalogue() {
     let app = TestApp::start().await;
     app.import("sku,name\na,A\n").await;
     app.db.execute("BEGIN; UPDATE products SET name = 'held'").await;

@@ -242,7 +242,7 @@ async fn a_deleted_product_is_lost_when_its_sku_is_taken_or_after_an_hour() {
         .await;
     let outcome = app.restore(&[late.id, second.id, first.id]).await;
     assert_eq!((outcome.restored, outcome.lost), (vec![second.id], vec![first.id, late.id]));
-    tests::eventually("the sweep", || async {
+    tests::eventually("the deleted product to be purged", || async {
         (app.db.number("SELECT count(*) FROM deleted_products WHERE product ->> 'sku' = 'c'").await == 0).then_some(())
     })
     .await;

@@ -7,7 +7,7 @@ use serde_json::json;
 use shared::job::JobStatus;
 use tests::{TestApp, app::problem};
 
-/// Everything that a file carries, by SKU.
+/// Returns everything that an export contains, by SKU.
 async fn content(app: &TestApp) -> BTreeMap<String, (String, String, String, String)> {
     let rows = app
         .db
@@ -168,7 +168,7 @@ async fn products_with_many_and_long_attributes_are_exported_in_bounded_memory()
     let status = std::fs::read_to_string(format!("/proc/{}/status", app.web.id())).unwrap();
     let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
     let kilobytes: u64 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
-    assert!(kilobytes < 150_000, "the web process took {kilobytes} kB");
+    assert!(kilobytes < 150_000, "the web process used {kilobytes} kB");
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ async fn indexed(app: &TestApp) {
 }
 
 #[tokio::test]
-async fn every_word_must_occur_anywhere_in_a_word_in_any_case() {
+async fn every_search_word_must_occur_as_a_substring_in_any_case() {
     let app = TestApp::start().await;
     app.import(
         "sku,name,description\nTEA-01,Grüner Tee,Erste Ernte\nTEA-02,Schwarzer Tee,\"50%_off, \\ 'quoted'\"\nCUP,Tasse,für TEE\n",
@@ -174,7 +174,7 @@ async fn a_count_is_exact_however_many_match() {
     assert_eq!(
         page.as_object().unwrap().keys().collect::<Vec<_>>(),
         ["items", "next", "previous"],
-        "a list has no count"
+        "a list contains no count"
     );
 }
 

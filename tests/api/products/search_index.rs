@@ -50,7 +50,7 @@ async fn segments_of_another_format_are_rebuilt() {
     app.db.execute("UPDATE search_segments SET format = 0 WHERE format IS NOT NULL").await;
     app.db.execute("UPDATE search_postings SET postings = decode(repeat('07', 4096), 'hex')").await;
     find_as(&app, &model).await;
-    // Of a process that died while it merged segments.
+    // Left by a process that died while it merged segments.
     app.db.execute("INSERT INTO search_postings VALUES (1000000, 0, '', '')").await;
     let _worker = app.worker(&[]).await;
     let waiting = "SELECT count(*) FROM search_segments WHERE has_text AND format IS DISTINCT FROM 1";

@@ -56,7 +56,7 @@ async fn assert_arrived(app: &TestApp, address: &Value, file: &Bytes) {
     assert!(app.stored_bytes(id).await == file[..], "{address} has other bytes");
 }
 
-/// A web process, and the file on disk. No worker: the question is whether the file arrives.
+/// Starts a web process, and writes the file to disk. No worker: the tests check that the file arrives.
 async fn start() -> (TestApp, Bytes, tempfile::NamedTempFile) {
     let app = TestApp::serve(&[]).await;
     let bytes = large_file();

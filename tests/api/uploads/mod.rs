@@ -265,7 +265,7 @@ async fn a_length_may_come_later_once() {
 }
 
 #[tokio::test]
-async fn an_upload_may_begin_with_bytes_or_be_complete_with_the_first_request() {
+async fn a_creation_may_contain_the_first_bytes_or_the_whole_file() {
     let (app, tus) = start().await;
     let length = FILE.len().to_string();
     let response = tus.create_with(&[("Upload-Length", &length), OFFSET_STREAM], &FILE[..7]).await;

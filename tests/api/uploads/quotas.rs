@@ -1,5 +1,5 @@
-//! Limits of the storage: quotas per user and in total, and free space on the disk. A file that does not fit is 507, with the
-//! reason as the code of the problem.
+//! Storage limits: quotas per user and in total, and free space on the disk. A file that does not fit is rejected with 507
+//! and the reason as the code of the problem.
 
 use futures_util::future::join_all;
 use reqwest::{Client, Response};
@@ -110,7 +110,7 @@ async fn a_body_without_a_length_that_exceeds_the_quota_is_rejected_and_leaves_n
 }
 
 #[tokio::test]
-async fn a_disk_that_is_almost_full_takes_no_files() {
+async fn an_almost_full_disk_accepts_no_files() {
     let app = TestApp::start_with(&[("STORAGE_MIN_FREE_BYTES", "1000000000000000")]).await;
     let tus = Tus::of(&app);
     no_room(tus.create_with(&[("Upload-Length", "10")], "").await, ErrorCode::DiskFull).await;

@@ -14,10 +14,10 @@ use tests::{
 
 const FILE: &[u8] = b"sku,name\na,Tea\nb,Cup\n";
 
-/// Much less than an idle body may take, which is 30 seconds.
+/// Much less than the 30 seconds after which an idle body is ended.
 const PROMPT_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// An upload of [`FILE`], and a request for all of it that has the lock and has sent five bytes.
+/// Creates an upload of [`FILE`], and starts a request for all of it that has the lock and has sent five bytes.
 async fn half_sent(app: &TestApp, headers: &[(&str, &str)]) -> (Tus, String, OpenPatch) {
     let tus = Tus::of(app);
     let upload = tus.create(FILE.len()).await;
@@ -27,7 +27,7 @@ async fn half_sent(app: &TestApp, headers: &[(&str, &str)]) -> (Tus, String, Ope
     (tus, upload, patch)
 }
 
-/// Waits until a request has the lock, and so reads.
+/// Waits until a request has the lock, and thus reads its body.
 async fn locked(app: &TestApp) {
     let sql = "SELECT count(*) FROM uploads WHERE lock_owner IS NOT NULL";
     eventually("a request to have the lock", || async { (app.db.number(sql).await == 1).then_some(()) }).await;
@@ -63,7 +63,7 @@ async fn what_arrived_before_a_reset_is_kept() {
 }
 
 #[tokio::test]
-async fn a_cut_body_with_a_checksum_counts_for_nothing() {
+async fn a_cut_body_with_a_checksum_is_discarded() {
     let app = TestApp::start().await;
     let checksum = ("Upload-Checksum", "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=");
     let (tus, upload, patch) = half_sent(&app, &[checksum]).await;
@@ -89,13 +89,13 @@ async fn an_idle_body_is_ended_and_what_arrived_is_kept() {
 }
 
 #[tokio::test]
-async fn a_newer_request_ends_the_older_one_wherever_that_runs() {
+async fn a_newer_request_ends_the_older_one_on_any_process() {
     let app = TestApp::serve(&[]).await;
     let _worker = app.worker(&[]).await;
     let (_other, other_base) = app.another_web().await;
     for base in [&app.base, &other_base] {
         let newer = Tus::at(base);
-        // HEAD, as a client does that comes back.
+        // HEAD, as sent by a client that reconnects.
         let (tus, upload, older) = half_sent(&app, &[]).await;
         let asked = Instant::now();
         assert_eq!(newer.offset(&upload).await, 5);
@@ -166,7 +166,7 @@ async fn a_process_that_is_asked_to_stop_keeps_what_has_arrived() {
     assert_eq!(Tus::at(&other_base).offset(&upload).await, 5);
 }
 
-/// Time in which a process that is asked to stop has ended.
+/// Time within which a process that is asked to stop has exited.
 const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 const PROCESSES: usize = 3;
 const ROUNDS: usize = 20;

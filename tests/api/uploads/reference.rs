@@ -1,5 +1,5 @@
-//! The same requests to this server and to the official one (`@tus/server` with `@tus/file-store`). Each difference in a
-//! response is listed in [`EXPLAINED`], and each line of that occurs.
+//! Sends the same requests to this server and to the official one (`@tus/server` with `@tus/file-store`). Each difference in
+//! a response is listed in [`EXPLAINED`], and each entry of that list occurs.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -32,20 +32,20 @@ const PRESENCE: [&str; 2] = ["upload-expires", "location"];
 /// Step, what differs, our response, theirs, and why.
 #[rustfmt::skip]
 const EXPLAINED: &[(&str, &str, &str, &str, &str)] = &[
-    ("options", "tus-resumable", "-", "1.0.0", "in each response except those to OPTIONS, says the protocol"),
+    ("options", "tus-resumable", "-", "1.0.0", "the protocol requires it in each response except to OPTIONS"),
     ("options", "tus-extension", "checksum,creation,creation-defer-length,creation-with-upload,expiration,termination",
         "creation,creation-defer-length,creation-with-upload,expiration,termination", CHECKSUM),
     ("no version", "tus-version", "1.0.0", "-", VERSION),
     ("other version", "tus-version", "1.0.0", "-", VERSION),
-    ("other version", "status", "412", "400", "412 for a version that is not spoken, says the protocol"),
+    ("other version", "status", "412", "400", "the protocol requires 412 for an unsupported version"),
     ("too large", "tus-max-size", "1000", "-", MAX),
     ("empty file", "location", "-", "there", EMPTY),
     ("empty file", "status", "422", "201", EMPTY),
-    ("concatenation", "status", "400", "501", "the request is at fault, not the server: the extension is not announced"),
+    ("concatenation", "status", "400", "501", "it is an error of the client: the extension is not announced"),
     ("head at 0", "upload-expires", "there", "-", EXPIRES),
     ("head, no version", "tus-version", "1.0.0", "-", VERSION),
     ("patch, no version", "tus-version", "1.0.0", "-", VERSION),
-    ("patch, no offset", "status", "400", "403", "nothing is forbidden here, a header is missing"),
+    ("patch, no offset", "status", "400", "403", "nothing is forbidden, a header is missing"),
     ("patch, no type", "status", "415", "403", TYPE),
     ("patch, other type", "status", "415", "400", TYPE),
     ("patch behind the end", "upload-offset", "0", "-", OFFSET),
@@ -72,15 +72,15 @@ const EXPLAINED: &[(&str, &str, &str, &str, &str)] = &[
     ("overridden method", "status", "204", "400", OVERRIDE),
 ];
 
-const VERSION: &str = "a response of 412 must name the versions, says the protocol";
-const MAX: &str = "a client whose file is too large learns the largest size";
-const EMPTY: &str = "a file without a row cannot be imported, and is rejected in the same words as by POST /imports";
-const EXPIRES: &str = "a client that reconnects by HEAD learns as well until when it may";
-const TYPE: &str = "415 for a body of another type, says the protocol";
-const OFFSET: &str = "a client with the wrong offset learns the right one";
+const VERSION: &str = "the protocol requires the versions in a 412";
+const MAX: &str = "a client whose file is too large needs the maximum size";
+const EMPTY: &str = "a file without a row cannot be imported, and is rejected with the same error as by POST /imports";
+const EXPIRES: &str = "a client that reconnects with HEAD also needs the expiry";
+const TYPE: &str = "the protocol requires 415 for a body of another type";
+const OFFSET: &str = "a client with the wrong offset needs the right one";
 const CHECKSUM: &str = "the official server does not have this extension and ignores its header";
 const AGAIN: &str = "a client that missed the response may repeat its length; another length is rejected";
-const OVERRIDE: &str = "the protocol demands it, the official server knows only the method of the request";
+const OVERRIDE: &str = "the protocol requires it; the official server uses only the method of the request";
 
 struct Step {
     name: &'static str,
@@ -184,7 +184,7 @@ fn steps() -> Vec<Step> {
     ]
 }
 
-/// What is compared of a response.
+/// Returns the compared parts of a response.
 fn compared(response: &Response) -> BTreeMap<&'static str, String> {
     let mut compared = BTreeMap::from([("status", response.status().as_u16().to_string())]);
     for name in VALUES {
@@ -222,7 +222,7 @@ async fn responses(server: &Tus) -> Vec<BTreeMap<&'static str, String>> {
 }
 
 #[tokio::test]
-async fn responses_are_those_of_the_official_server_but_for_explained_differences() {
+async fn responses_equal_those_of_the_official_server_except_for_explained_differences() {
     let app = TestApp::start_with(&[("MAX_UPLOAD_BYTES", &MAX_SIZE.to_string())]).await;
     let reference = Reference::start(MAX_SIZE).await;
     let (ours, theirs) = (responses(&Tus::of(&app)).await, responses(&Tus::at(&reference.base)).await);
@@ -233,7 +233,7 @@ async fn responses_are_those_of_the_official_server_but_for_explained_difference
     for ((step, ours), theirs) in steps().into_iter().zip(&ours).zip(&theirs) {
         for field in VALUES.iter().chain(&PRESENCE).chain(&["status"]) {
             let (ours, theirs) = (ours.get(field).unwrap_or(&none), theirs.get(field).unwrap_or(&none));
-            // No response of this API may be cached; the protocol demands it of some.
+            // No response of this API may be cached; the protocol requires this only for some.
             if ours == theirs || (*field == "cache-control" && ours == "no-store" && *theirs == none) {
                 continue;
             }
@@ -246,6 +246,6 @@ async fn responses_are_those_of_the_official_server_but_for_explained_difference
         }
     }
     assert!(unexplained.is_empty(), "unexplained differences:\n{unexplained}");
-    assert!(unmet.is_empty(), "explained, and no difference any more: {unmet:#?}");
+    assert!(unmet.is_empty(), "explained, but no longer a difference: {unmet:#?}");
     assert!(EXPLAINED.iter().all(|(.., why)| !why.is_empty()));
 }

@@ -1,4 +1,4 @@
-//! What is in storage is what the database knows, whichever process dies when.
+//! Storage and database stay consistent when processes die.
 
 use std::time::{Duration, SystemTime};
 
@@ -61,7 +61,7 @@ async fn storage_and_database_are_compared_when_a_process_starts() {
     let import = app.import(FILE).await;
     let lost = app.import("sku,name\nlost,b\n").await;
     assert_eq!(app.stored_files(), 3);
-    // A file without a row, one that is too young to be sure, and what is not ours.
+    // A file without a row, one that is too recent to be removed, and files of other programs.
     let root = app.storage.path();
     for folder in ["files/old", "files/young", "other"] {
         std::fs::create_dir(root.join(folder)).unwrap();

@@ -1,4 +1,4 @@
-//! Limits of what webhooks can use up.
+//! Limits on the resources of webhooks.
 
 use futures_util::future::join_all;
 use reqwest::{Method, StatusCode};

@@ -1,4 +1,4 @@
-//! Managing webhooks, and what they report.
+//! Managing webhooks, and the events that they send.
 
 mod limits;
 mod order;
@@ -19,7 +19,7 @@ use tests::{
 };
 
 #[tokio::test]
-async fn each_change_by_hand_is_sent_to_the_webhooks_that_subscribe_to_it_and_to_no_other() {
+async fn each_change_is_sent_only_to_the_webhooks_that_subscribe_to_it() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let (all, deletions) = (Receiver::start().await, Receiver::start().await);
     app.webhook(&all).await;
@@ -247,7 +247,8 @@ async fn deliveries_are_streamed_as_they_are_attempted() {
     app.web.wait_for_line("Listening for events").await;
     app.create_product("a").await;
     while !received.contains("event: delivery") || !received.ends_with("\n\n") {
-        let chunk = tokio::time::timeout(tests::PATIENCE, stream.chunk()).await.expect("the stream is silent").unwrap();
+        let chunk =
+            tokio::time::timeout(tests::WAIT_TIMEOUT, stream.chunk()).await.expect("the stream is silent").unwrap();
         received.push_str(std::str::from_utf8(&chunk.unwrap()).unwrap());
     }
     let data = received.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();

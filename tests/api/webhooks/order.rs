@@ -115,7 +115,7 @@ async fn the_messages_of_one_product_arrive_in_the_order_of_its_changes() {
 }
 
 #[tokio::test]
-async fn a_message_that_failed_does_not_hold_up_later_ones_of_its_product() {
+async fn a_failed_message_does_not_delay_later_ones_of_its_product() {
     let app = TestApp::start_with(&[LOCAL]).await;
     let receiver =
         Receiver::behaving(|request| Answer::Status(if request.kind() == "product.created" { 500 } else { 204 })).await;

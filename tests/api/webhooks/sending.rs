@@ -78,7 +78,7 @@ async fn retry_after_is_respected() {
 }
 
 #[tokio::test]
-async fn a_dead_receiver_holds_up_neither_other_receivers_nor_the_user() {
+async fn a_dead_receiver_delays_neither_other_receivers_nor_the_user() {
     // One slot for imports in the embedded queue: deliveries have their own.
     let app = TestApp::start_with(&[LOCAL, ("WEBHOOK_CONCURRENCY", "8"), ("IMPORT_CONCURRENCY", "1")]).await;
     let (dead, alive) = (Receiver::behaving(|_| Answer::Hang).await, Receiver::start().await);

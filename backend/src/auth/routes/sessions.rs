@@ -25,7 +25,7 @@ use crate::{
     http::{ApiError, ApiResult, Json},
 };
 
-/// The same text whatever is wrong, so that it does not reveal which names exist.
+/// The same text for a wrong name and a wrong password, so that it does not reveal which names exist.
 const WRONG_CREDENTIALS: &str = "the name or the password is wrong";
 
 /// Get the current session.

@@ -14,7 +14,7 @@ use crate::{
 };
 
 const INVALID_LINK: &str =
-    "this setup link is not valid any more; restart the server for a new one, or sign in if there is a user already";
+    "this setup link is no longer valid; restart the server for a new one, or sign in if there is a user already";
 
 /// Create the first user, an admin.
 ///

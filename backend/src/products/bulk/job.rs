@@ -202,7 +202,7 @@ pub async fn end(conn: &mut AsyncPgConnection, id: i64, status: JobStatus, reaso
 }
 
 /// Removes jobs that ended more than `days` days ago.
-pub async fn forget(conn: &mut AsyncPgConnection, days: u16) -> QueryResult<()> {
+pub async fn delete_old(conn: &mut AsyncPgConnection, days: u16) -> QueryResult<()> {
     let then = sql::<Timestamptz>(&format!("now() - interval '{days} days'"));
     diesel::delete(bulk_jobs::table.filter(bulk_jobs::finished_at.lt(then.nullable()))).execute(conn).await.map(drop)
 }

@@ -13,7 +13,7 @@ use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 use shared::bulk::BulkAction;
 
-pub use job::{due_count, forget as delete_old_jobs};
+pub use job::{delete_old as delete_old_jobs, due_count};
 pub use run::run_slice;
 
 use crate::products::{

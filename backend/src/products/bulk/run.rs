@@ -58,7 +58,7 @@ async fn release(app: &App, lease: &Lease, result: &anyhow::Result<Progress>) ->
     };
     match Fault::of(error) {
         Fault::Fenced => return Err(JobError::Fenced),
-        Fault::Surroundings(reason) => job::release(conn, lease, &Release::Interrupted(&reason)).await?,
+        Fault::Environment(reason) => job::release(conn, lease, &Release::Interrupted(&reason)).await?,
         Fault::Input(reason) => job::release(conn, lease, &Release::Fault(&reason)).await?,
     }
     tracing::warn!(job.id = lease.id, "Job {}: interrupted: {error:#}", lease.id);

@@ -28,7 +28,7 @@
 //! 2. **A segment is only deleted when another segment or the sort keys cover its products** (`index::maintenance`), in one
 //!    transaction. Test: `merging_and_rebuilding_the_index_loses_nothing`.
 //! 3. **`query::filter` alone decides what matches.** Indexes only propose candidates. SQL's `search_fold` must not equate
-//!    characters that `trigram_index::fold` tells apart. Test: `sql_folds_no_more_than_the_index`.
+//!    characters that `trigram_index::fold` distinguishes. Test: `sql_folds_no_more_than_the_index`.
 //! 4. **Locks are taken in one order:** `products` before the tables of the index ([`lock_in_order`]). Emptying them waits
 //!    for all readers. Test: `reading_indexing_and_deleting_everything_do_not_deadlock`.
 //! 5. **All statements of a page read one snapshot**, so that a commit between them is not seen by half of them.

@@ -13,7 +13,7 @@ const MIN_TARGET_SECONDS: f64 = 1.0;
 /// Largest factor by which a chunk is larger than the one before: one measurement may be an exception.
 const MAX_GROWTH: f64 = 4.0;
 
-/// The size of chunks, learnt from how long earlier ones took. It belongs to the connection, not to a file.
+/// The size of chunks, adapted to how long earlier ones took. It belongs to the connection, not to a file.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ChunkSizer {
     size: i64,

@@ -1,4 +1,4 @@
-//! What is read of a file before it is sent.
+//! Reads parts of a file before it is sent.
 
 use shared::csv;
 use wasm_bindgen::JsValue;

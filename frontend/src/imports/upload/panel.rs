@@ -1,4 +1,4 @@
-//! What is shown of the file that is sent: a panel in the place of the drop zone, a pill in the top bar on other pages.
+//! The progress of the file that is being sent: a panel in the place of the drop zone, a pill in the top bar on other pages.
 
 use chrono::{DateTime, Utc};
 use leptos::prelude::*;

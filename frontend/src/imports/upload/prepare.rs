@@ -1,4 +1,4 @@
-//! What is done before a file is sent: whether it can be imported, and whether the server already has a part of it.
+//! Checks before a file is sent: whether it can be imported, and whether the server already has a part of it.
 
 use leptos::prelude::*;
 

@@ -170,7 +170,7 @@ impl Queue {
         self.uploads.iter().find(|upload| upload.state.is_current())
     }
 
-    /// The file that can be sent next. A paused one blocks those behind it: whoever pauses wants the bandwidth.
+    /// The file that can be sent next. A paused one blocks those behind it: a user who pauses needs the bandwidth.
     pub fn next(&self) -> Option<u32> {
         if self.current().is_some() {
             return None;

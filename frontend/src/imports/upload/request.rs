@@ -101,7 +101,7 @@ fn read(xhr: &XmlHttpRequest) -> Response {
     }
 }
 
-/// A number of bytes as JavaScript gives it.
+/// A number of bytes from JavaScript.
 #[expect(clippy::cast_possible_truncation, reason = "JavaScript counts bytes in whole numbers below 2^53")]
 pub fn whole(bytes: f64) -> i64 {
     bytes as i64

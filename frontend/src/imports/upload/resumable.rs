@@ -24,7 +24,7 @@ pub struct Resumable {
 
 /// Identifies a file: by its name, size and modification time, and by its beginning and its end.
 ///
-/// A browser gives a page no path and no permanent handle; reading all of a large file would take too long.
+/// A page gets neither the path nor a permanent handle of a file; reading all of a large file would take too long.
 pub fn fingerprint(name: &str, size: i64, modified_ms: i64, head: &[u8], tail: &[u8]) -> String {
     let mut hash = Sha256::new();
     for part in [name.as_bytes(), &size.to_le_bytes(), &modified_ms.to_le_bytes(), head, tail] {

@@ -17,7 +17,7 @@ use super::tus::{self, Outcome};
 use super::{Uploads, inspect};
 use crate::auth;
 
-/// Time after which a chunk without a response is given up; the server stores what it has received of it. The last chunk may
+/// Time after which a chunk without a response is aborted; the server stores what it has received of it. The last chunk may
 /// have to wait until the server has completed the file.
 const CHUNK_TIMEOUT: Duration = Duration::from_mins(2);
 /// Times that the upload of a file is created because the server does not know it, before the file has failed.
@@ -129,7 +129,7 @@ impl Session {
                 }
                 Outcome::TooLarge => match self.url() {
                     Some(url) if self.shrink_chunk(current) => self.send_chunk(&url, current).await,
-                    _ => return self.fail("A proxy between this browser and the server accepts no files.", true),
+                    _ => return self.fail("A proxy between this browser and the server does not accept files.", true),
                 },
                 Outcome::Expired if self.restart() => self.create().await,
                 Outcome::Expired => return self.fail("The server has lost the upload several times.", true),

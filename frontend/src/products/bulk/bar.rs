@@ -13,8 +13,8 @@ use crate::products::requests;
 use crate::ui::format::{counted, thousands};
 use crate::ui::{ConfirmDialog, Glyph, Icon, question_about};
 
-/// At the lower edge while products are selected, otherwise while a job runs: a job of someone else must not get in the way
-/// of a selection.
+/// At the lower edge while products are selected, otherwise while a job runs: a job of another user must not replace
+/// the bar of a selection.
 #[component]
 pub fn BulkBar() -> impl IntoView {
     let selection = Selection::expect();
@@ -76,7 +76,7 @@ impl Actions {
                 }),
             };
             if let Err(problem) = outcome {
-                catalogue.toasts.refuse("Couldn't change the products", &problem);
+                catalogue.toasts.fail("Couldn't change the products", &problem);
             }
             working.try_set(false);
         });

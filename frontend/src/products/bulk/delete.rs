@@ -19,7 +19,7 @@ pub fn delete_product(catalogue: Catalogue, selection: Selection, product: Produ
     spawn_local(async move {
         match requests::delete(product.id).await {
             Ok(()) => remove(catalogue, selection, vec![product.id], format!("{} deleted", product.sku)),
-            Err(problem) => catalogue.toasts.refuse(&format!("Couldn't delete {}", product.sku), &problem),
+            Err(problem) => catalogue.toasts.fail(&format!("Couldn't delete {}", product.sku), &problem),
         }
     });
 }
@@ -56,7 +56,7 @@ fn restore(catalogue: Catalogue, ids: Vec<i64>) {
                     )),
                 }
             }
-            Err(problem) => toasts.refuse("Couldn't restore the products", &problem),
+            Err(problem) => toasts.fail("Couldn't restore the products", &problem),
         }
         if !catalogue.listing.is_disposed() {
             catalogue.reload();

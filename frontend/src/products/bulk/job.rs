@@ -70,7 +70,7 @@ impl Jobs {
                 }
                 Ok(_) => {}
                 Err(problem) => {
-                    catalogue.toasts.refuse("Couldn't change the products", &problem);
+                    catalogue.toasts.fail("Couldn't change the products", &problem);
                     // Their number may have changed.
                     if problem.code == ErrorCode::Conflict && !catalogue.listing.is_disposed() {
                         catalogue.reload();
@@ -87,7 +87,7 @@ impl Jobs {
         spawn_local(async move {
             match requests::undo_job(id).await {
                 Ok(job) => drop(self.job.try_set(Some(job))),
-                Err(problem) => toasts.refuse("Couldn't undo the change", &problem),
+                Err(problem) => toasts.fail("Couldn't undo the change", &problem),
             }
         });
     }
@@ -197,7 +197,7 @@ fn CancelJob() -> impl IntoView {
         cancelling.set(true);
         spawn_local(async move {
             if let Err(problem) = requests::cancel_job(id).await {
-                jobs.catalogue.toasts.refuse("Couldn't cancel", &problem);
+                jobs.catalogue.toasts.fail("Couldn't cancel", &problem);
                 cancelling.try_set(false);
             }
         });

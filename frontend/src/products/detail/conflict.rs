@@ -1,4 +1,4 @@
-//! A product was changed by two people at the same time: a three-way merge. Pure.
+//! A product was changed by two users at the same time: a three-way merge. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 

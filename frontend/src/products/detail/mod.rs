@@ -1,4 +1,4 @@
-//! One product next to the list: its details, its form, and what happens when two people edit it.
+//! One product next to the list: its details, its form, and conflicts when two users edit it.
 
 mod attributes;
 mod conflict;

@@ -1,4 +1,4 @@
-//! The note above the products of one import: what happened to the rest of them.
+//! The note above the products of one import: how many of them are no longer listed, and why.
 
 use leptos::prelude::*;
 use shared::search::ProductFilter;

@@ -187,7 +187,7 @@ async fn toggle_active(catalogue: Catalogue, product: RwSignal<Product>, pending
         Ok(product) => catalogue.put(product),
         Err(problem) => {
             product.try_set(before.clone());
-            catalogue.toasts.refuse(&format!("Couldn't change {}", before.sku), &problem);
+            catalogue.toasts.fail(&format!("Couldn't change {}", before.sku), &problem);
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{SLOW_BYTES_PER_SECOND, count, offsets, products, sending, sending_by
 use crate::browser::Browser;
 
 #[tokio::test]
-async fn an_upload_waits_while_offline_and_resumes_by_itself() {
+async fn an_upload_waits_while_offline_and_resumes_automatically() {
     let app = TestApp::start().await;
     let (browser, _, expected) = sending(&app.base, 45).await;
     browser.network(SLOW_BYTES_PER_SECOND, true).await;
@@ -30,15 +30,15 @@ async fn an_upload_waits_while_offline_and_resumes_by_itself() {
 }
 
 #[tokio::test]
-async fn a_lost_connection_is_told_and_can_be_tried_at_once() {
+async fn a_lost_connection_is_reported_and_can_be_retried() {
     let app = TestApp::start().await;
     let proxy = Proxy::to(app.base.trim_start_matches("http://")).await;
     let (browser, _, expected) = sending(&format!("http://{}", proxy.address), 46).await;
     proxy.cut();
     browser.until_text("upload-status", "Connection lost, retrying in").await;
-    proxy.mend();
+    proxy.restore();
     browser.network(-1, false).await;
-    // It may resume by itself before the click.
+    // It may resume before the click.
     browser
         .until("the import", async || {
             if browser.attribute("upload-progress", "data-state").await.as_deref() == Some("interrupted") {
@@ -79,7 +79,7 @@ async fn a_file_arrives_although_each_request_is_ended_after_three_seconds() {
 }
 
 #[tokio::test]
-async fn a_server_in_between_that_takes_no_large_requests_gets_smaller_ones() {
+async fn a_proxy_that_rejects_large_requests_gets_smaller_ones() {
     let app = TestApp::start().await;
     let web = app.base.clone();
     let site = |port| {
@@ -103,7 +103,7 @@ async fn a_server_in_between_that_takes_no_large_requests_gets_smaller_ones() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_larger_than_the_server_takes_is_told_with_what_it_takes() {
+async fn a_file_that_is_too_large_is_reported_with_the_limit() {
     let app = TestApp::start_with(&[("MAX_UPLOAD_BYTES", "1000000")]).await;
     let browser = Browser::open(&app, "/").await;
     browser.record_uploads().await;
@@ -112,14 +112,14 @@ async fn a_file_that_is_larger_than_the_server_takes_is_told_with_what_it_takes(
     browser.until_text("file-problem", "1000000 bytes").await;
     assert_eq!(browser.count("[data-testid=send-again]").await, 0, "it would be rejected again");
     assert!(browser.sent().await.iter().all(|request| request.method == "POST" && request.bytes == 0));
-    // Another file may follow.
+    // Another file can be chosen.
     let small = browser.file("small.csv", b"sku,name\na,b\n");
     browser.pick("file-input", &[&small]).await;
     browser.wait_for("products-link").await;
 }
 
 #[tokio::test]
-async fn an_upload_stops_at_the_end_of_the_session_and_goes_on_after_the_next_sign_in() {
+async fn an_upload_stops_at_the_end_of_the_session_and_resumes_after_the_next_sign_in() {
     let app = TestApp::closed(&[]).await;
     let browser = Browser::signed_in(&app, "admin", ADMIN_PASSWORD, "/").await;
     let (browser, _, expected) = sending_by(browser, 54).await;
