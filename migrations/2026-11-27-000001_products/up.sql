@@ -13,7 +13,7 @@ CREATE TABLE products (
     created_at  timestamptz NOT NULL DEFAULT now(),
     updated_at  timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 80);
--- Imports do not change this column unless a file maps a column to it, so their updates stay HOT.
+-- Imports do not change this column, so their updates stay HOT.
 CREATE INDEX products_inactive ON products (id) WHERE NOT active;
 
 COMMENT ON TABLE products IS 'The catalogue.';
@@ -22,7 +22,7 @@ COMMENT ON COLUMN products.sku_key IS 'The SKU in the form in which SKUs are com
 COMMENT ON COLUMN products.sku IS 'The SKU as it was last written.';
 COMMENT ON COLUMN products.name IS 'The name of the product.';
 COMMENT ON COLUMN products.description IS 'Free text, may contain line breaks; empty if there is none.';
-COMMENT ON COLUMN products.active IS 'Whether the product is active. An import creates active products and does not change this of existing ones, unless the file maps a column to it.';
+COMMENT ON COLUMN products.active IS 'Whether the product is active. An import creates active products and does not change this of existing ones: no column of a file is mapped to it.';
 COMMENT ON COLUMN products.attributes IS 'Columns of the file other than sku, name and description: an object of texts by header.';
 COMMENT ON COLUMN products.version IS 'Increases with every change; the ETag of the product.';
 COMMENT ON COLUMN products.import_id IS 'The import that was the last to create or change the product; null if no import did. No foreign key: checking half a million rows would cost more than writing them.';

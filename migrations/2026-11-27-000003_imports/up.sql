@@ -49,7 +49,7 @@ COMMENT ON COLUMN imports.id IS 'Grows with every import; the history is sorted 
 COMMENT ON COLUMN imports.file_name IS 'As the user named it; not a path.';
 COMMENT ON COLUMN imports.object_key IS 'Key of the file in storage; null until it is fetched.';
 COMMENT ON COLUMN imports.size_bytes IS 'Size of the file in bytes; while it is fetched, the size that its server announced, or null.';
-COMMENT ON COLUMN imports.sha256 IS 'SHA-256 of the file in lower-case hexadecimal; null until it is fetched. Compared each time that the file is read.';
+COMMENT ON COLUMN imports.sha256 IS 'SHA-256 of the file in lower-case hexadecimal; null until it is fetched. Compared once, before the first row is imported.';
 COMMENT ON COLUMN imports.format IS 'Dialect and mapping (shared::csv::FileFormat), found in the header when the file is stored; null until it is fetched.';
 COMMENT ON COLUMN imports.status IS 'completed, failed and cancelled are final, except that a failed import can be retried.';
 COMMENT ON COLUMN imports.phase IS 'What a running import does: fetch gets the file from source_url, scan reads it once, load writes products.';

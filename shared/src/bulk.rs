@@ -16,9 +16,13 @@ pub enum BulkAction {
     Activate,
     Deactivate,
     Delete,
+    /// An action that this version does not know; cannot be requested.
+    #[serde(other)]
+    Unknown,
 }
 
 impl BulkAction {
+    /// The actions that can be requested.
     pub const ALL: [Self; 3] = [Self::Activate, Self::Deactivate, Self::Delete];
 
     /// The value in JSON and in the database.
@@ -27,6 +31,7 @@ impl BulkAction {
             Self::Activate => "activate",
             Self::Deactivate => "deactivate",
             Self::Delete => "delete",
+            Self::Unknown => "unknown",
         }
     }
 
@@ -35,7 +40,7 @@ impl BulkAction {
         match self {
             Self::Activate => Some(Self::Deactivate),
             Self::Deactivate => Some(Self::Activate),
-            Self::Delete => None,
+            Self::Delete | Self::Unknown => None,
         }
     }
 }
@@ -158,8 +163,9 @@ mod tests {
 
     #[test]
     fn database_values_equal_json() {
-        for action in BulkAction::ALL {
+        for action in BulkAction::ALL.into_iter().chain([BulkAction::Unknown]) {
             assert_eq!(serde_json::to_value(action).expect("serialises"), action.as_str());
         }
+        assert_eq!(serde_json::from_str::<BulkAction>("\"rename\"").expect("decodes"), BulkAction::Unknown);
     }
 }

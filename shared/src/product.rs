@@ -69,8 +69,21 @@ const fn yes() -> bool {
     true
 }
 
+/// A product without any text, as the form of a new product begins.
+impl Default for ProductInput {
+    fn default() -> Self {
+        Self {
+            sku: String::new(),
+            name: String::new(),
+            description: String::new(),
+            active: yes(),
+            attributes: BTreeMap::new(),
+        }
+    }
+}
+
 /// The writable fields of a product other than its attributes. Exports, conflicts, details and webhook messages iterate over
-/// these, so that a new field is added in this file only.
+/// these. `CONTRIBUTING.md` lists what else a new field needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Field {
     Sku,
@@ -331,8 +344,8 @@ mod tests {
             sku: "TEA-1".into(),
             name: "Tea".into(),
             description: "Green".into(),
-            active: true,
             attributes: [("colour", "green"), ("size", "XL")].map(|(k, v)| (k.into(), v.into())).into(),
+            ..ProductInput::default()
         };
         let change: ProductChange = serde_json::from_str(
             r#"{"name": null, "description": null, "active": false, "attributes": {"size": null, "price": "1.50", "empty": ""}}"#,

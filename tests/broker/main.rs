@@ -60,7 +60,7 @@ async fn several_workers_share_imports_and_none_is_done_twice() {
     }
     assert_eq!(app.db.number("SELECT max(epoch) FROM imports").await, 1, "each was claimed once");
     for worker in &workers {
-        assert!(worker.count_lines(": taken") > 0, "a worker claimed no import");
+        assert!(worker.count_lines(": claimed") > 0, "a worker claimed no import");
     }
 }
 

@@ -33,7 +33,7 @@ impl TestApp {
 
     /// Creates a webhook for changes of products.
     pub async fn webhook(&self, receiver: &Receiver) -> NewWebhook {
-        self.webhook_to(&receiver.url(), &WebhookEvent::SUBSCRIBABLE[..3]).await
+        self.webhook_to(&receiver.url(), &WebhookEvent::DEFAULT).await
     }
 
     pub async fn webhook_now(&self, id: i64) -> Webhook {

@@ -107,7 +107,7 @@ async fn notify_webhooks(conn: &mut AsyncPgConnection, kind: EventKind, row: &Im
     };
     let import: Import = row.clone().into();
     let at = import.finished_at.unwrap_or_default();
-    // Not enqueued: these are not urgent, and the scheduler finds them within a second.
+    // The commit notifies the web processes, which enqueue the deliveries; the scheduler finds any that were missed.
     webhooks::fan_out(conn, event, at, &[webhooks::message::import(&import)]).await?;
     Ok(())
 }

@@ -163,7 +163,7 @@ fn is_blank(record: &ByteRecord) -> bool {
 }
 
 async fn open(storage: &Storage, object_key: &str) -> anyhow::Result<ByteStream> {
-    match storage.read(object_key, 0).await {
+    match storage.read(object_key).await {
         Ok(stream) => Ok(stream),
         // Retried, not failed at once: another worker may have it, or the folder may be mounted late.
         Err(object_store::Error::NotFound { .. }) => bail!(

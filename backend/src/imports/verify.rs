@@ -26,7 +26,7 @@ pub async fn verify(
     steps: &AtomicU64,
     stop: &CancellationToken,
 ) -> anyhow::Result<bool> {
-    let mut bytes = storage.read(&file.object_key, 0).await?;
+    let mut bytes = storage.read(&file.object_key).await?;
     let (mut hash, mut size) = (Sha256::new(), 0);
     while let Some(chunk) = bytes.next().await {
         if stop.is_cancelled() {

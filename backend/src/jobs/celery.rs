@@ -196,11 +196,8 @@ pub async fn consume(app: Arc<App>, endpoint: Endpoint) {
     }
 }
 
-/// Tasks of deliveries at the same time: one delivers, and another must be able to notify it of more.
-const MIN_DELIVERY_PREFETCH: u16 = 2;
-
 async fn build(endpoint: &Endpoint, queue: &str, prefetch: u16) -> anyhow::Result<Celery> {
-    let queues = [(queue, prefetch), (&deliveries_queue(queue), prefetch.max(MIN_DELIVERY_PREFETCH))];
+    let queues = [(queue, prefetch), (&deliveries_queue(queue), prefetch)];
     let broker = AmqpBroker::connect(endpoint, &queues, &[TRANSIENT_TASK]).await.context("cannot reach BROKER_URL")?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let stand_in = format!("redis://{}", listener.local_addr()?);

@@ -43,29 +43,15 @@ fn unreadable(source: Box<dyn std::error::Error + Send + Sync>) -> Error {
     Error::Generic { store: "manifest", source }
 }
 
-/// The bytes from `offset` on.
-pub async fn read(storage: &Storage, object_key: &str, offset: u64) -> Result<ByteStream> {
-    let parts = from_offset(chunks(storage, object_key).await?, offset);
+/// The bytes of the file.
+pub async fn read(storage: &Storage, object_key: &str) -> Result<ByteStream> {
+    let chunks = chunks(storage, object_key).await?;
     let storage = storage.clone();
-    let opened = stream::iter(parts).map(move |(chunk, start)| {
+    let opened = stream::iter(chunks).map(move |chunk| {
         let storage = storage.clone();
-        async move { storage.read_object(&chunk.key, start).await.map_err(std::io::Error::other) }
+        async move { storage.read_object(&chunk.key).await.map_err(std::io::Error::other) }
     });
     Ok(opened.buffered(OPEN_CONCURRENCY).try_flatten().boxed())
-}
-
-/// The chunks that have bytes from `offset` on, each with where to begin in it.
-fn from_offset(chunks: Vec<Chunk>, offset: u64) -> Vec<(Chunk, u64)> {
-    let mut found = Vec::new();
-    let mut start = 0;
-    for chunk in chunks {
-        let end = start + chunk.size;
-        if offset < end && chunk.size > 0 {
-            found.push((chunk, offset.saturating_sub(start)));
-        }
-        start = end;
-    }
-    found
 }
 
 #[cfg(test)]
@@ -89,13 +75,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_manifest_reads_like_the_file_from_every_offset() {
+    async fn a_manifest_reads_like_the_file() {
         let (storage, key, _) = stored(&["sku,", "n", "", "ame\na,b\n"]).await;
-        let whole = "sku,name\na,b\n";
-        for start in 0..=whole.len() {
-            let read: Vec<Bytes> = storage.read(&key, start as u64).await.unwrap().try_collect().await.unwrap();
-            assert_eq!(read.concat(), &whole.as_bytes()[start..], "from {start}");
-        }
+        let read: Vec<Bytes> = storage.read(&key).await.unwrap().try_collect().await.unwrap();
+        assert_eq!(read.concat(), b"sku,name\na,b\n");
     }
 
     #[tokio::test]
@@ -117,7 +100,7 @@ mod tests {
     async fn a_missing_chunk_is_an_error_and_not_a_shorter_file() {
         let (storage, key, chunks) = stored(&["a", "b"]).await;
         storage.remove_object(&chunks[1].key).await.unwrap();
-        let read: std::io::Result<Vec<Bytes>> = storage.read(&key, 0).await.unwrap().try_collect().await;
+        let read: std::io::Result<Vec<Bytes>> = storage.read(&key).await.unwrap().try_collect().await;
         assert!(read.is_err());
     }
 

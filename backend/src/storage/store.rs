@@ -1,16 +1,15 @@
 //! Reading and writing objects, wherever `STORAGE_URL` points.
 
-use std::{collections::BTreeMap, io::SeekFrom, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use anyhow::Context;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use object_store::{
-    GetOptions, GetRange, GetResultPayload, ObjectStore, ObjectStoreExt, aws::AmazonS3Builder, local::LocalFileSystem,
-    memory::InMemory, path::Path, prefix::PrefixStore,
+    GetResultPayload, ObjectStore, ObjectStoreExt, aws::AmazonS3Builder, local::LocalFileSystem, memory::InMemory,
+    path::Path, prefix::PrefixStore,
 };
-use tokio::io::AsyncSeekExt;
 use tokio_util::io::ReaderStream;
 use url::Url;
 
@@ -119,21 +118,17 @@ impl Storage {
         manifest::write(self, object_key, chunks).await
     }
 
-    /// The bytes of a file from `offset` on.
-    pub async fn read(&self, object_key: &str, offset: u64) -> object_store::Result<ByteStream> {
-        manifest::read(self, object_key, offset).await
+    /// The bytes of a file.
+    pub async fn read(&self, object_key: &str) -> object_store::Result<ByteStream> {
+        manifest::read(self, object_key).await
     }
 
-    pub(super) async fn read_object(&self, key: &str, offset: u64) -> object_store::Result<ByteStream> {
-        let options = GetOptions { range: (offset > 0).then_some(GetRange::Offset(offset)), ..GetOptions::default() };
-        let found = self.store.get_opts(&Path::from(key), options).await?;
-        match found.payload {
+    pub(super) async fn read_object(&self, key: &str) -> object_store::Result<ByteStream> {
+        match self.store.get(&Path::from(key)).await?.payload {
             // Read in large pieces: the store's own stream reads 8 KiB at a time, each on another thread, which takes longer
             // than parsing them.
             GetResultPayload::File(file, _) => {
-                let mut file = tokio::fs::File::from_std(file);
-                file.seek(SeekFrom::Start(found.range.start)).await.map_err(local)?;
-                Ok(ReaderStream::with_capacity(file, READ_BYTES).boxed())
+                Ok(ReaderStream::with_capacity(tokio::fs::File::from_std(file), READ_BYTES).boxed())
             }
             GetResultPayload::Stream(stream) => Ok(stream.map_err(std::io::Error::other).boxed()),
         }

@@ -117,7 +117,7 @@ pub fn schema(event: WebhookEvent) -> Value {
         let names: Vec<_> = properties.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
         json!({ "type": "object", "required": names, "properties": properties })
     };
-    let field = json!({ "type": ["string", "boolean", "null"] });
+    let field = json!({ "type": ["string", "boolean", "number", "null"] });
     let changed = json!({
         "type": "object",
         "description": "Each field that differs from before; attributes as `attributes.{name}`, `null` where there is none",

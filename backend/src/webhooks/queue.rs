@@ -71,8 +71,9 @@ const IS_DUE: &str = "d.webhook_id = w.id AND d.status = 'pending' AND d.wake_at
          WHERE earlier.webhook_id = d.webhook_id AND earlier.product_id = d.product_id \
          AND earlier.status = 'pending' AND earlier.failures = 0))";
 
-/// Claims deliveries that are due, for each webhook up to its free slots, webhooks in turn, so that a long queue of one
-/// webhook does not hold up the others.
+/// Claims deliveries that are due, for each webhook up to its free slots. The webhook with the fewest requests in flight is
+/// served first, by lot if there are several, so that a long queue of one webhook does not hold up the others even if it
+/// could take all slots.
 ///
 /// Each webhook has two queues: single changes are served first, and mass changes get what is left. While a mass change
 /// waits and none of its requests is in flight, one slot is its own (where a webhook has more than one slot), so that steady
@@ -82,7 +83,8 @@ pub async fn claim(conn: &mut AsyncPgConnection, capacity: &Capacity, lease: Dur
     let in_flight = |count: fn(&InFlight) -> i32| capacity.in_flight.iter().map(|(_, n)| count(n)).collect::<Vec<_>>();
     let statement = diesel::sql_query(format!(
         "WITH slots AS ( \
-             SELECT w.id, greatest($2 - coalesce(busy.single + busy.bulk, 0), 0) AS free, \
+             SELECT w.id, coalesce(busy.single + busy.bulk, 0) AS taken, \
+                 greatest($2 - coalesce(busy.single + busy.bulk, 0), 0) AS free, \
                  CASE WHEN $2 > 1 AND coalesce(busy.bulk, 0) = 0 THEN 1 ELSE 0 END AS reserved \
              FROM webhooks AS w LEFT JOIN unnest($3, $4, $5) AS busy (id, single, bulk) ON busy.id = w.id \
              WHERE w.enabled \
@@ -102,7 +104,7 @@ pub async fn claim(conn: &mut AsyncPgConnection, capacity: &Capacity, lease: Dur
                      ) AS bulk \
                  ) AS queued ORDER BY turn LIMIT w.free \
              ) AS next \
-             ORDER BY next.turn, next.id LIMIT $1 \
+             ORDER BY w.taken + next.turn, random() LIMIT $1 \
          ) \
          UPDATE webhook_deliveries AS d \
          SET epoch = d.epoch + 1, wake_at = now() + make_interval(secs => $6) \

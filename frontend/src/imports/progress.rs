@@ -221,11 +221,16 @@ fn Figures(run: RwSignal<Run>) -> impl IntoView {
             </dl>
             // A tiny import has no curve either.
             <div class="curve" hidden=move || ended.get() && peak.get().is_none()>
-                <span class="curve-peak">{move || peak.get().map(|peak| format!("peak {} rows/s", rate(peak)))}</span>
+                <span class="curve-peak">{move || peak_text(peak.get())}</span>
                 <Sparkline values=curve label="Rows per second over time" />
             </div>
         </div>
     }
+}
+
+/// The highest rate so far, next to the curve; absent as long as there is no curve.
+fn peak_text(peak: Option<f64>) -> Option<String> {
+    peak.map(|peak| format!("peak {} rows/s", rate(peak)))
 }
 
 #[cfg(test)]
@@ -246,6 +251,12 @@ mod tests {
         assert_eq!(steps(&import), [Done, Broken, Ahead]);
         import.status = JobStatus::Completed;
         assert_eq!(steps(&import), [Done, Done, Done]);
+    }
+
+    #[test]
+    fn only_a_curve_has_a_peak() {
+        assert_eq!(peak_text(None), None);
+        assert_eq!(peak_text(Some(52_349.0)).as_deref(), Some("peak 52,300 rows/s"));
     }
 
     #[test]

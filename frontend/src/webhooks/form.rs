@@ -50,9 +50,7 @@ impl FormState {
         Self {
             url: RwSignal::new(webhook.map_or_else(String::new, |webhook| webhook.url.clone())),
             description: RwSignal::new(webhook.map_or_else(String::new, |webhook| webhook.description.clone())),
-            events: RwSignal::new(
-                webhook.map_or_else(|| WebhookEvent::SUBSCRIBABLE[..3].to_vec(), |w| w.events.clone()),
-            ),
+            events: RwSignal::new(webhook.map_or_else(|| WebhookEvent::DEFAULT.to_vec(), |w| w.events.clone())),
             submission: Submission::default(),
         }
     }

@@ -2,7 +2,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::problem::FieldError;
+use crate::{problem::FieldError, text};
 
 /// Longest name of a user or a key, in characters.
 pub const MAX_NAME_CHARS: usize = 64;
@@ -10,41 +10,27 @@ pub const MAX_NAME_CHARS: usize = 64;
 /// Names that the audit log uses for other actors, as [`name_key`]s. It writes keys as `key NAME`.
 const RESERVED_NAMES: [&str; 8] = ["anonymous", "anyone", "key", "loadify", "local", "root", "shell", "system"];
 
-/// Characters that are not visible or change the order of others, besides control characters: Unicode's
-/// `Default_Ignorable_Code_Point` and the general category `Cf`, and blanks that are no white space.
-const INVISIBLE: [(char, char); 26] = [
-    ('\u{AD}', '\u{AD}'),
-    ('\u{34F}', '\u{34F}'),
+/// Characters that change how others are displayed, or are blank, besides those of [`text::is_invisible`]: the rest of the
+/// general category `Cf`, line and paragraph separators, and a blank that is no white space.
+const FORMATTING: [(char, char); 11] = [
     ('\u{600}', '\u{605}'),
-    ('\u{61C}', '\u{61C}'),
     ('\u{6DD}', '\u{6DD}'),
     ('\u{70F}', '\u{70F}'),
     ('\u{890}', '\u{891}'),
     ('\u{8E2}', '\u{8E2}'),
-    ('\u{115F}', '\u{1160}'),
-    ('\u{17B4}', '\u{17B5}'),
-    ('\u{180B}', '\u{180F}'),
-    ('\u{200B}', '\u{200F}'),
-    ('\u{2028}', '\u{202E}'),
-    ('\u{2060}', '\u{206F}'),
+    ('\u{2028}', '\u{2029}'),
     ('\u{2800}', '\u{2800}'),
-    ('\u{3164}', '\u{3164}'),
-    ('\u{FE00}', '\u{FE0F}'),
-    ('\u{FEFF}', '\u{FEFF}'),
-    ('\u{FFA0}', '\u{FFA0}'),
-    ('\u{FFF0}', '\u{FFFC}'),
+    ('\u{FFF9}', '\u{FFFC}'),
     ('\u{110BD}', '\u{110BD}'),
     ('\u{110CD}', '\u{110CD}'),
     ('\u{13430}', '\u{1343F}'),
-    ('\u{1BCA0}', '\u{1BCA3}'),
-    ('\u{1D173}', '\u{1D17A}'),
-    ('\u{E0000}', '\u{E0FFF}'),
 ];
 
 /// Whether a character is a control character, has no width, or changes the direction of text: it can make two names look
 /// the same, or a line of a log look like another.
 pub fn is_invisible(char: char) -> bool {
-    char.is_control() || INVISIBLE.iter().any(|(first, last)| (*first..=*last).contains(&char))
+    let is_formatting = || FORMATTING.iter().any(|(first, last)| (*first..=*last).contains(&char));
+    char.is_control() || text::is_invisible(char) || is_formatting()
 }
 
 /// Returns the form in which names are compared: NFKC, in lower case, white space collapsed.

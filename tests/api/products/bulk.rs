@@ -66,7 +66,7 @@ async fn a_request_without_a_clear_selection_is_refused() {
         "422 Some parameters are not valid. [\"ids has 1001 ids; must be 1 to 1000\"]",
         "422 Some parameters are not valid. [\"q has 201 characters; at most 200 are allowed\"]",
         "400 The body is not valid: unknown field `colour`, expected one of `q`, `active`, `has_description`, `created_from`, `created_to`, `updated_from`, `updated_to`, `import` at line 1 column 37. []",
-        "400 The body is not valid: unknown variant `burn`, expected one of `activate`, `deactivate`, `delete` at line 1 column 16. []",
+        "422 Some parameters are not valid. [\"action is not known; known are activate, deactivate, delete\"]",
     ]
     "#);
     for (method, path) in [

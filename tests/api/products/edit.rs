@@ -86,6 +86,7 @@ async fn a_change_needs_the_version_that_it_applies_to() {
         (Method::PUT, &[]),
         (Method::PATCH, &[("If-Match", "\"2\"")]),
         (Method::PATCH, &[("If-Match", "W/\"1\"")]),
+        (Method::PUT, &[("If-Match", "\"2\"")]),
         (Method::PUT, &[("If-Match", "1")]),
         (Method::DELETE, &[("If-Match", "\"2\"")]),
     ] {
@@ -98,6 +99,7 @@ async fn a_change_needs_the_version_that_it_applies_to() {
         "PUT 428 PreconditionRequired If-Match is missing; send the ETag of the version that you want to change. [] None",
         "PATCH 412 PreconditionFailed The product was changed in the meantime and is at version 1; get it and repeat the change on that version. [] None",
         "PATCH 412 PreconditionFailed The product was changed in the meantime and is at version 1; get it and repeat the change on that version. [] None",
+        "PUT 412 PreconditionFailed The product was changed in the meantime and is at version 1; get it and repeat the change on that version. [] None",
         "PUT 400 BadRequest If-Match: 1 is not an ETag; send it with its quotes, for example If-Match: \"2\". [] None",
         "DELETE 412 PreconditionFailed The product was changed in the meantime and is at version 1; get it and repeat the change on that version. [] None",
     ]

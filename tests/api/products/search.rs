@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use reqwest::StatusCode;
 use shared::{
     product::Product,
-    search::{ProductPage, ProductSort},
+    search::{ProductFilter, ProductPage, ProductSort},
 };
 use tests::{TestApp, app::problem, eventually};
 use trigram_index::folded;
@@ -345,6 +345,35 @@ pub fn catalogue(random: &mut StdRng, from: usize, rows: usize) -> String {
     format!("sku,name,description\n{rows}")
 }
 
+/// Whether a product matches a condition.
+type Keep = Box<dyn Fn(&Product) -> bool>;
+
+/// Returns conditions on a field of the filter: the value of the query, and which products match.
+///
+/// # Panics
+/// If the field is not known here: a new filter is compared with the plain scan, too.
+fn conditions(field: &str, middle: DateTime<Utc>) -> Vec<(String, Keep)> {
+    fn one(value: &str, keep: impl Fn(&Product) -> bool + 'static) -> (String, Keep) {
+        (value.to_owned(), Box::new(keep))
+    }
+    let time = middle.to_rfc3339();
+    match field {
+        // The words of each query are chosen at random.
+        "q" => vec![],
+        "active" => vec![one("false", |product| !product.active), one("true", |product| product.active)],
+        "has_description" => vec![
+            one("false", |product| product.description.is_empty()),
+            one("true", |product| !product.description.is_empty()),
+        ],
+        "created_from" => vec![one(&time, move |product| product.created_at >= middle)],
+        "created_to" => vec![one(&time, move |product| product.created_at < middle)],
+        "updated_from" => vec![one(&time, move |product| product.updated_at >= middle)],
+        "updated_to" => vec![one(&time, move |product| product.updated_at < middle)],
+        "import" => vec![one("2", |product| product.import == Some(2))],
+        unknown => panic!("the plain scan has no condition for {unknown}"),
+    }
+}
+
 #[tokio::test]
 async fn any_search_filter_and_order_equals_a_plain_scan() {
     let app = TestApp::start().await;
@@ -356,7 +385,10 @@ async fn any_search_filter_and_order_equals_a_plain_scan() {
     app.import(catalogue(&mut random, 200, 400)).await;
     app.db.execute("UPDATE products SET active = false WHERE id % 7 = 0").await;
     let model = Model::read(&app).await;
-    let middle = middle.to_rfc3339();
+    let mut all: Vec<(&str, String, Keep)> = Vec::new();
+    for field in ProductFilter::FIELDS {
+        all.extend(conditions(field, middle).into_iter().map(|(value, keep)| (field, value, keep)));
+    }
     for round in 0..2 {
         for _ in 0..120 {
             let products = &model.products;
@@ -376,29 +408,15 @@ async fn any_search_filter_and_order_equals_a_plain_scan() {
             let sort = *ProductSort::ALL.choose(&mut random).unwrap();
             let q = words.join(" ");
             let mut query = vec![("q", q.as_str()), ("sort", sort.as_str()), ("limit", "37")];
-            let filter = random.random_range(0..8);
-            let conditions = [
-                vec![],
-                vec![("active", "false")],
-                vec![("active", "true")],
-                vec![("has_description", "false")],
-                vec![("created_from", middle.as_str()), ("has_description", "true")],
-                vec![("updated_to", middle.as_str())],
-                vec![("import", "2")],
-                vec![("created_to", middle.as_str())],
-            ];
-            query.extend(&conditions[filter]);
-            let middle: DateTime<Utc> = middle.parse().unwrap();
-            let keep = |product: &Product| match filter {
-                1 => !product.active,
-                2 => product.active,
-                3 => product.description.is_empty(),
-                4 => product.created_at >= middle && !product.description.is_empty(),
-                5 => product.updated_at < middle,
-                6 => product.import == Some(2),
-                7 => product.created_at < middle,
-                _ => true,
-            };
+            let mut chosen: Vec<&(&str, String, Keep)> = Vec::new();
+            for _ in 0..random.random_range(0..3) {
+                let condition = all.choose(&mut random).unwrap();
+                if chosen.iter().all(|(field, ..)| *field != condition.0) {
+                    chosen.push(condition);
+                }
+            }
+            query.extend(chosen.iter().map(|(field, value, _)| (*field, value.as_str())));
+            let keep = |product: &Product| chosen.iter().all(|(_, _, keep)| keep(product));
             let expected = model.list(&words, keep, sort);
             let found: Vec<_> = pages(&app, &query).await.concat().into_iter().map(|product| product.id).collect();
             assert_eq!(found, expected, "round {round}: {query:?}");

@@ -55,6 +55,29 @@ async fn a_single_change_does_not_wait_for_a_mass_change() {
 }
 
 #[tokio::test]
+async fn a_backlog_of_one_webhook_does_not_hold_up_another() {
+    for slots in ["1", "4"] {
+        // The backlog alone could take all slots of the process.
+        let limits = [("WEBHOOK_CONCURRENCY", slots), ("WEBHOOK_ENDPOINT_CONCURRENCY", slots)];
+        let app = TestApp::start_with(&[LOCAL, limits[0], limits[1]]).await;
+        let slow = Receiver::behaving(|_| Answer::After(Duration::from_millis(20), 204)).await;
+        app.webhook_to(&slow.url(), &[WebhookEvent::ProductUpdated]).await;
+        let other = Receiver::start().await;
+        app.webhook_to(&other.url(), &[WebhookEvent::ProductCreated]).await;
+        let ids = import_products(&app, 1_000).await;
+        bulk(&app, "deactivate", &ids).await;
+        slow.wait_for(10).await;
+        let start = Instant::now();
+        for number in 1..=5 {
+            app.create_product(&format!("new-{number}")).await;
+            other.wait_for(number).await;
+        }
+        assert!(start.elapsed() < Duration::from_secs(3), "{slots} slots: {:?}", start.elapsed());
+        assert!(pending(&app).await > 200, "{slots} slots: the backlog is still being sent");
+    }
+}
+
+#[tokio::test]
 async fn steady_single_changes_leave_a_slot_to_mass_changes() {
     let app = TestApp::start_with(&[LOCAL]).await;
     // Single changes get no response and occupy their slots until the deadline.

@@ -33,5 +33,9 @@ async fn apply(
         BulkAction::Activate => changes::set_active(conn, rows, true, client).await,
         BulkAction::Deactivate => changes::set_active(conn, rows, false, client).await,
         BulkAction::Delete => changes::delete(conn, rows, deletion, client).await,
+        // Of a job that a newer version has created.
+        BulkAction::Unknown => {
+            Err(diesel::result::Error::QueryBuilderError("this version does not know the action of the job".into()))
+        }
     }
 }

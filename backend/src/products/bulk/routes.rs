@@ -52,6 +52,10 @@ pub async fn change_many(
 ) -> ApiResult<HttpResponse> {
     let client = headers::client(request.headers());
     let BulkRequest { action, ids, filter, all, count } = bulk.into_inner();
+    if action == BulkAction::Unknown {
+        let known = BulkAction::ALL.map(BulkAction::as_str).join(", ");
+        return Err(ApiError::invalid("action", format!("is not known; known are {known}")));
+    }
     if !ids.is_empty() {
         if filter.is_some() || all || count.is_some() {
             return Err(ApiError::invalid("ids", "cannot be combined with filter, all or count"));

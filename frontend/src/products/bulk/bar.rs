@@ -195,6 +195,7 @@ fn imperative(action: BulkAction) -> &'static str {
         BulkAction::Activate => "Activate",
         BulkAction::Deactivate => "Deactivate",
         BulkAction::Delete => "Delete",
+        BulkAction::Unknown => "Change",
     }
 }
 

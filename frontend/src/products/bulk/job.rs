@@ -134,6 +134,7 @@ pub fn past_tense(action: BulkAction) -> &'static str {
         BulkAction::Activate => "activated",
         BulkAction::Deactivate => "deactivated",
         BulkAction::Delete => "deleted",
+        BulkAction::Unknown => "changed",
     }
 }
 
@@ -142,6 +143,7 @@ fn gerund(action: BulkAction) -> &'static str {
         BulkAction::Activate => "Activating",
         BulkAction::Deactivate => "Deactivating",
         BulkAction::Delete => "Deleting",
+        BulkAction::Unknown => "Changing",
     }
 }
 

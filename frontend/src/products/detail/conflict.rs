@@ -106,6 +106,8 @@ fn parts(products: &[&ProductInput]) -> Vec<Part> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn product(name: &str, description: &str, attributes: &[(&str, &str)]) -> ProductInput {
@@ -113,26 +115,21 @@ mod tests {
             sku: "TEA-1".into(),
             name: name.into(),
             description: description.into(),
-            active: true,
             attributes: attributes.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
+            ..ProductInput::default()
         }
     }
 
-    fn stored(input: ProductInput) -> Product {
-        let at = chrono::DateTime::from_timestamp(0, 0).expect("a valid time");
-        let ProductInput { sku, name, description, active, attributes } = input;
-        Product {
-            id: 1,
-            sku,
-            name,
-            description,
-            active,
-            attributes,
-            version: 2,
-            import: None,
-            created_at: at,
-            updated_at: at,
+    /// The product as it is stored. By way of JSON, so that no field of `input` is named here.
+    fn stored(input: &ProductInput) -> Product {
+        let mut product = serde_json::to_value(input).expect("serialises");
+        let at = "2026-11-24T10:00:00Z";
+        for (name, value) in
+            [("id", json!(1)), ("version", json!(2)), ("created_at", json!(at)), ("updated_at", json!(at))]
+        {
+            product[name] = value;
         }
+        serde_json::from_value(product).expect("a product")
     }
 
     #[test]
@@ -140,7 +137,7 @@ mod tests {
         let base = product("Tea", "Green", &[("size", "S")]);
         let mine = product("Fine tea", "Green", &[("size", "S"), ("price", "2")]);
         let theirs = product("Good tea", "Green and fresh", &[]);
-        let conflict = Conflict::new(&base, &mine, stored(theirs));
+        let conflict = Conflict::new(&base, &mine, stored(&theirs));
         let parts: Vec<_> = conflict.differences.iter().map(|d| d.part.label()).collect();
         assert_eq!(parts, ["Name"]);
         assert_eq!(conflict.taken_over, [Part::Field(Field::Description), Part::Attribute("size".into())]);
@@ -151,9 +148,30 @@ mod tests {
     }
 
     #[test]
+    fn several_differences_are_resolved_all_with_mine_or_all_with_theirs() {
+        let base = product("Tea", "Green", &[("size", "S"), ("price", "1")]);
+        let mine = ProductInput { active: false, ..product("Fine tea", "Fresh", &[("size", "M"), ("price", "1")]) };
+        let theirs = product("Good tea", "Old", &[("price", "3")]);
+        let conflict = Conflict::new(&base, &mine, stored(&theirs));
+        let parts: Vec<_> = conflict.differences.iter().map(|difference| difference.part.label()).collect();
+        assert_eq!(parts, ["Name", "Description", "size"]);
+        assert_eq!(conflict.taken_over, [Part::Attribute("price".into())]);
+        let resolved = |side| {
+            let choices: BTreeMap<Part, Side> =
+                conflict.differences.iter().map(|difference| (difference.part.clone(), side)).collect();
+            conflict.resolve(&choices)
+        };
+        // What only one side changed stays: my status, their price.
+        let inactive = |product: ProductInput| ProductInput { active: false, ..product };
+        let mine = inactive(product("Fine tea", "Fresh", &[("price", "3"), ("size", "M")]));
+        assert_eq!(resolved(Side::Mine), mine);
+        assert_eq!(resolved(Side::Theirs), inactive(product("Good tea", "Old", &[("price", "3")])));
+    }
+
+    #[test]
     fn the_same_change_on_both_sides_is_no_conflict() {
         let (base, same) = (product("Tea", "", &[]), product("Fine tea", "", &[]));
-        let conflict = Conflict::new(&base, &same, stored(same.clone()));
+        let conflict = Conflict::new(&base, &same, stored(&same));
         assert_eq!((&conflict.differences, &conflict.taken_over), (&Vec::new(), &Vec::new()));
         assert_eq!(conflict.resolve(&BTreeMap::new()), same);
     }
@@ -162,7 +180,7 @@ mod tests {
     fn an_attribute_that_one_side_removed_and_the_other_changed_is_a_conflict() {
         let base = product("Tea", "", &[("size", "S")]);
         let mine = product("Tea", "", &[("size", "M")]);
-        let conflict = Conflict::new(&base, &mine, stored(product("Tea", "", &[])));
+        let conflict = Conflict::new(&base, &mine, stored(&product("Tea", "", &[])));
         let part = Part::Attribute("size".into());
         assert_eq!(conflict.differences, [Difference { part: part.clone(), mine: Some("M".into()), theirs: None }]);
         assert_eq!(conflict.resolve(&[(part, Side::Theirs)].into()), product("Tea", "", &[]));

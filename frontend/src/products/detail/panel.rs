@@ -39,7 +39,7 @@ pub fn SidePanel() -> impl IntoView {
             view! { <NoSuchProduct problem /> }.into_any()
         }
         Panel::New { .. } if !can_write.get() => view! { <ReadOnlyNotice /> }.into_any(),
-        Panel::New { copy: None } => view! { <ProductForm start=new_product() product=None /> }.into_any(),
+        Panel::New { copy: None } => view! { <ProductForm start=ProductInput::default() product=None /> }.into_any(),
         Panel::New { copy: Some(id) } => view! { <LoadProduct id copy=true /> }.into_any(),
         Panel::Edit(id) => view! { <LoadProduct id copy=false /> }.into_any(),
     };
@@ -95,16 +95,6 @@ fn keep_focus(unsaved: UnsavedChanges, element: NodeRef<html::Section>) {
         }
         shown
     });
-}
-
-fn new_product() -> ProductInput {
-    ProductInput {
-        sku: String::new(),
-        name: String::new(),
-        description: String::new(),
-        active: true,
-        attributes: std::collections::BTreeMap::default(),
-    }
 }
 
 /// Loads the product: the one in the list may be minutes old.

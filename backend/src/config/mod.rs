@@ -1,59 +1,21 @@
 //! Settings, read once, from the environment or from flags of the same name. Plain values: this module uses no other.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    num::NonZeroU32,
-    path::PathBuf,
-    time::Duration,
-};
+mod auth;
+mod parse;
+mod servers;
 
-use anyhow::Context;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
 use clap::Args;
 use ipnet::IpNet;
 use url::Url;
 
-/// PostgreSQL; all that `migrate` needs.
-#[derive(Debug, Clone, Args)]
-pub struct DatabaseConfig {
-    /// PostgreSQL, as postgres://user:password@host:port/database; ?sslmode= disable, prefer, require or verify-full
-    #[arg(long, env, hide_env_values = true)]
-    pub database_url: String,
+pub use self::{
+    auth::AuthConfig,
+    servers::{BrokerConfig, DatabaseConfig},
+};
 
-    /// File with certificates in PEM that are trusted for sslmode=verify-full in addition to those of the system
-    #[arg(long, env)]
-    pub database_ca_file: Option<PathBuf>,
-
-    /// Maximum connections of this process to PostgreSQL; at most half of them run searches, lists and exports
-    #[arg(long, env, default_value_t = 16)]
-    pub database_connections: usize,
-}
-
-/// RabbitMQ.
-#[derive(Debug, Clone, Args)]
-pub struct BrokerConfig {
-    /// RabbitMQ, as amqp://user:password@host:port/vhost or amqps://...; without it, tasks run in this process
-    #[arg(long, env, hide_env_values = true, value_parser = broker_url)]
-    pub broker_url: Option<Url>,
-
-    /// Heroku's name for `BROKER_URL`, which takes precedence
-    #[arg(long, env, hide_env_values = true, value_parser = broker_url)]
-    pub cloudamqp_url: Option<Url>,
-
-    /// File with certificates in PEM that are trusted for amqps:// in addition to those of the system
-    #[arg(long, env)]
-    pub broker_ca_file: Option<PathBuf>,
-
-    /// Name of the queue on the broker; the processes of one installation share it
-    #[arg(long, env, default_value = "loadify")]
-    pub broker_queue: String,
-}
-
-impl BrokerConfig {
-    /// Returns the URL of the broker, if there is one.
-    pub fn url(&self) -> Option<&Url> {
-        self.broker_url.as_ref().or(self.cloudamqp_url.as_ref())
-    }
-}
+use self::parse::{default_storage, network, storage_url};
 
 /// Everything that can be set. A wrong value stops the program at start, with the name of the setting.
 #[derive(Debug, Clone, Args)]
@@ -225,89 +187,6 @@ pub struct Config {
     pub auth: AuthConfig,
 }
 
-/// Authentication, and limits per principal.
-#[derive(Debug, Clone, Args)]
-pub struct AuthConfig {
-    /// Name of the first user, an admin, which is created if there is no user
-    #[arg(long, env, default_value = "admin")]
-    pub admin_name: String,
-
-    /// Password of the first user, at least 12 characters; ignored once there is a user
-    #[arg(long, env, hide_env_values = true)]
-    pub admin_password: Option<String>,
-
-    /// File whose first line is the password of the first user
-    #[arg(long, env, conflicts_with = "admin_password")]
-    pub admin_password_file: Option<PathBuf>,
-
-    /// URL of the page, such as <https://loadify.example.com>: says whether there is TLS, and which origin requests must have
-    #[arg(long, env, value_parser = public_url)]
-    pub public_url: Option<Url>,
-
-    /// Networks of the proxies in front, separated by commas: X-Forwarded-For and X-Forwarded-Proto of other peers are ignored
-    #[arg(long, env, value_delimiter = ',', value_parser = network)]
-    pub trusted_proxies: Vec<IpNet>,
-
-    /// Minutes without a request after which a session ends
-    #[arg(long, env, default_value_t = 720, value_parser = clap::value_parser!(u32).range(1..=525_600))]
-    pub session_idle_minutes: u32,
-
-    /// Maximum duration of a session in hours
-    #[arg(long, env, default_value_t = 168, value_parser = clap::value_parser!(u32).range(1..=8_760))]
-    pub session_hours: u32,
-
-    /// Maximum open sessions of a user; a further sign-in ends the least recently used one
-    #[arg(long, env, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1_000))]
-    pub max_sessions_per_user: u16,
-
-    /// Failed sign-ins per account before exponential back-off starts
-    #[arg(long, env, default_value_t = 5, value_parser = clap::value_parser!(i32).range(1..=1_000))]
-    pub sign_in_account_tries: i32,
-
-    /// Maximum back-off per account in seconds. An attacker can delay the owner's sign-in from a new address for this long
-    #[arg(long, env, default_value_t = 60, value_parser = clap::value_parser!(i32).range(1..=86_400))]
-    pub sign_in_account_pause_seconds: i32,
-
-    /// Failed sign-ins per client address, for all accounts, before exponential back-off starts
-    #[arg(long, env, default_value_t = 20, value_parser = clap::value_parser!(i32).range(1..=100_000))]
-    pub sign_in_address_tries: i32,
-
-    /// Maximum back-off per client address in seconds
-    #[arg(long, env, default_value_t = 900, value_parser = clap::value_parser!(i32).range(1..=86_400))]
-    pub sign_in_address_pause_seconds: i32,
-
-    /// Maximum requests per minute of a user, a key, or an anonymous client network, in each process
-    #[arg(long, env, default_value = "3000")]
-    pub rate_limit_per_minute: NonZeroU32,
-
-    /// Maximum open event streams of a user with all sessions and keys, or of an anonymous client network, in each process
-    #[arg(long, env, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
-    pub max_streams: u32,
-
-    /// Days for which entries of the audit log are kept
-    #[arg(long, env, default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=36_500))]
-    pub audit_retention_days: u16,
-}
-
-impl AuthConfig {
-    pub fn session_idle(&self) -> chrono::TimeDelta {
-        chrono::TimeDelta::minutes(self.session_idle_minutes.into())
-    }
-
-    /// Returns the password of the first user, if one is set.
-    ///
-    /// # Errors
-    /// If `ADMIN_PASSWORD_FILE` cannot be read.
-    pub fn admin_password(&self) -> anyhow::Result<Option<String>> {
-        if let Some(path) = &self.admin_password_file {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("ADMIN_PASSWORD_FILE: cannot read {}", path.display()))?;
-            return Ok(Some(text.lines().next().unwrap_or_default().to_owned()));
-        }
-        Ok(self.admin_password.clone())
-    }
-}
-
 impl Config {
     /// Returns the address to listen on.
     pub fn address(&self) -> SocketAddr {
@@ -354,69 +233,5 @@ impl Config {
 
     pub fn slice(&self) -> Duration {
         Duration::from_secs(self.import_slice_seconds.into())
-    }
-}
-
-/// Parses a block of addresses, or one address.
-fn network(text: &str) -> Result<IpNet, String> {
-    let text = text.trim();
-    let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    net.map_err(|_| format!("{text} is not a network; expected for example 10.1.0.0/16"))
-}
-
-/// Parses the origin of the page, without a path.
-fn public_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("{error}; expected https://loadify.example.com"))?;
-    if !matches!(url.scheme(), "http" | "https") || url.path() != "/" || url.query().is_some() {
-        return Err(format!("{text} is not the root of a site; expected for example https://loadify.example.com"));
-    }
-    Ok(url)
-}
-
-fn default_storage() -> Url {
-    let folder = std::env::current_dir().unwrap_or_else(|_| "/".into()).join("var").join("storage");
-    Url::from_directory_path(folder).expect("the current directory is absolute")
-}
-
-fn broker_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("{error}; expected amqp://user:password@host:port/vhost"))?;
-    match url.scheme() {
-        "amqp" | "amqps" => Ok(url),
-        other => Err(format!("{other}:// is not supported; expected amqp:// or amqps:// (RabbitMQ)")),
-    }
-}
-
-fn storage_url(text: &str) -> Result<Url, String> {
-    let url =
-        Url::parse(text).map_err(|error| format!("{error}; expected file:///folder, s3://bucket or memory:///"))?;
-    match url.scheme() {
-        "file" | "s3" | "memory" => Ok(url),
-        other => Err(format!("{other}:// is not supported; expected file://, s3:// or memory://")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_unsupported_broker_is_refused_naming_the_supported_ones() {
-        assert!(broker_url("redis://localhost").unwrap_err().contains("amqp://"));
-        assert!(broker_url("localhost:5672").unwrap_err().contains("amqp://"));
-        assert!(broker_url("amqps://user:secret@host/vhost").is_ok());
-    }
-
-    #[test]
-    fn a_network_is_a_block_or_an_address() {
-        assert_eq!(network(" 10.1.0.0/16"), Ok("10.1.0.0/16".parse().expect("a block")));
-        assert_eq!(network("::1"), Ok("::1/128".parse().expect("a block")));
-        assert!(network("intranet").unwrap_err().contains("10.1.0.0/16"));
-    }
-
-    #[test]
-    fn storage_is_a_folder_a_bucket_or_memory() {
-        assert!(storage_url("/var/files").is_err());
-        assert!(storage_url("ftp://host/files").unwrap_err().contains("s3://"));
-        assert!(storage_url("s3://bucket/prefix").is_ok());
     }
 }
