@@ -157,7 +157,7 @@ fn is_unrouted(response: Option<&RawResponse>) -> bool {
         400 => !is_problem || response.body.windows(19).any(|text| text == b"request was refused"),
         // Handlers name an object, not a path. HEAD has no body.
         404 => {
-            !is_problem || response.body.is_empty() || response.body.windows(10).any(|text| text == b"\"detail\":\"/")
+            !is_problem || response.body.is_empty() || response.body.windows(11).any(|text| text == b"\"detail\":\"/")
         }
         405 => response.header("allow").is_some() || !is_problem,
         302 | 307 | 308 | 414 | 501 | 505 => true,
@@ -184,6 +184,16 @@ struct Principals {
     all: Vec<Principal>,
     /// Sessions that requests of the test can end.
     sessions: Vec<i64>,
+}
+
+impl Principals {
+    /// Those whose requests are also sent through nginx: it is the same for all, so a few show what it changes. With the
+    /// environment variable `SPELLING_ALL`, all of them.
+    fn behind_nginx(&self) -> Vec<Principal> {
+        let all = std::env::var_os("SPELLING_ALL").is_some();
+        let is_chosen = |name: &str| all || matches!(name, "anonymous" | "viewer" | "revoked key");
+        self.all.iter().filter(|principal| is_chosen(&principal.0)).cloned().collect()
+    }
 }
 
 async fn principals(app: &TestApp) -> Principals {
@@ -310,10 +320,12 @@ async fn the_spelling_of_a_path_does_not_change_who_has_access() {
         wrong.extend(findings);
     };
     let is_last = |row: &Row| row.0 == "DELETE" && matches!(row.1, "/api/v1/session" | "/api/v1/sessions");
+    let direct = (&app.base, &principals.all);
+    let behind_nginx = (&nginx.base, &principals.behind_nginx());
     let mut jobs = Vec::new();
-    for base in [&app.base, &nginx.base] {
+    for (base, principals) in [direct, behind_nginx] {
         for row in TABLE.iter().filter(|row| !is_last(row)) {
-            jobs.extend(principals.all.iter().map(|principal| (base, row, principal)));
+            jobs.extend(principals.iter().map(|principal| (base, row, principal)));
         }
     }
     let (reference, sessions) = (&app, &principals.sessions);
@@ -325,8 +337,7 @@ async fn the_spelling_of_a_path_does_not_change_who_has_access() {
     }
     let mut paths: Vec<_> = TABLE.iter().map(|row| row.1).filter(|path| !path.starts_with("/api/v1/session")).collect();
     paths.dedup();
-    let jobs = [&app.base, &nginx.base].into_iter().flat_map(|base| {
-        let principals = &principals.all;
+    let jobs = [direct, behind_nginx].into_iter().flat_map(|(base, principals)| {
         paths.iter().flat_map(move |path| principals.iter().map(move |principal| (base, *path, principal)))
     });
     let mut running = stream::iter(jobs)
@@ -336,9 +347,9 @@ async fn the_spelling_of_a_path_does_not_change_who_has_access() {
         add(found);
     }
     // One after the other: they end the session of the request.
-    for base in [&app.base, &nginx.base] {
+    for (base, principals) in [direct, behind_nginx] {
         for row in TABLE.iter().filter(|row| is_last(row)) {
-            for principal in &principals.all {
+            for principal in principals {
                 add(attack(&app, base, row, principal, sessions).await);
             }
         }

@@ -59,7 +59,7 @@ async fn values_that_the_database_cannot_store_are_refused() {
         assert!(response.status().is_client_error(), "{path}: {}", response.status());
         problem(response).await;
     }
-    for path in ["/api/v1/uploads/%00", "/api/v1/products/%00", "/%00"] {
+    for path in ["/api/v1/uploads/%00", "/api/v1/products/%00"] {
         let status = app.get(path).await.status();
         assert!(status.is_client_error(), "{path}: {status}");
     }
