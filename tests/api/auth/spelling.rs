@@ -254,7 +254,13 @@ async fn attack(app: &TestApp, base: &str, row: &Row, principal: &Principal, ses
     let every_letter = matches!(principal.0.as_str(), "anonymous" | "viewer");
     let mut count = 1;
     let mut wrong = Vec::new();
+    // Where products have ids, `/products/.` is the product with the id `.`: another operation, with its own rule.
+    let of_id = format!("{}/{{id}}", row.1);
+    let has_id = TABLE.iter().any(|other| other.0 == row.0 && other.1 == of_id);
     for spelling in spellings(row.0, &path, every_letter) {
+        if has_id && spelling.target == format!("{path}/.").into_bytes() {
+            continue;
+        }
         let found = send(&mut connection, &spelling, row, principal).await;
         count += 1;
         restore().await;
