@@ -1,4 +1,4 @@
-//! The files of the page, kept in memory and compressed once at start.
+//! The files of the page, kept in memory. `scripts/build-page` compresses them; what it did not is compressed at start.
 
 use std::{collections::HashMap, io::Write, path::Path};
 
@@ -74,16 +74,34 @@ fn read(root: &Path, folder: &Path, files: &mut HashMap<String, Asset>) -> anyho
             continue;
         }
         let name = path.strip_prefix(root)?.to_string_lossy().replace('\\', "/");
+        if name.ends_with(".br") || name.ends_with(".gz") {
+            continue;
+        }
         let mime = mime_guess::from_path(&path).first_or_octet_stream();
         let plain = Bytes::from(std::fs::read(&path)?);
         let is_text = mime.type_() == "text"
             || ["javascript", "wasm", "json", "svg+xml"].contains(&mime.subtype().as_str())
             || mime.suffix().is_some_and(|suffix| suffix == "xml");
-        let (gzip, brotli) = if is_text { (Some(gzip(&plain)?), Some(brotli(&plain)?)) } else { (None, None) };
+        let (gzip, brotli) = if is_text {
+            (Some(compressed(&path, "gz", || gzip(&plain))?), Some(compressed(&path, "br", || brotli(&plain))?))
+        } else {
+            (None, None)
+        };
         let content_type = if mime.type_() == "text" { format!("{mime}; charset=utf-8") } else { mime.to_string() };
         files.insert(name, Asset { content_type, plain, gzip, brotli });
     }
     Ok(())
+}
+
+/// Reads the file that has `suffix` added to its name, unless it is older than the file itself, or else compresses.
+fn compressed(path: &Path, suffix: &str, compress: impl FnOnce() -> std::io::Result<Bytes>) -> std::io::Result<Bytes> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{suffix}"));
+    let modified = |path: &Path| path.metadata().and_then(|metadata| metadata.modified());
+    match modified(Path::new(&name)) {
+        Ok(time) if time >= modified(path)? => std::fs::read(name).map(Bytes::from),
+        _ => compress(),
+    }
 }
 
 fn gzip(plain: &[u8]) -> std::io::Result<Bytes> {

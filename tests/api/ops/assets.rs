@@ -41,6 +41,17 @@ async fn files_with_a_hash_are_cached_forever_and_sent_compressed() {
 }
 
 #[tokio::test]
+async fn a_file_that_the_build_compressed_is_sent_as_it_is() {
+    let (app, folder) = app_with_page().await;
+    drop(app);
+    std::fs::write(folder.path().join("app-0123456789abcdef.js.br"), "compressed by the build").unwrap();
+    let app = TestApp::start_with(&[("STATIC_DIR", folder.path().to_str().unwrap())]).await;
+    let get = app.client.get(app.url("/app-0123456789abcdef.js")).header("Accept-Encoding", "br");
+    assert_eq!(get.send().await.unwrap().text().await.unwrap(), "compressed by the build");
+    assert_eq!(app.get("/app-0123456789abcdef.js.br").await.status(), 404);
+}
+
+#[tokio::test]
 async fn without_a_page_the_api_works_and_an_error_says_what_is_missing() {
     let app = TestApp::start_with(&[("STATIC_DIR", "/nonexistent")]).await;
     let problem = tests::app::problem(app.get("/").await).await;
