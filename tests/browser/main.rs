@@ -164,7 +164,7 @@ async fn a_worker_without_response_is_reported() {
     let notice = browser
         .until("the notice", async || Some(browser.text("silent-worker").await).filter(|text| !text.is_empty()))
         .await;
-    assert!(notice.contains("silent"), "{notice}");
+    assert!(notice.contains("No response from the worker"), "{notice}");
     worker.signal(Signal::SIGCONT);
     browser
         .until("the notice to disappear", async || browser.text("silent-worker").await.is_empty().then_some(()))

@@ -46,6 +46,17 @@ impl TestDatabase {
         self.client.batch_execute(sql).await.unwrap();
     }
 
+    /// Returns the number of other sessions that wait for a lock.
+    pub async fn waiting_sessions(&self) -> i64 {
+        // Within a transaction, the view is else read once.
+        self.execute("SELECT pg_stat_clear_snapshot()").await;
+        self.number(
+            "SELECT count(*) FROM pg_stat_activity \
+             WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()",
+        )
+        .await
+    }
+
     /// Opens another session, for statements while a transaction of [`Self::client`] is open.
     pub async fn connect(&self) -> Client {
         connect(&self.url).await

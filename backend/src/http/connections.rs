@@ -125,7 +125,7 @@ impl Open {
         let idle = self.by_id.iter().filter(|(_, activity)| {
             activity.requests.load(Relaxed) == 0 && (address.is_none() || activity.address == address)
         });
-        let oldest = *idle.min_by_key(|(_, activity)| activity.idle_since_ms.load(Relaxed))?.0;
+        let oldest = *idle.min_by_key(|(id, activity)| (activity.idle_since_ms.load(Relaxed), **id))?.0;
         let evicted = self.remove(oldest)?;
         evicted.is_evicted.store(true, Relaxed);
         evicted.changed.notify_one();

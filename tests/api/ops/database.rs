@@ -12,10 +12,6 @@ use tokio::{
     task::JoinSet,
 };
 
-/// Backends that wait for the lock on products.
-const WAITING: &str = "SELECT count(*) FROM pg_stat_activity \
-    WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()";
-
 async fn assert_quick(app: &TestApp, path: &str) {
     let start = Instant::now();
     assert_eq!(app.get(path).await.status(), StatusCode::OK, "{path}");
@@ -32,7 +28,7 @@ async fn expensive_reads_leave_connections_for_the_rest() {
         let request = app.client.get(app.url(&format!("/api/v1/{path}")));
         reads.spawn(async move { request.send().await.unwrap().status() });
     }
-    eventually("reads to wait", || async { (app.db.number(WAITING).await >= 2).then_some(()) }).await;
+    eventually("reads to wait", || async { (app.db.waiting_sessions().await >= 2).then_some(()) }).await;
     assert_quick(&app, "/api/v1/webhooks").await;
     assert_quick(&app, "/api/v1/imports").await;
     app.db.execute("COMMIT").await;
@@ -50,9 +46,9 @@ async fn the_statements_of_clients_that_left_are_canceled() {
         let request = app.client.get(app.url("/api/v1/products?q=tea"));
         reads.spawn(async move { drop(request.send().await) });
     }
-    eventually("reads to wait", || async { (app.db.number(WAITING).await >= 2).then_some(()) }).await;
+    eventually("reads to wait", || async { (app.db.waiting_sessions().await >= 2).then_some(()) }).await;
     reads.abort_all();
-    eventually("statements to be canceled", || async { (app.db.number(WAITING).await == 0).then_some(()) }).await;
+    eventually("statements to be canceled", || async { (app.db.waiting_sessions().await == 0).then_some(()) }).await;
     app.db.execute("COMMIT").await;
     assert_quick(&app, "/api/v1/products?q=tea").await;
 }

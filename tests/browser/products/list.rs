@@ -249,7 +249,7 @@ async fn columns_have_fixed_widths_and_the_table_scrolls_under_its_header() {
                  return {
                      narrow: cells.slice(1).filter(c => c.offsetWidth < 90).map(c => c.innerText),
                      description: frame.querySelector('th.cell-description').offsetWidth,
-                     head: frame.querySelector('thead').getBoundingClientRect().top - frame.getBoundingClientRect().top,
+                     head: cells[0].getBoundingClientRect().top - frame.getBoundingClientRect().top,
                      moved: frame.scrollTop,
                      page: document.documentElement.scrollWidth - innerWidth,
                      height: Math.max(...[...frame.querySelectorAll('tbody tr')].map(r => r.offsetHeight)),

@@ -83,8 +83,10 @@ async fn a_proxy_that_rejects_large_requests_gets_smaller_ones() {
     let app = TestApp::start().await;
     let web = app.base.clone();
     let site = |port| {
+        // Without accounts, Loadify refuses requests that are recognized as those of a proxy; these are not.
         format!(
-            "server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass {web}; proxy_set_header Host $http_host; }} }}"
+            "server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass {web}; proxy_http_version 1.1; \
+             proxy_set_header Host $http_host; proxy_set_header Connection ''; }} }}"
         )
     };
     let nginx = Nginx::start(site).await;

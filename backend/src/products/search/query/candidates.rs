@@ -220,8 +220,10 @@ pub async fn lagging(conn: &mut AsyncPgConnection, filter: &ProductFilter, max: 
         if let Some(import) = filter.import {
             query = query.filter(of_edits().or(search_segments::import_id.eq(import)));
         }
-        // A product that was written later was also changed later; if it was created earlier, it has sort keys.
-        for to in [filter.created_to, filter.updated_to].into_iter().flatten() {
+        // A product that was written later was also changed later; if it was created earlier, it has sort keys, of which only
+        // the time of the last change and the import are out of date.
+        let created_to = filter.created_to.filter(|_| filter.updated_from.is_none() && filter.import.is_none());
+        for to in [created_to, filter.updated_to].into_iter().flatten() {
             query = query.filter(of_edits().or(search_segments::written_at.lt(to)));
         }
         query
