@@ -20,15 +20,16 @@ const BODY: &str = "name,sku,description\nupload,slow,\n";
 /// Sends a request with half of its body.
 async fn half_sent(app: &TestApp) -> TcpStream {
     let address = app.base.strip_prefix("http://").unwrap();
+    let files = "SELECT count(*) FROM stored_files";
+    let before = app.db.number(files).await;
     let mut peer = TcpStream::connect(address).await.unwrap();
     let length = BODY.len();
     let head = format!(
         "POST /api/v1/imports HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/csv\r\ncontent-length: {length}\r\n\r\n"
     );
     peer.write_all((head + &BODY[..10]).as_bytes()).await.unwrap();
-    // The handler has started once it has created the file.
-    let count = || app.stored_files();
-    eventually("the upload to be in progress", || async { (count() > 1).then_some(()) }).await;
+    // The handler has started once it has recorded its file.
+    eventually("the upload to be in progress", || async { (app.db.number(files).await > before).then_some(()) }).await;
     peer
 }
 

@@ -71,7 +71,7 @@ pub struct Config {
     #[arg(long, env, default_value_t = 0)]
     pub max_connections: usize,
 
-    /// Maximum connections of one client address; 0 means half of all. Addresses in TRUSTED_PROXIES have no limit of their own
+    /// Maximum connections of one client address; 0 means half of all. Addresses in `TRUSTED_PROXIES` have no limit of their own
     #[arg(long, env, default_value_t = 0)]
     pub max_connections_per_address: usize,
 

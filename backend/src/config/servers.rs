@@ -9,6 +9,7 @@ use super::parse::broker_url;
 
 /// PostgreSQL; all that `migrate` needs.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_field_names, reason = "the names of the settings")]
 pub struct DatabaseConfig {
     /// PostgreSQL, as postgres://user:password@host:port/database; ?sslmode= disable, prefer, require or verify-full
     #[arg(long, env, hide_env_values = true)]

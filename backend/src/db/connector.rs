@@ -100,7 +100,7 @@ impl Connector {
 
     async fn open(&self, session: &str) -> ConnectionResult<AsyncPgConnection> {
         let opening = async {
-            let (client, connection) = self.config.connect(self.tls.clone()).await.map_err(bad_connection)?;
+            let (client, connection) = self.config.connect(self.tls.clone()).await.map_err(|error| bad_connection(&error))?;
             let mut conn = AsyncPgConnection::try_from_client_and_connection(client, connection).await?;
             conn.batch_execute(session).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
             Ok(conn)
@@ -121,8 +121,8 @@ impl Connector {
     }
 }
 
-fn bad_connection(error: tokio_postgres::Error) -> ConnectionError {
-    let cause = std::error::Error::source(&error).map_or_else(String::new, |cause| format!(": {cause}"));
+fn bad_connection(error: &tokio_postgres::Error) -> ConnectionError {
+    let cause = std::error::Error::source(error).map_or_else(String::new, |cause| format!(": {cause}"));
     ConnectionError::BadConnection(format!("{error}{cause}"))
 }
 

@@ -74,7 +74,7 @@ fn read(root: &Path, folder: &Path, files: &mut HashMap<String, Asset>) -> anyho
             continue;
         }
         let name = path.strip_prefix(root)?.to_string_lossy().replace('\\', "/");
-        if name.ends_with(".br") || name.ends_with(".gz") {
+        if path.extension().is_some_and(|extension| extension == "br" || extension == "gz") {
             continue;
         }
         let mime = mime_guess::from_path(&path).first_or_octet_stream();

@@ -121,7 +121,7 @@ async fn remove_details(conn: &mut AsyncPgConnection, days: u16) -> QueryResult<
         .load(conn)
         .await?;
     for id in &due {
-        while delete_rejected(conn, *id).await? == DELETE_BATCH_SIZE.unsigned_abs() as usize {}
+        while i64::try_from(delete_rejected(conn, *id).await?) == Ok(DELETE_BATCH_SIZE) {}
         conn.transaction(async |conn| {
             let import = imports::table.find(*id).filter(imports::finished_at.is_not_null());
             // A retry may have been faster.

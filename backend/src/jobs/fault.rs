@@ -24,8 +24,7 @@ impl Fault {
             Some(JobError::Fenced) => return Self::Fenced,
             Some(JobError::Db(error)) => return Self::of_query(error),
             Some(JobError::Pool(_)) => return Self::Environment(DATABASE_UNREACHABLE.into()),
-            Some(error @ JobError::Timeout(_)) => return Self::Environment(sentence(error)),
-            Some(error @ JobError::Stalled(_)) => return Self::Environment(sentence(error)),
+            Some(error @ (JobError::Timeout(_) | JobError::Stalled(_))) => return Self::Environment(sentence(error)),
             None => {}
         }
         if let Some(error) = error.downcast_ref::<Error>() {
@@ -42,7 +41,7 @@ impl Fault {
             Some(_) => return Self::Environment(format!("The file storage did not respond: {error:#}.")),
             None => {}
         }
-        if error.chain().any(|cause| cause.is::<std::io::Error>()) {
+        if error.chain().any(<dyn std::error::Error>::is::<std::io::Error>) {
             return Self::Environment(format!("The file could not be read: {error:#}."));
         }
         Self::Input(format!("{error:#}"))

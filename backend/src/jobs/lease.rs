@@ -329,11 +329,9 @@ pub async fn with_connection<T, E: From<JobError>>(
     work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E>,
 ) -> Result<T, E> {
     let mut conn = pool.get().await.map_err(JobError::from)?;
-    match tokio::time::timeout(limit, work(&mut conn)).await {
-        Ok(result) => result,
-        Err(_) => {
-            conn.close();
-            Err(JobError::Timeout(limit).into())
-        }
+    if let Ok(result) = tokio::time::timeout(limit, work(&mut conn)).await {
+        return result;
     }
+    conn.close();
+    Err(JobError::Timeout(limit).into())
 }

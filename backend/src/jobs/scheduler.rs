@@ -85,7 +85,7 @@ async fn purge_expired(app: &App) {
     while !app.shutdown.is_cancelled() {
         let purged = async {
             uploads::expire(app).await?;
-            storage_maintenance.run(app).await?;
+            Box::pin(storage_maintenance.run(app)).await?;
             if auth_purged.is_none_or(|at| at.elapsed() >= AUTH_PURGE_INTERVAL) {
                 auth::maintain(app).await?;
                 auth_purged = Some(Instant::now());

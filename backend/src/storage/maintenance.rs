@@ -45,7 +45,7 @@ impl Maintenance {
             }
         }
         if self.checked_at.is_none_or(|at| at.elapsed() >= CHECK_INTERVAL) {
-            db::with_advisory_lock(&app.pool, LOCK, find_orphans(app)).await?;
+            db::with_advisory_lock(&app.pool, LOCK, Box::pin(find_orphans(app))).await?;
             self.checked_at = Some(Instant::now());
         }
         Ok(())

@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn a_line_break_in_a_value_does_not_begin_a_line_of_the_log() {
         let mut line = String::new();
-        write!(OneLine(&mut line), "column {}\t, größe", "evil\n2026 INFO admin\u{1b}[2J").expect("written");
+        write!(OneLine(&mut line), "column evil\n2026 INFO admin\u{1b}[2J\t, größe").expect("written");
         assert_eq!(line, r"column evil\n2026 INFO admin\u{1b}[2J\t, größe");
     }
 }

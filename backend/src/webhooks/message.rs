@@ -33,7 +33,7 @@ pub fn product(product: &Product) -> Message {
 pub fn product_change(before: &Product, after: &Product) -> Message {
     let fields = |product: &Product| {
         let values = ProductInput::from(product.clone());
-        let own = Field::ALL.into_iter().map(|field| (field.as_str().to_owned(), field.value(&values).into()));
+        let own = Field::ALL.into_iter().map(|field| (field.as_str().to_owned(), field.value(&values)));
         let mut fields: Map<String, Value> = own.collect();
         for (name, value) in &product.attributes {
             fields.insert(format!("attributes.{name}"), value.as_str().into());

@@ -77,16 +77,16 @@ mod tests {
         let merger = Merger::new(&ids);
         assert_eq!(merger.ids(), [1, 2, 7, 9]);
         let mut segments: Vec<_> = segments.into_iter().map(Vec::into_iter).collect();
-        let merged: Vec<Block> = (0..BLOCKS)
+        let blocks: Vec<Block> = (0..BLOCKS)
             .map(|_| merger.block(&segments.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>()))
             .collect();
         let find = |word| {
-            let found = find(&merged, 4, word).into_iter();
+            let found = find(&blocks, 4, word).into_iter();
             found.map(|at| merger.ids()[usize::try_from(at).unwrap() - 1]).collect::<Vec<_>>()
         };
         assert_eq!(find("tea"), [1, 2, 7]);
         assert_eq!(find("pot"), [7]);
         assert_eq!((find("cup"), find("mug")), (vec![9], vec![9]));
-        assert_eq!((flagged(&merged, 4, 0).len(), flagged(&merged, 4, 1).len()), (4, 0));
+        assert_eq!((flagged(&blocks, 4, 0).len(), flagged(&blocks, 4, 1).len()), (4, 0));
     }
 }

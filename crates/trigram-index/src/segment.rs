@@ -58,11 +58,11 @@ impl Builder {
     }
 
     fn add(&mut self, bucket: usize) {
-        let (list, last) = &mut self.lists[bucket];
+        let (list, latest) = &mut self.lists[bucket];
         // A document is listed once, however often it has the trigram.
-        if *last != self.documents {
-            push_position(list, *last, self.documents);
-            *last = self.documents;
+        if *latest != self.documents {
+            push_position(list, *latest, self.documents);
+            *latest = self.documents;
         }
     }
 

@@ -21,6 +21,7 @@ fn quirk(
     Quirk { name, file: file.into(), created: created.to_vec(), rejected: rejected.to_vec() }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn quirks() -> Vec<Quirk> {
     use RowErrorCode::{MissingName, Ragged, TextAfterQuote, UnclosedQuote};
     let header = "sku,name,description\n";

@@ -98,16 +98,16 @@ async fn a_precondition_without_quotes_and_an_active_of_null_say_what_to_send() 
     let app = TestApp::start().await;
     let product = app.create(json!({ "sku": "A", "name": "A" })).await;
     let path = format!("/api/v1/products/{}", product.id);
-    let patch =
+    let change =
         async |condition: &str, body: Value| app.ask(Method::PATCH, &path, &[("If-Match", condition)], &body).await;
-    let refused = problem(patch("1", json!({ "name": "B" })).await).await;
+    let refused = problem(change("1", json!({ "name": "B" })).await).await;
     assert_eq!(
         (refused.status, refused.detail.as_str()),
         (400, "If-Match: 1 is not an ETag; send it with its quotes, for example If-Match: \"2\".")
     );
-    let refused = problem(patch("\"1\"", json!({ "active": null })).await).await;
+    let refused = problem(change("\"1\"", json!({ "active": null })).await).await;
     assert_eq!(refused.status, 400, "{}", refused.detail);
-    assert_eq!(patch("\"1\"", json!({ "active": false })).await.status(), StatusCode::OK);
+    assert_eq!(change("\"1\"", json!({ "active": false })).await.status(), StatusCode::OK);
 }
 
 #[tokio::test]

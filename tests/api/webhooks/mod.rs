@@ -243,15 +243,15 @@ async fn deliveries_are_streamed_as_they_are_attempted() {
     app.webhook(&receiver).await;
     let mut stream = app.get("/api/v1/webhooks/events").await;
     assert_eq!(stream.headers()["content-type"], "text/event-stream");
-    let mut received = String::new();
+    let mut text = String::new();
     app.web.wait_for_line("Listening for events").await;
     app.create_product("a").await;
-    while !received.contains("event: delivery") || !received.ends_with("\n\n") {
+    while !text.contains("event: delivery") || !text.ends_with("\n\n") {
         let chunk =
             tokio::time::timeout(tests::WAIT_TIMEOUT, stream.chunk()).await.expect("the stream is silent").unwrap();
-        received.push_str(std::str::from_utf8(&chunk.unwrap()).unwrap());
+        text.push_str(std::str::from_utf8(&chunk.unwrap()).unwrap());
     }
-    let data = received.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+    let data = text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
     let delivery: shared::webhook::Delivery = serde_json::from_str(data).unwrap();
     assert_eq!((delivery.status, delivery.last_code), (DeliveryStatus::Delivered, Some(204)));
 }

@@ -68,7 +68,7 @@ pub async fn change_many(
     check_all(&filter, all, count)?;
     let may_delete_all = context.principal.can(Permission::Admin);
     let new = NewJob { action, filter: &filter, client: client.as_deref(), undo_of: None };
-    accepted(&app, create_job(&app, new, count, may_delete_all).await?)
+    Ok(accepted(&app, &create_job(&app, new, count, may_delete_all).await?))
 }
 
 /// # Errors
@@ -121,11 +121,11 @@ async fn create_job(app: &App, new: NewJob<'_>, count: Option<i64>, may_delete_a
 }
 
 /// Enqueues a new job and returns the response.
-fn accepted(app: &App, job: BulkJob) -> ApiResult<HttpResponse> {
+fn accepted(app: &App, job: &BulkJob) -> HttpResponse {
     app.queue.enqueue(Task::RunBulk(job.id));
     tracing::info!(job.id, job.total, "Job {}: {} {} products", job.id, job.action.as_str(), job.total);
     let location = format!("/api/v1/products/jobs/{}", job.id);
-    Ok(HttpResponse::Accepted().insert_header((header::LOCATION, location)).json(job))
+    HttpResponse::Accepted().insert_header((header::LOCATION, location)).json(job)
 }
 
 pub(super) fn not_found(id: i64) -> ApiError {
@@ -200,5 +200,5 @@ pub async fn undo_job(app: Data<App>, id: Path<i64>, request: HttpRequest) -> Ap
     let filter = ProductFilter::default();
     let new = NewJob { action, filter: &filter, client: client.as_deref(), undo_of: Some(job.id) };
     let undo = job::insert(&mut conn, &new, last_id, job.changed).await?;
-    accepted(&app, undo.into())
+    Ok(accepted(&app, &undo.into()))
 }

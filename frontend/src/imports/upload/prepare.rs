@@ -48,7 +48,7 @@ impl Uploads {
         };
         self.unfinished.update(|list| list.retain(|other| other.url != stored.url));
         self.transfer(id, |transfer| {
-            (transfer.url, transfer.tab_lock, transfer.offset) = (Some(stored.url), Some(tab_lock), stored.offset)
+            (transfer.url, transfer.tab_lock, transfer.offset) = (Some(stored.url), Some(tab_lock), stored.offset);
         });
         self.update(id, |upload| (upload.sent, upload.is_resumable) = (stored.offset, true));
         Ok(())
