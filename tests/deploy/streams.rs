@@ -59,11 +59,12 @@ async fn every_client_behind_nginx_gets_every_event_once_though_web_processes_ar
         webs.push(Web::start(&app, format!("127.0.0.1:{}", free_port())).await);
     }
     let servers: String = webs.iter().map(|web| format!("server {} max_fails=0; ", web.address)).collect();
-    // Only the servers, as in deploy/nginx-upstream.conf: buffering, timeouts and HTTP/1.0 are nginx's defaults.
+    // Only the servers, as in deploy/nginx-upstream.conf: buffering and timeouts are nginx's defaults. Not HTTP/1.0, by which
+    // Loadify recognizes a proxy, which it refuses without accounts.
     // By default, nginx sends the upstream's name as the host; without accounts, it must be this machine's.
     let nginx = Nginx::start(|port| {
         format!(
-            "upstream localhost {{ {servers} }}\nserver {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://localhost; }} }}"
+            "upstream localhost {{ {servers} }}\nserver {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://localhost; proxy_http_version 1.1; proxy_set_header Connection ''; }} }}"
         )
     })
     .await;
