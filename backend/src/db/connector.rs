@@ -100,7 +100,8 @@ impl Connector {
 
     async fn open(&self, session: &str) -> ConnectionResult<AsyncPgConnection> {
         let opening = async {
-            let (client, connection) = self.config.connect(self.tls.clone()).await.map_err(|error| bad_connection(&error))?;
+            let (client, connection) =
+                self.config.connect(self.tls.clone()).await.map_err(|error| bad_connection(&error))?;
             let mut conn = AsyncPgConnection::try_from_client_and_connection(client, connection).await?;
             conn.batch_execute(session).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
             Ok(conn)

@@ -13,7 +13,7 @@
 //!   (the fold of characters, the hash, the number of buckets or of buckets per block, the encodings), increase
 //!   [`FORMAT_VERSION`]. The caller stores it with each segment and rebuilds segments of other versions. The test
 //!   `the_format_has_not_changed_without_a_new_version` fails until you do.
-//! * **A false negative is a lost search result.** [`fold`] must map to equal characters whatever the caller's check treats as
+//! * **A false negative is a lost search result.** [`fold()`] must map to equal characters whatever the caller's check treats as
 //!   equal. It may map more to one character, which only adds candidates.
 //! * **A segment has a list for every bucket**, also an empty one: [`Merger`] and the offset tables rely on it.
 //! * **Every list is in one of two encodings, and its length decides which** (see `postings`). A list that is as long as
