@@ -46,9 +46,10 @@ async fn the_statements_of_clients_that_left_are_canceled() {
         let request = app.client.get(app.url("/api/v1/products?q=tea"));
         reads.spawn(async move { drop(request.send().await) });
     }
-    eventually("reads to wait", || async { (app.db.waiting_sessions().await >= 2).then_some(()) }).await;
+    eventually("reads to wait", || async { (app.db.waiting_sessions().await >= 3).then_some(()) }).await;
     reads.abort_all();
-    eventually("statements to be canceled", || async { (app.db.waiting_sessions().await == 0).then_some(()) }).await;
+    // The maintenance of the index may wait, too.
+    eventually("statements to be canceled", || async { (app.db.waiting_sessions().await <= 1).then_some(()) }).await;
     app.db.execute("COMMIT").await;
     assert_quick(&app, "/api/v1/products?q=tea").await;
 }
